@@ -1,0 +1,7 @@
+//! placeholder
+pub mod address;
+pub mod hello;
+pub mod host;
+pub mod route;
+pub mod template;
+pub mod units;

@@ -1,0 +1,115 @@
+//! Durations and sizes as people write them: `"500ms"`, `"1m30s"`, `"16k"`, `"10MiB"`.
+//! A duration without a unit is refused, since nginx would read seconds and HAProxy milliseconds.
+
+use std::time::Duration;
+
+/// What is wrong with a duration or a size, and how to write it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct UnitError {
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub instead: String,
+}
+
+/// Reads `"500ms"`, `"30s"`, `"10m"`, `"2h"`, `"1d"`, or several of these one after the other (`"1m30s"`).
+///
+/// # Errors
+/// When a number or a unit is missing, unknown or too large.
+pub fn duration(text: &str) -> Result<Duration, UnitError> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(unit_error("a duration is empty", "\"30s\""));
+    }
+    while !rest.is_empty() {
+        let (number, after) =
+            leading_number(rest).ok_or_else(|| unit_error("this is not a duration", "\"500ms\", \"30s\", \"10m\", \"2h\" or \"1d\""))?;
+        let unit_end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let milliseconds = match unit {
+            "" => return Err(bare_duration(text.trim())),
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(unit_error(format!("{unit:?} is no unit of time"), "one of ms, s, m, h, d")),
+        };
+        let part = number.checked_mul(milliseconds).filter(|&ms| ms <= LONGEST_MS);
+        total += Duration::from_millis(part.ok_or_else(|| unit_error("this duration is too long", "at most \"3650d\""))?);
+        rest = after.trim_start();
+    }
+    Ok(total)
+}
+
+/// Reads `"512"`, `"16k"`, `"10m"`, `"1g"` or `"10MiB"`: bytes, in powers of 1024.
+///
+/// # Errors
+/// When a number is missing, the unit is unknown or the size does not fit 63 bits.
+pub fn size(text: &str) -> Result<u64, UnitError> {
+    let (number, unit) =
+        leading_number(text.trim()).ok_or_else(|| unit_error("this is not a size", "\"16k\", \"10m\", \"1g\" or a number of bytes"))?;
+    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        other => return Err(unit_error(format!("{other:?} is no unit of size"), "one of k, m, g, KiB, MiB, GiB (powers of 1024)")),
+    };
+    number
+        .checked_mul(1 << shift)
+        .filter(|&bytes| bytes <= i64::MAX as u64)
+        .ok_or_else(|| unit_error("this size is too large", "a smaller one"))
+}
+
+/// The error for a duration that is only a number.
+#[must_use]
+pub fn bare_duration(number: &str) -> UnitError {
+    unit_error(
+        "a duration needs a unit (nginx reads 10 as seconds, HAProxy as milliseconds)".replace("10", number),
+        format!("\"{number}s\""),
+    )
+}
+
+fn unit_error(problem: impl Into<String>, instead: impl Into<String>) -> UnitError {
+    UnitError { problem: problem.into(), instead: instead.into() }
+}
+
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    Some((digits.parse().ok()?, rest))
+}
+
+/// Ten years: beyond it timers would overflow before anybody waited for them.
+const LONGEST_MS: u64 = 3650 * 86_400_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        for (text, ms) in
+            [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("2h", 7_200_000), ("1d", 86_400_000), ("1m30s", 90_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        assert_eq!(duration("10").unwrap_err().instead, "\"10s\"");
+        for wrong in ["", "s", "10x", "-1s", "99999999999d", "1.5s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [("512", 512), ("16k", 16_384), ("10m", 10 << 20), ("1g", 1 << 30), ("10MiB", 10 << 20)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "k", "10mb", "-1", "99999999999999g"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}
