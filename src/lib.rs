@@ -11,3 +11,4 @@ pub mod sys;
 pub mod template;
 pub mod units;
 pub mod variables;
+pub mod log;
