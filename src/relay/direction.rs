@@ -12,7 +12,7 @@ pub(super) struct Direction {
     /// Bytes written so far.
     pub(super) written: u64,
     /// What the receiver did not take yet, and how much of it is gone.
-    spill: Option<(Box<[u8]>, usize)>,
+    spill: Option<(Vec<u8>, usize)>,
     ended: bool,
     fin_passed: bool,
 }
@@ -38,6 +38,12 @@ pub(super) enum Broken {
 }
 
 impl Direction {
+    /// A direction in which these bytes were read already.
+    pub(super) fn starting_with(bytes: Vec<u8>) -> Self {
+        let read = bytes.len() as u64;
+        Self { read, spill: (read > 0).then_some((bytes, 0)), ..Self::default() }
+    }
+
     /// Moves what can be moved now. The runtime's budget, which each readiness costs, bounds how long that is.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) -> Result<Progress, Broken> {
         loop {
@@ -86,7 +92,7 @@ impl Direction {
         };
         self.written += written as u64;
         if written < length {
-            self.spill = Some((scratch[written..length].into(), 0));
+            self.spill = Some((scratch[written..length].to_vec(), 0));
         }
         Ok(Poll::Ready(()))
     }

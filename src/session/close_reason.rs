@@ -145,7 +145,7 @@ impl CloseReason {
 
     /// `$close_reason`.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::ClientClosed => "client_closed",
             Self::ServerClosed => "server_closed",
@@ -202,22 +202,18 @@ impl CloseReason {
         }
     }
 
-    /// Whether strangers were turned away: what the summary of refusals counts.
-    #[must_use]
-    pub fn is_refusal(self) -> bool {
-        matches!(
-            self,
-            Self::HelloTimeout
-                | Self::HelloGone
-                | Self::MalformedHello(_)
-                | Self::HelloTooLarge
-                | Self::NotTls
-                | Self::NoRoute
-                | Self::NoTarget
-                | Self::Rejected(_)
-                | Self::ForwardRefused
-        )
-    }
+    /// The labels of those endings in which strangers were turned away: what the summary of refusals counts.
+    pub const REFUSALS: [&'static str; 9] = [
+        Self::HelloTimeout.label(),
+        Self::HelloGone.label(),
+        Self::MalformedHello(0).label(),
+        Self::HelloTooLarge.label(),
+        Self::NotTls.label(),
+        Self::NoRoute.label(),
+        Self::NoTarget.label(),
+        Self::Rejected(None).label(),
+        Self::ForwardRefused.label(),
+    ];
 
     /// How the client is told, if it speaks TLS; one that does not gets no alert.
     #[must_use]

@@ -147,6 +147,13 @@ impl Session {
         self.tries.push(Try { address, started: now, connected: None, first_byte: None, lasted: None, bytes_sent: 0, bytes_received: 0 });
     }
 
+    /// Notes that the server of the try going on is connected.
+    pub fn connected(&mut self, now: Instant) {
+        if let Some(last) = self.tries.last_mut() {
+            last.connected = Some(now.duration_since(last.started));
+        }
+    }
+
     /// Notes that the try going on is over, one way or the other.
     pub fn end_try(&mut self, now: Instant) {
         if let Some(last) = self.tries.last_mut().filter(|last| last.lasted.is_none()) {
