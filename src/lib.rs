@@ -5,3 +5,4 @@ pub mod host;
 pub mod route;
 pub mod template;
 pub mod units;
+pub mod upstream;
