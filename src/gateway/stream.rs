@@ -102,7 +102,7 @@ fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Sessio
     let found = listener.routes.lookup(first_name(first)).ok_or(refused)?;
     session.route = Some(found.entry.written.clone());
     if let Some(captures) = found.captures {
-        session.captures = captures.into_groups();
+        session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
     }
     let client = session.client.ip();
     let target = found.entry.target.iter().find(|target| target.guards.fit(client, hello(first)));
@@ -178,7 +178,7 @@ async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<
     if allowed.is_empty() {
         return Err(Refusal { reason: CloseReason::ForwardRefused, detail: Some(format!("{text} is not to be forwarded to").into()) });
     }
-    let lines = allowed.into_iter().map(|address| ServerLine::new(address.to_string().into(), address)).collect();
+    let lines = allowed.into_iter().map(|address| ServerLine::new(address)).collect();
     let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
     Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
 }

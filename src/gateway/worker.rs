@@ -15,7 +15,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::stream;
-use crate::net::{Acceptor, Socket, is_out_of_descriptors};
+use crate::net::{Acceptor, Socket, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Session};
 use crate::snapshot::{Listener, Pools};
 use crate::upstream::Resolver;
@@ -70,10 +70,11 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let worker = Rc::new(Worker { shared, phase: Cell::new(Phase::Running), told: Notify::new(), open: Cell::new(0), idle: Notify::new() });
+        let worker =
+            Rc::new(Worker { shared, phase: Cell::new(Phase::Running), told: Notify::new(), open: Cell::new(0), idle: Notify::new() });
         for Assignment { listener, socket, hand_to } in assignments {
-            let acceptor = Acceptor::new(socket)?;
-            spawn_local(worker.clone().accept(acceptor, listener, hand_to));
+            let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
+            spawn_local(worker.clone().accept(Acceptor::new(socket)?, hands));
         }
         spawn_local(worker.clone().obey(phase));
         worker.clone().take_in(inbox).await;
@@ -149,9 +150,8 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, acceptor: Acceptor, listener: Arc<Listener>, hand_to: Vec<mpsc::UnboundedSender<Accepted>>) {
+    async fn accept(self: Rc<Self>, acceptor: Acceptor, mut hands: Hands) {
         let _open = self.clone().opened();
-        let mut hands = Hands { local: acceptor.local(), hand_to, next: 0, listener };
         loop {
             let accepted = tokio::select! {
                 biased;

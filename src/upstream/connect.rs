@@ -86,11 +86,11 @@ impl Upstream {
                 break;
             }
             let Some(lease) = self.pick(key, &mut tried, now) else { break };
-            session.begin_try(lease.address_text(), now);
+            session.begin_try(lease.address_text().clone(), now);
             match dial(&lease, limits.connect_timeout).await {
                 Ok(socket) => {
                     let now = Instant::now();
-                    lease.connected(now);
+                    lease.connected();
                     session.connected(now);
                     return Ok((socket, lease));
                 }
@@ -130,7 +130,7 @@ async fn dial(lease: &Lease, limit: Duration) -> Result<Socket, TryError> {
     };
     match timeout(limit, dialled).await {
         Ok(Ok(socket)) => Ok(socket),
-        Ok(Err(source)) => Err(TryError::Failed { address: lease.address_text(), source }),
-        Err(_) => Err(TryError::Timeout { address: lease.address_text(), limit }),
+        Ok(Err(source)) => Err(TryError::Failed { address: lease.address_text().clone(), source }),
+        Err(_) => Err(TryError::Timeout { address: lease.address_text().clone(), limit }),
     }
 }

@@ -103,7 +103,10 @@ impl Resolver {
                 Err(ResolveError::Stopping) => return,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(upstream = &**upstream.name(), "{error}; the last good addresses stay, the next look-up is in {RETRY:?}");
+                        tracing::warn!(
+                            upstream = &**upstream.name(),
+                            "{error}; the last good addresses stay, the next look-up is in {RETRY:?}"
+                        );
                     }
                     RETRY
                 }
