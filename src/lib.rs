@@ -1,5 +1,6 @@
 //! placeholder
 pub mod address;
+pub mod config;
 pub mod hello;
 pub mod host;
 pub mod route;
