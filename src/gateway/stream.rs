@@ -99,7 +99,7 @@ fn note_first(first: &First, session: &mut Session) {
 /// Finds the target: the entry that wins, and of its targets the first that fits.
 fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Session) -> Result<&'l Target, Refusal> {
     let refused = if matches!(first, Some(First::NotTls)) { CloseReason::NotTls } else { CloseReason::NoRoute };
-    let found = listener.routes.lookup(first_name(first)).ok_or(refused)?;
+    let found = listener.routes.lookup(first_name(listener, first)).ok_or(refused)?;
     session.route = Some(found.entry.written.clone());
     if let Some(captures) = found.captures {
         session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
@@ -109,9 +109,10 @@ fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Sessio
     target.ok_or_else(|| CloseReason::NoTarget.into())
 }
 
-/// What the map is asked for. Where nothing was peeked at, there is no name either.
-fn first_name(first: Option<&First>) -> FirstName<'_> {
+/// What the table is asked for. One without a map has only a default, which is for everybody.
+fn first_name<'f>(listener: &Listener, first: Option<&'f First>) -> FirstName<'f> {
     match first {
+        _ if listener.map.is_none() => FirstName::NoName,
         Some(First::NotTls) => FirstName::NotTls,
         other => name(hello(other)).map_or(FirstName::NoName, FirstName::Name),
     }

@@ -1,6 +1,7 @@
 //! What runs: `routes.toml` compiled. Immutable, linked, and made without opening a socket, so that `check`,
 //! `route` and `run` see the same.
 
+mod compile;
 mod forward;
 mod target;
 
@@ -16,6 +17,7 @@ use crate::route::RouteTable;
 use crate::upstream::Upstream;
 use crate::variables::{Text, render};
 
+pub use compile::Compiled;
 pub use forward::ForwardRules;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Compiler;
 use super::targets::{above, limits};
 use crate::address::ListenAddress;
-use crate::config::{self, Config, ListenerAction, Preread, path, suggest};
+use crate::config::{self, Config, ListenerAction, Place, Preread, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
 use crate::snapshot::{Action, Binding, Guards, Listener, Target};
@@ -23,8 +23,8 @@ impl Compiler {
                 listeners.push(Arc::new(listener(name, written, config, addresses, routes)));
             }
         }
-        if config.listener.is_empty() && !self.places.was_cut(&path!["listener"]) {
-            let place = crate::config::Place::Whole;
+        if config.listener.is_empty() && !self.places.was_cut(&path_to!["listener"]) {
+            let place = Place::Whole;
             self.wrong_at(place, "there is no listener, so nothing would be served")
                 .help("[listener.https] with listen = \":443\" and routes = \"NAME\" or upstream = \"NAME\"");
         }
@@ -32,10 +32,10 @@ impl Compiler {
     }
 
     /// The addresses; each stands once in the whole file.
-    fn addresses(&mut self, name: &str, written: &config::Listener, taken: &mut BTreeMap<ListenAddress, crate::config::Place>) -> Vec<ListenAddress> {
+    fn addresses(&mut self, name: &str, written: &config::Listener, taken: &mut BTreeMap<ListenAddress, Place>) -> Vec<ListenAddress> {
         let mut addresses = Vec::new();
         for (index, text) in written.listen.iter().enumerate() {
-            let path = path!["listener", name, "listen", index];
+            let path = path_to!["listener", name, "listen", index];
             match ListenAddress::parse(text) {
                 Ok(all) => {
                     for address in all {
@@ -43,7 +43,8 @@ impl Compiler {
                         match taken.get(&address).filter(|_| !is_free_port) {
                             Some(earlier) => {
                                 let earlier = earlier.to_string();
-                                self.wrong(&path, format!("{address} is listened on twice")).label(format!("it is taken already ({earlier})"));
+                                self.wrong(&path, format!("{address} is listened on twice"))
+                                    .label(format!("it is taken already ({earlier})"));
                             }
                             None => {
                                 taken.insert(address.clone(), self.places.value(&path));
@@ -63,46 +64,35 @@ impl Compiler {
         let action = match &written.action {
             ListenerAction::Routes(map) => {
                 if written.preread == Some(Preread::None) {
-                    self.wrong(&path!["listener", name, "preread"], "`routes` needs the server name, so first bytes are always read")
+                    self.wrong(&path_to!["listener", name, "preread"], "`routes` needs the server name, so first bytes are always read")
                         .label("leave it out, or use `upstream` in place of `routes`");
                 }
                 return self.table_of_map(name, map, config, &above);
             }
-            ListenerAction::Upstream(text) => {
-                self.destination(&path!["listener", name, "upstream"], text, None).map(Action::Forward)?
-            }
+            ListenerAction::Upstream(text) => self.destination(&path_to!["listener", name, "upstream"], text, None).map(Action::Forward)?,
             ListenerAction::Respond(text) => {
                 if written.preread == Some(Preread::Tls) {
-                    self.wrong(&path!["listener", name, "preread"], "a client that speaks TLS could not read a plain answer")
+                    self.wrong(&path_to!["listener", name, "preread"], "a client that speaks TLS could not read a plain answer")
                         .label("leave it out");
                 }
-                self.text(&path!["listener", name, "respond"], text, None).map(Action::Respond)?
+                self.text(&path_to!["listener", name, "respond"], text, None).map(Action::Respond)?
             }
         };
-        // A table with only a default, which is for everybody: what is not TLS too.
+        let target = Target { guards: Guards::default(), action, limits: limits(&above) };
         let mut table = Builder::new();
-        let mut action = Some(action);
-        let mut entry = |key: &str| {
-            let action = action.take()?;
-            let target = Target { guards: Guards::default(), action, limits: limits(&above) };
-            Some(Entry { written: key.into(), target: vec![target] })
-        };
-        table.for_everybody(entry("default")?);
+        table.default(Entry { written: "default".into(), target: vec![target] });
         table.build().ok()
     }
 
     fn table_of_map(&mut self, name: &str, map: &str, config: &Config, above: &[&config::SessionKeys]) -> Option<RouteTable<Vec<Target>>> {
-        let path = path!["listener", name, "routes"];
+        let path = path_to!["listener", name, "routes"];
         if let Some(written) = config.routes.get(map) {
             // Its complaints have been made: they do not depend on who uses it.
-            self.quiet = true;
-            let table = self.routes(map, written, above);
-            self.quiet = false;
-            return table;
+            return self.quietly(|compiler| compiler.routes(map, written, above));
         }
-        if !self.places.was_cut(&path!["routes", map]) {
+        if !self.places.was_cut(&path_to!["routes", map]) {
             let similar = suggest(map, config.routes.keys().map(String::as_str)).map(str::to_owned);
-            let place = similar.as_ref().map(|similar| self.places.key(&path!["routes", similar]));
+            let place = similar.as_ref().map(|similar| self.places.key(&path_to!["routes", similar]));
             let error = self.wrong(&path, format!("no routes are named {map:?}"));
             match similar.zip(place) {
                 Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Pool, Pools, Snapshot};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Places};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Snapshot {
     #[must_use]
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
-        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Vec::new(), quiet: false };
+        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Vec::new() };
         let snapshot = compiler.snapshot(&config);
         let diagnostics = compiler.diagnostics;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), diagnostics }
@@ -55,8 +55,6 @@ struct Compiler {
     pools: Pools,
     /// The upstreams that were made of written addresses.
     made: Vec<Arc<Pool>>,
-    /// A map is compiled once for each listener that uses it, and complained about once.
-    quiet: bool,
 }
 
 impl Compiler {
@@ -95,12 +93,15 @@ impl Compiler {
         self.wrong_at(place, problem)
     }
 
-    fn wrong_at(&mut self, place: crate::config::Place, problem: impl AsRef<str>) -> &mut Diagnostic {
-        if self.quiet {
-            // Said already; what comes back must still be something that can be spoken to.
-            self.diagnostics.forgotten(place, problem)
-        } else {
-            self.diagnostics.error(place, problem)
-        }
+    fn wrong_at(&mut self, place: Place, problem: impl AsRef<str>) -> &mut Diagnostic {
+        self.diagnostics.error(place, problem)
+    }
+
+    /// Compiles something whose complaints have been made already.
+    fn quietly<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let noted = self.diagnostics.clone();
+        let compiled = compile(self);
+        self.diagnostics = noted;
+        compiled
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Compiler;
 use crate::address::range;
-use crate::config::{Config, Key, path, suggest};
+use crate::config::{Config, Key, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 const FORWARD: &str = "forward";
@@ -19,7 +19,7 @@ impl Compiler {
             for (index, text) in ranges.iter().enumerate() {
                 match range(text) {
                     Some(range) => compiled.push(range),
-                    None => self.no_range(&path!["networks", name, index], text),
+                    None => self.no_range(&path_to!["networks", name, index], text),
                 }
             }
             networks.insert(name.clone(), compiled);
@@ -40,8 +40,8 @@ impl Compiler {
                 ranges.push(range);
             } else if let Some(named) = self.networks.get(text) {
                 ranges.extend_from_slice(named);
-            } else if !self.places.was_cut(&path!["networks", text]) {
-                self.no_range(&[path, &path![index]].concat(), text);
+            } else if !self.places.was_cut(&path_to!["networks", text]) {
+                self.no_range(&[path, &path_to![index]].concat(), text);
             }
         }
         ranges
@@ -53,7 +53,7 @@ impl Compiler {
         if !looks_like_a_name {
             self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
         } else if let Some(similar) = similar {
-            let place = self.places.key(&path!["networks", &similar]);
+            let place = self.places.key(&path_to!["networks", &similar]);
             self.wrong(path, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
         } else {
             self.wrong(path, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));

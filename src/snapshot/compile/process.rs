@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::Compiler;
-use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, path};
+use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, path_to};
 use crate::log::{AccessLogSettings, Format, LogSettings, Output};
 use crate::snapshot::Process;
 
@@ -14,11 +14,7 @@ pub(super) fn process(written: &config::Process) -> Process {
         Count::Auto => None,
         Count::Exactly(number) => Some(number as usize),
     };
-    Process {
-        workers: count(written.workers),
-        max_connections: count(written.max_connections),
-        shutdown_timeout: written.shutdown_timeout,
-    }
+    Process { workers: count(written.workers), max_connections: count(written.max_connections), shutdown_timeout: written.shutdown_timeout }
 }
 
 pub(super) fn log(written: &config::Log) -> LogSettings {
@@ -38,7 +34,7 @@ impl Compiler {
             let format = match &written.format {
                 AccessLogFormat::Text => Some(Format::Text),
                 AccessLogFormat::Json => Some(Format::Json),
-                AccessLogFormat::Template(text) => self.text(&path!["access_log", name, "format"], text, None).map(Format::Template),
+                AccessLogFormat::Template(text) => self.text(&path_to!["access_log", name, "format"], text, None).map(Format::Template),
             };
             let output = if written.file == "-" { Output::Stdout } else { Output::File(PathBuf::from(&written.file)) };
             logs.push(format.map(|format| AccessLogSettings { output, format }));

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use super::targets::{Stands, above};
-use crate::config::{self, Config, Key, SessionKeys, Targets, path};
+use crate::config::{self, Config, Key, SessionKeys, Targets, path_to};
 use crate::host::{HostPattern, HostPatternError};
 use crate::route::{Builder, Entry, Pattern, PatternError, RouteTable};
 use crate::snapshot::Target;
@@ -19,20 +19,20 @@ impl Compiler {
     pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &[&SessionKeys]) -> Option<RouteTable<Vec<Target>>> {
         let mut table = Builder::new();
         for (host, targets) in &written.hosts {
-            self.host(&path!["routes", name, "hosts", host], host, targets, above, &mut table);
+            self.host(&path_to!["routes", name, "hosts", host], host, targets, above, &mut table);
         }
         for (index, pattern) in written.patterns.iter().enumerate() {
-            self.pattern(&path!["routes", name, "patterns", index], pattern, above, &mut table);
+            self.pattern(&path_to!["routes", name, "patterns", index], pattern, above, &mut table);
         }
         let mut special = |key: &str, targets: &Option<Targets>, stands| {
-            let path = path!["routes", name, key];
+            let path = path_to!["routes", name, key];
             let targets = targets.as_ref()?;
             Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above) })
         };
         special("default", &written.default, Stands::ForTls).map(|entry| table.default(entry));
         special("no_sni", &written.no_sni, Stands::ForTls).map(|entry| table.no_sni(entry));
         special("not_tls", &written.not_tls, Stands::ForNotTls).map(|entry| table.not_tls(entry));
-        table.build().map_err(|error| self.wrong_key(&path!["routes", name, "patterns"], error.to_string())).ok()
+        table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }
 
     fn host(&mut self, path: &[Key], written: &str, targets: &Targets, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
@@ -43,7 +43,7 @@ impl Compiler {
         };
         let entry = Entry { written: written.into(), target: targets };
         if let Err(taken) = table.host(pattern, entry) {
-            let earlier = [&path[..path.len() - 1], &path![&*taken.earlier]].concat();
+            let earlier = [&path[..path.len() - 1], &path_to![&*taken.earlier]].concat();
             // The table is filled in the order of the names; for a reader, the later line is the one too many.
             let (mut first, mut second) = (self.places.key(&earlier), self.places.key(path));
             let mut names = (taken.earlier.to_string(), written.to_owned());
@@ -66,7 +66,7 @@ impl Compiler {
     }
 
     fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
-        let host = [path, &path!["host"]].concat();
+        let host = [path, &path_to!["host"]].concat();
         let pattern = match Pattern::parse(&written.host) {
             Ok(pattern) => pattern,
             Err(PatternError::Syntax { problem, at }) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Compiler;
-use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path, suggest};
+use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path_to, suggest};
 use crate::relay::RelayLimits;
 use crate::route::Pattern;
 use crate::session::alert;
@@ -41,7 +41,7 @@ impl Compiler {
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         for (index, target) in written.enumerate() {
-            let path = [path, &path![index]].concat();
+            let path = [path, &path_to![index]].concat();
             if targets.last().is_some_and(|before| before.guards.is_empty()) {
                 self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody")
                     .help("put the target without guards last");
@@ -60,7 +60,7 @@ impl Compiler {
     }
 
     fn action(&mut self, path: &[Key], written: &config::Action, stands: Stands<'_>) -> Option<Action> {
-        let at = |key: &str| [path, &path![key]].concat();
+        let at = |key: &str| [path, &path_to![key]].concat();
         match written {
             config::Action::Upstream(text) => self.destination(&at("upstream"), text, stands.pattern()).map(Action::Forward),
             config::Action::Reject(name) => self.reject(&at("reject"), name, stands).map(Action::Reject),
@@ -97,9 +97,12 @@ impl Compiler {
     }
 
     fn guards(&mut self, path: &[Key], written: &config::Guards, stands: Stands<'_>) -> Guards {
-        let at = |key: &str| [path, &path![key]].concat();
+        let at = |key: &str| [path, &path_to![key]].concat();
         if matches!(stands, Stands::ForNotTls) {
-            for key in ["alpn", "versions"].into_iter().filter(|key| if *key == "alpn" { !written.alpn.is_empty() } else { !written.versions.is_empty() }) {
+            for key in ["alpn", "versions"]
+                .into_iter()
+                .filter(|key| if *key == "alpn" { !written.alpn.is_empty() } else { !written.versions.is_empty() })
+            {
                 self.wrong_key(&at(key), format!("`{key}` can never fit what is not TLS"));
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::address::{Address, AddressError};
-use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path, suggest};
+use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path_to, suggest};
 use crate::route::Pattern;
 use crate::snapshot::{Destination, ForwardRules, Pool, Pools};
 use crate::upstream::{Balance, ServerLine, Upstream};
@@ -29,7 +29,7 @@ impl Compiler {
         };
         let mut lines = Vec::new();
         for (index, server) in written.servers.iter().enumerate() {
-            let path = path!["upstream", name, "servers", index];
+            let path = path_to!["upstream", name, "servers", index];
             lines.extend(self.server(&path, server, &defaults.server));
         }
         self.check_backups(name, balance, &lines);
@@ -38,7 +38,7 @@ impl Compiler {
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
-        let address_path = [path, &path!["address"]].concat();
+        let address_path = [path, &path_to!["address"]].concat();
         let address = self.address(&address_path, &written.address)?;
         let keys = &written.keys;
         let built_in = ServerLine::new(address);
@@ -63,7 +63,7 @@ impl Compiler {
 
     /// Hashes know no backups, in nginx neither: a key's next server is on the ring already.
     fn check_backups(&mut self, name: &str, balance: Balance, lines: &[ServerLine]) {
-        let path = |index: usize| path!["upstream", name, "servers", index];
+        let path = |index: usize| path_to!["upstream", name, "servers", index];
         let Some(index) = lines.iter().position(|line| line.backup) else { return };
         if balance != Balance::RoundRobin {
             self.wrong(&path(index), "a hash has no backup servers: when one fails, its keys go to the next")
@@ -76,8 +76,8 @@ impl Compiler {
     fn hash_key(&mut self, name: &str, written: &config::Upstream, config: &Config, balance: Balance) -> Option<Text> {
         let defaults = &config.defaults.upstream.balancing;
         let (path, key) = match &written.balancing.hash_key {
-            Some(key) => (path!["upstream", name, "hash_key"].to_vec(), Some(key)),
-            None => (path!["defaults", "upstream", "hash_key"].to_vec(), defaults.hash_key.as_ref()),
+            Some(key) => (path_to!["upstream", name, "hash_key"].to_vec(), Some(key)),
+            None => (path_to!["defaults", "upstream", "hash_key"].to_vec(), defaults.hash_key.as_ref()),
         };
         if balance == Balance::RoundRobin {
             if written.balancing.hash_key.is_some() {
@@ -120,19 +120,20 @@ impl Compiler {
     }
 
     fn no_destination(&mut self, path: &[Key], written: &str, error: &AddressError) {
-        if self.places.was_cut(&path!["upstream", written]) {
+        if self.places.was_cut(&path_to!["upstream", written]) {
             return;
         }
         let looks_like_an_address = written.contains([':', '/', '.']);
         let similar = suggest(written, self.pools.keys().map(|name| &**name)).map(str::to_owned);
         match similar {
             Some(similar) => {
-                let place = self.places.key(&path!["upstream", &similar]);
+                let place = self.places.key(&path_to!["upstream", &similar]);
                 self.wrong(path, format!("no upstream is named {written:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
             }
             None if looks_like_an_address => self.no_address(path, written, error),
             None => {
-                self.wrong(path, format!("no upstream is named {written:?}")).help(format!("[upstream.{written}] with servers = [\"10.0.0.1:443\"]"));
+                self.wrong(path, format!("no upstream is named {written:?}"))
+                    .help(format!("[upstream.{written}] with servers = [\"10.0.0.1:443\"]"));
             }
         }
     }
