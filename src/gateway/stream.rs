@@ -87,9 +87,7 @@ fn note_first(first: &First, session: &mut Session) {
     };
     session.hello = Some(hello);
     if let Some(said) = said {
-        session.tls_version = Some(said.protocol());
-        session.ech = said.ech;
-        session.alpn = (!said.alpn.is_empty()).then(|| said.alpn_text().into());
+        session.note_hello(said.protocol(), &said.alpn_text(), said.ech);
         if let ServerName::Host { sent, .. } = &said.server_name {
             session.server_name = Some(sent.clone());
         }
@@ -179,7 +177,7 @@ async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<
     if allowed.is_empty() {
         return Err(Refusal { reason: CloseReason::ForwardRefused, detail: Some(format!("{text} is not to be forwarded to").into()) });
     }
-    let lines = allowed.into_iter().map(|address| ServerLine::new(address)).collect();
+    let lines = allowed.into_iter().map(ServerLine::new).collect();
     let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
     Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
 }

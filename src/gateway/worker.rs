@@ -74,7 +74,8 @@ pub(super) fn run(
             Rc::new(Worker { shared, phase: Cell::new(Phase::Running), told: Notify::new(), open: Cell::new(0), idle: Notify::new() });
         for Assignment { listener, socket, hand_to } in assignments {
             let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
-            spawn_local(worker.clone().accept(Acceptor::new(socket)?, hands));
+            let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
+            spawn_local(worker.clone().accept(acceptor, hands, open));
         }
         spawn_local(worker.clone().obey(phase));
         worker.clone().take_in(inbox).await;
@@ -150,8 +151,7 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, acceptor: Acceptor, mut hands: Hands) {
-        let _open = self.clone().opened();
+    async fn accept(self: Rc<Self>, acceptor: Acceptor, mut hands: Hands, _open: Open) {
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -192,10 +192,9 @@ impl Worker {
         let local = asked.map_or(local, Peer::Ip);
         let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
         let live = Live::new(session, self.shared.ledger.clone());
-        let worker = self.clone();
+        let open = self.clone().opened();
         spawn_local(async move {
-            let _open = worker.clone().opened();
-            stream::serve(socket, listener, live, &worker).await;
+            stream::serve(socket, listener, live, &open.0).await;
             drop(permit);
         });
     }

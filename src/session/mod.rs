@@ -140,6 +140,13 @@ impl Session {
         }
     }
 
+    /// Notes what a hello says besides its name.
+    pub fn note_hello(&mut self, tls_version: &'static str, alpn: &str, ech: bool) {
+        self.tls_version = Some(tls_version);
+        self.alpn = (!alpn.is_empty()).then(|| alpn.into());
+        self.ech = ech;
+    }
+
     /// Notes a try of a server; it stays open until [`Session::end_try`].
     pub fn begin_try(&mut self, address: Arc<str>, now: Instant) {
         // Most sessions have one try: a vector's usual first capacity of four would be kept for nothing.

@@ -55,6 +55,12 @@ impl Upstream {
         &self.name
     }
 
+    /// How it chooses.
+    #[must_use]
+    pub fn balance(&self) -> Balance {
+        self.balancer.balance()
+    }
+
     /// The lines it was made from, in their order.
     #[must_use]
     pub fn lines(&self) -> &[Arc<ServerLine>] {

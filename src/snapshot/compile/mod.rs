@@ -22,6 +22,8 @@ use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places}
 pub struct Compiled {
     /// What runs; absent if there is an error.
     pub snapshot: Option<Snapshot>,
+    /// Where everything stands.
+    pub places: Places,
     /// What is wrong, or looks wrong.
     pub diagnostics: Diagnostics,
 }
@@ -32,7 +34,7 @@ impl Snapshot {
     /// # Errors
     /// All complaints, if one of them is an error.
     pub fn compile(loaded: Loaded) -> Result<Self, Diagnostics> {
-        let Compiled { snapshot, diagnostics } = Self::check(loaded);
+        let Compiled { snapshot, diagnostics, .. } = Self::check(loaded);
         snapshot.ok_or(diagnostics)
     }
 
@@ -42,8 +44,8 @@ impl Snapshot {
         let Loaded { config, places, diagnostics } = loaded;
         let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Vec::new() };
         let snapshot = compiler.snapshot(&config);
-        let diagnostics = compiler.diagnostics;
-        Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), diagnostics }
+        let Compiler { places, diagnostics, .. } = compiler;
+        Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
     }
 }
 

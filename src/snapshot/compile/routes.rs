@@ -29,9 +29,15 @@ impl Compiler {
             let targets = targets.as_ref()?;
             Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above) })
         };
-        special("default", &written.default, Stands::ForTls).map(|entry| table.default(entry));
-        special("no_sni", &written.no_sni, Stands::ForTls).map(|entry| table.no_sni(entry));
-        special("not_tls", &written.not_tls, Stands::ForNotTls).map(|entry| table.not_tls(entry));
+        if let Some(entry) = special("default", &written.default, Stands::ForTls) {
+            table.default(entry);
+        }
+        if let Some(entry) = special("no_sni", &written.no_sni, Stands::ForTls) {
+            table.no_sni(entry);
+        }
+        if let Some(entry) = special("not_tls", &written.not_tls, Stands::ForNotTls) {
+            table.not_tls(entry);
+        }
         table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }
 

@@ -41,6 +41,14 @@ impl Balancer {
         }
     }
 
+    pub(super) fn balance(&self) -> Balance {
+        match self {
+            Self::RoundRobin => Balance::RoundRobin,
+            Self::Hash => Balance::Hash,
+            Self::ConsistentHash(_) => Balance::ConsistentHash,
+        }
+    }
+
     /// The index of the member that is chosen among the eligible ones.
     pub(super) fn pick(
         &self,
