@@ -1,6 +1,7 @@
 //! What any parser of first bytes gets wrong: cutting, caps, and the bytes that are almost TLS.
-//! The rows about what a hello says are in `says.rs` beside this.
+//! What a hello says is in `says`, what real clients say in `captured`.
 
+mod captured;
 #[path = "../../tests/harness/hellos.rs"]
 mod hellos;
 mod says;
