@@ -135,7 +135,7 @@ fn split_extension(extensions: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 
 /// RFC 6066 §3. tls-parser stops at junk without a word: what it read has to account for every byte.
 fn read_server_name(content: &[u8]) -> Result<ServerName, Malformed> {
-    let Ok(([], TlsExtension::SNI(names))) = parse_tls_extension_sni_content(content) else { return Err(Malformed::ServerNameList) };
+    let Ok((_, TlsExtension::SNI(names))) = parse_tls_extension_sni_content(content) else { return Err(Malformed::ServerNameList) };
     if content.len() != 2 + names.iter().map(|(_, name)| 3 + name.len()).sum::<usize>() {
         return Err(if content.is_empty() { Malformed::NoServerName } else { Malformed::ServerNameList });
     }
@@ -158,7 +158,7 @@ fn read_host_name(name: &[u8]) -> Result<ServerName, Malformed> {
 
 /// RFC 7301 §3.1; again, what tls-parser read has to account for every byte.
 fn read_alpn(content: &[u8]) -> Result<Vec<Box<[u8]>>, Malformed> {
-    let Ok(([], TlsExtension::ALPN(protocols))) = parse_tls_extension_alpn_content(content) else { return Err(Malformed::Alpn) };
+    let Ok((_, TlsExtension::ALPN(protocols))) = parse_tls_extension_alpn_content(content) else { return Err(Malformed::Alpn) };
     let accounted = 2 + protocols.iter().map(|protocol| 1 + protocol.len()).sum::<usize>();
     if accounted != content.len() || protocols.is_empty() || protocols.iter().any(|protocol| protocol.is_empty()) {
         return Err(Malformed::Alpn);

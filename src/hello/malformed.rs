@@ -17,6 +17,9 @@ pub enum Malformed {
     /// A later record of another major version than the first.
     #[error("a record inside the hello has major version {0}")]
     RecordVersion(u8),
+    /// More handshake bytes behind the hello in its last record: a hello has to end with its record (RFC 8446 §5.1).
+    #[error("the hello's last record goes on behind it")]
+    BehindHello,
     /// A handshake message of another type.
     #[error("the first handshake message is of type {0}, not a client hello")]
     NotAHello(u8),
@@ -77,6 +80,7 @@ impl Malformed {
             | Self::LongRecord(_)
             | Self::Interleaved(_)
             | Self::RecordVersion(_)
+            | Self::BehindHello
             | Self::NotAHello(_)
             | Self::Fields
             | Self::NothingOffered(_)

@@ -84,11 +84,14 @@ impl Assembler {
         let within_cap = self.raw.get(..self.cap).unwrap_or(&self.raw);
         loop {
             let missing = self.message.missing()?;
-            if missing == 0 {
-                return Ok(true);
-            }
             if self.message.is_announced() && self.records.passed() + missing > self.cap {
                 return Err(Refusal::TooLarge);
+            }
+            if self.message.is_announced() && self.records.left() > missing {
+                return Err(Malformed::BehindHello.into());
+            }
+            if missing == 0 {
+                return Ok(true);
             }
             match self.records.next(within_cap, missing)? {
                 Some(piece) => self.message.pass(piece),

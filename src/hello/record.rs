@@ -24,13 +24,15 @@ impl Records {
         Self { passed: 0, left: 0, count: 0 }
     }
 
-    /// Passes over the next piece of handshake bytes in `raw`, of `wanted` bytes at most. `None`: more has to arrive first.
+    /// Passes over a record's header, which is an empty piece, or over the next piece of handshake bytes in `raw`, of `wanted`
+    /// bytes at most. `None`: more has to arrive first.
     pub(super) fn next<'raw>(&mut self, raw: &'raw [u8], wanted: usize) -> Result<Option<&'raw [u8]>, Refusal> {
-        if wanted > 0 && self.left == 0 {
+        if self.left == 0 {
             let Some(length) = self.read_header(self.unread(raw))? else { return Ok(None) };
             self.passed += HEADER;
             self.left = length;
             self.count += 1;
+            return Ok(Some(&[]));
         }
         let unread = self.unread(raw);
         let piece = unread.get(..wanted.min(self.left)).unwrap_or(unread);
@@ -44,6 +46,11 @@ impl Records {
     /// How many raw bytes lie behind.
     pub(super) const fn passed(&self) -> usize {
         self.passed
+    }
+
+    /// How many bytes of the current record are still to come.
+    pub(super) const fn left(&self) -> usize {
+        self.left
     }
 
     /// How many records have begun.

@@ -1,6 +1,7 @@
 //! What any parser of first bytes gets wrong: cutting, caps, and the bytes that are almost TLS.
-//! The rows about what a hello says are in `says.rs` beside this.
+//! What a hello says is in `says`, what real clients say in `captured`.
 
+mod captured;
 #[path = "../../tests/harness/hellos.rs"]
 mod hellos;
 mod says;
@@ -108,11 +109,13 @@ fn what_follows_the_hello_is_kept_and_changes_nothing() {
 }
 
 #[test]
-fn what_follows_the_hello_in_its_own_record_is_the_servers_to_judge() {
-    let two_messages = [message(&Spec::named("a.example")), handshake(20, &[0; 12])].concat();
-    let in_one_record = record(0x0301, &two_messages);
-    assert_eq!(name_of(&parse(&in_one_record)), "a.example");
-    assert_eq!(parse(&split_records(&in_one_record, &[40])), parse(&in_one_record));
+fn a_record_that_goes_on_behind_the_hello_is_refused_as_soon_as_both_lengths_are_known() {
+    let whole = record(0x0301, &[message(&Spec::named("a.example")), handshake(20, &[0; 12])].concat());
+    let refused = Parse::Malformed(Malformed::BehindHello);
+    assert_eq!(parse_in_pieces(&whole, &[1]), (refused.clone(), 9));
+    assert_eq!(parse_in_pieces(&split_records(&whole, &[40, 1 << 14]), &[1]), (refused, 5 + 40 + 5));
+    let aligned = split_records(&whole, &[message(&Spec::named("a.example")).len(), 16]);
+    assert_eq!(name_of(&parse(&aligned)), "a.example");
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn records_of_one_byte_are_bounded_by_the_cap_alone() {
 
 #[test]
 fn each_byte_is_looked_at_a_fixed_number_of_times_however_it_arrives() {
-    let hello = client_hello(&Spec::named("a.example").with(padding(10_000)));
+    let hello = client_hello(&Spec::named("a.example").with(padding(2_000)));
     let cut = split_records(&hello, &[1]);
     for sizes in [&[1][..], &[cut.len()], &[7, 1, 600]] {
         let looked_at = work::taken_by(|| assert_eq!(name_of(&parse_in_pieces(&cut, sizes).0), "a.example"));

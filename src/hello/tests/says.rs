@@ -227,7 +227,8 @@ fn a_version_is_offered_if_it_is_listed_or_else_up_to_the_old_field() {
     assert_eq!(offered(&listing(&[0x0302, 0x0303])), [0x0302, 0x0303]);
     assert_eq!(offered(&old(0x0302)), [0x0300, 0x0301, 0x0302]);
     assert_eq!(offered(&old(0x0305)), [0x0300, 0x0301, 0x0302, 0x0303]);
-    assert_eq!(read(&listing(&[0x1a1a, 0x0304, 0xfafa])).supported_versions, Some(vec![0x0304]));
+    let draft_26 = 0x7f1a;
+    assert_eq!(read(&listing(&[0x1a1a, 0x0304, draft_26, 0xfafa])).supported_versions, Some(vec![0x0304, draft_26]));
     assert_eq!(read(&old(0x0303)).supported_versions, None);
 }
 

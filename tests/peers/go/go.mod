@@ -1,0 +1,3 @@
+module vestibule.test/peer
+
+go 1.24
