@@ -1,0 +1,4 @@
+//! What a user could notice, one module per behaviour.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed, as it should")]
+
+mod peers;

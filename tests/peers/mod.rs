@@ -1,0 +1,109 @@
+//! Real clients and a real browser, through a front door, to real HTTPS servers. Each client verifies the certificate of the
+//! host it asked for, so what it shows proves two things at once: the right server answered, and nothing in between was touched.
+//!
+//! `tests/run` installs the programs and sets `VESTIBULE_TEST_PEERS=required`; without that, what is not installed is left out.
+
+mod authority;
+mod browser;
+mod client;
+mod nginx;
+mod site;
+
+use authority::Authority;
+use client::Client;
+use nginx::Nginx;
+use site::Site;
+
+#[tokio::test]
+async fn every_client_gets_the_page_it_asked_for() {
+    let Some(street) = street().await else { return };
+    for client in Client::installed() {
+        for site in &street.sites {
+            let page = client.ask(&site.host, street.door.port, &street.authority.file()).await;
+            let page = page.unwrap_or_else(|complaint| panic!("{client:?} got no page of {}: {complaint}", site.host));
+            assert!(page.contains(&site.greeting()), "{client:?} asked for {} and got: {page}", site.host);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_client_trusts_a_page_that_another_authority_signed() {
+    let Some(street) = street().await else { return };
+    let stranger = Authority::new();
+    for client in Client::installed() {
+        let page = client.ask(&street.sites[0].host, street.door.port, &stranger.file()).await;
+        let complaint = page.expect_err("a client that trusts anybody proves nothing");
+        assert!(complaint.to_lowercase().contains("certificate"), "{client:?} failed for another reason: {complaint}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_shows_the_pages_of_two_hosts() {
+    let Some(street) = street_with_a_browser().await else { return };
+    for site in &street.sites {
+        let (host, pin) = (&site.host, site.pin().await);
+        let page = browser::page(host, street.door.port, &pin).await.unwrap();
+        assert!(page.contains(&site.greeting()), "{host} shows: {page}");
+        let picture = browser::screenshot(host, street.door.port, &pin).await;
+        eprintln!("{host} as the browser shows it: {}", picture.display());
+    }
+}
+
+#[tokio::test]
+async fn a_browser_refuses_a_host_with_the_key_of_another() {
+    let Some(street) = street_with_a_browser().await else { return };
+    let [site, other] = &street.sites;
+    let page = browser::page(&site.host, street.door.port, &other.pin().await).await;
+    let complaint = page.expect_err("a browser that takes any key proves nothing");
+    assert!(complaint.contains("ERR_CERT_AUTHORITY_INVALID"), "it failed for another reason: {complaint}");
+}
+
+/// Two sites of one authority, and the door that leads to both.
+struct Street {
+    authority: Authority,
+    sites: [Site; 2],
+    door: Nginx,
+}
+
+/// Nothing, when nginx is not installed and need not be.
+async fn street() -> Option<Street> {
+    if !is_installed("nginx") {
+        return None;
+    }
+    let authority = Authority::new();
+    let sites = [Site::open("api.shop.test", &authority).await, Site::open("www.shop.test", &authority).await];
+    let door = nginx_door(&sites).await;
+    Some(Street { authority, sites, door })
+}
+
+async fn street_with_a_browser() -> Option<Street> {
+    if is_installed("chromium") { street().await } else { None }
+}
+
+/// nginx as the door: what a client cannot do through it, it need not be able to do through ours.
+async fn nginx_door(sites: &[Site]) -> Nginx {
+    let hosts: String = sites.iter().map(|site| format!("{} 127.0.0.1:{};\n", site.host, site.port())).collect();
+    Nginx::start(|port, _| {
+        format!(
+            "load_module modules/ngx_stream_module.so;
+            events {{}}
+            stream {{
+                map $ssl_preread_server_name $site {{ {hosts} default 127.0.0.1:9; }}
+                server {{ listen 127.0.0.1:{port}; ssl_preread on; proxy_pass $site; }}
+            }}"
+        )
+    })
+    .await
+}
+
+/// Whether a program is there; that it is not is a failure where everything is required.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = program.contains('/') || std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let required = std::env::var_os("VESTIBULE_TEST_PEERS").is_some_and(|value| value == "required");
+    assert!(installed || !required, "{program} is not installed: tests/run installs what the tests need");
+    if !installed {
+        eprintln!("left out, for it is not installed: {program}");
+    }
+    installed
+}
