@@ -99,6 +99,23 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The IP address and port, if it is one.
+    #[must_use]
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Name(..) | Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether it stands for whatever addresses DNS says.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Name(..))
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,6 +149,17 @@ impl ListenAddress {
             _ => vec![ip(host)?.ok_or_else(|| AddressError::ListenName(host.into()))?],
         };
         Ok((first..=last).flat_map(|port| ips.iter().map(move |&ip| Self::Ip(SocketAddr::new(ip, port)))).collect())
+    }
+}
+
+impl ListenAddress {
+    /// The port, if it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(address) => Some(address.port()),
+            Self::Unix(_) => None,
+        }
     }
 }
 

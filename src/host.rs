@@ -43,7 +43,7 @@ impl Hostname {
         if name.is_empty() {
             return Err(HostnameError::Empty);
         }
-        if text.parse::<IpAddr>().is_ok() {
+        if name.parse::<IpAddr>().is_ok() {
             return Err(HostnameError::IpAddress);
         }
         check_labels(name)?;
@@ -141,6 +141,7 @@ mod tests {
             ("", HostnameError::Empty),
             (".", HostnameError::Empty),
             ("127.0.0.1", HostnameError::IpAddress),
+            ("127.0.0.1.", HostnameError::IpAddress),
             ("::1", HostnameError::IpAddress),
             ("a..b", HostnameError::EmptyLabel),
             (".a", HostnameError::EmptyLabel),

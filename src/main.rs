@@ -1,1 +1,7 @@
-fn main() {}
+//! The `vestibule` command: arguments in, exit status out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vestibule::cli::main()
+}

@@ -1,0 +1,111 @@
+//! `vestibule demo`: the gateway on the example `routes.toml`, real HTTPS servers behind it, and what to try.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::certs::Certificates;
+use super::{Failure, print, run};
+use crate::config;
+use crate::gateway::Gateway;
+use crate::log;
+use crate::net::{ListenOptions, bind};
+use crate::snapshot::Snapshot;
+
+pub(super) fn demo() -> Result<(), Failure> {
+    let loaded = config::parse("routes.toml", EXAMPLE, &[], []).map_err(Failure::Configuration)?;
+    let snapshot = Snapshot::compile(loaded).map_err(Failure::Configuration)?;
+    log::start(&snapshot.log).map_err(Failure::run)?;
+    let certificates = Certificates::in_folder(Path::new("certs")).map_err(Failure::run)?;
+    certificates.make(SERVERS).map_err(Failure::run)?;
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Failure::run)?;
+    servers.block_on(start_servers(&snapshot, &certificates))?;
+    run::serve(&snapshot, |gateway| greet(gateway, &certificates.ca()))
+}
+
+/// Starts a server on each address that the example's upstreams name.
+async fn start_servers(snapshot: &Snapshot, certificates: &Certificates) -> Result<(), Failure> {
+    for upstream in snapshot.upstreams() {
+        let (chain, key) = certificates.load(upstream.name()).map_err(Failure::run)?;
+        let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(Failure::run)?;
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        for address in upstream.lines().iter().filter_map(|line| line.address.socket_address()) {
+            let listener = listen(address)?;
+            tokio::spawn(serve(listener, acceptor.clone(), format!("{} ({address})", upstream.name())));
+        }
+    }
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let options = ListenOptions { sockets: 1, backlog: 128, ipv6_only: true, defer_accept: false, shares_port: false };
+    let sockets = bind(&crate::address::ListenAddress::Ip(address), &options).map_err(Failure::run)?;
+    let socket = sockets.into_iter().next().ok_or_else(|| Failure::run("no socket was bound"))?;
+    TcpListener::from_std(socket.into()).map_err(Failure::run)
+}
+
+async fn serve(listener: TcpListener, tls: TlsAcceptor, name: String) {
+    let name: Arc<str> = name.into();
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(answer(stream, tls.clone(), name.clone()));
+    }
+}
+
+/// Answers every request of a connection with the server's own name. A client that misbehaves is let go.
+async fn answer(stream: TcpStream, tls: TlsAcceptor, name: Arc<str>) {
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(page(&request, &name))));
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn page(request: &Request<Incoming>, name: &str) -> Response<Full<Bytes>> {
+    let host = request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("no host");
+    let text = format!("You asked for {host}. This is {name}.\n");
+    Response::new(Full::new(text.into()))
+}
+
+/// Says where the gateway is and what can be pasted.
+fn greet(gateway: &Gateway, ca: &Path) -> Result<(), Failure> {
+    let port = gateway.addresses("https").find_map(|address| address.port()).unwrap_or_default();
+    let ca = ca.display();
+    let mut text = String::from("vestibule stands before 7 HTTPS servers. In another terminal, in this folder:\n\n");
+    for (host, what) in TRY {
+        text += &format!("  curl --cacert {ca} https://{host}:{port}/{:pad$}# {what}\n", "", pad = 26 - host.len().min(25));
+    }
+    text += &format!(
+        "  curl -i http://127.0.0.1:{port}/                                 # not TLS: told where to go\n\nOne line per session follows; Ctrl-C ends it.\n\n"
+    );
+    print(&text)
+}
+
+/// What to try, and what it shows.
+const TRY: [(&str, &str); 6] = [
+    ("shop.demo.localhost", "an exact name"),
+    ("a.shop.demo.localhost", "a wildcard"),
+    ("api.demo.localhost", "a guard on the client's address"),
+    ("blue.apps.demo.localhost", "a pattern with a capture"),
+    ("else.demo.localhost", "the default"),
+    ("old.demo.localhost", "refused with a TLS alert"),
+];
+
+/// The servers' certificates, by upstream, with the names each is good for.
+const SERVERS: &[(&str, &[&str])] = &[
+    ("shop", &["shop.demo.localhost", "*.shop.demo.localhost"]),
+    ("api", &["api.demo.localhost"]),
+    ("app_blue", &["blue.apps.demo.localhost"]),
+    ("app_green", &["green.apps.demo.localhost"]),
+    ("welcome", &["*.demo.localhost"]),
+];
+
+/// The top-level `routes.toml`.
+const EXAMPLE: &str = include_str!("../../routes.toml");

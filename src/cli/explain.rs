@@ -1,0 +1,283 @@
+//! `vestibule route`: where a connection would go, told by the very code that traffic takes.
+
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::SystemTime;
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{Configuration, Failure, print};
+use crate::config::{Places, path_to};
+use crate::hello::{ClientHello, ServerName};
+use crate::host::{Hostname, HostnameError};
+use crate::route::{Captures, Considered, FirstName, Verdict};
+use crate::session::{Peer, Session};
+use crate::snapshot::{Action, Destination, Guards, Listener, Pool, Snapshot, Target};
+use crate::upstream::Balance;
+use crate::variables::render;
+
+/// What to explain.
+#[derive(Args, Debug)]
+pub(super) struct Question {
+    #[command(flatten)]
+    configuration: Configuration,
+    /// The listener; only needed if there are several.
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// The server name that the client sends; without it, a hello that has none.
+    #[arg(long, value_name = "HOST", conflicts_with = "not_tls")]
+    sni: Option<String>,
+    /// A protocol that the client offers by ALPN. May be given several times.
+    #[arg(long, value_name = "PROTOCOL", conflicts_with = "not_tls")]
+    alpn: Vec<String>,
+    /// The client's address.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    from: IpAddr,
+    /// A client that does not speak TLS.
+    #[arg(long)]
+    not_tls: bool,
+}
+
+pub(super) fn explain(question: &Question) -> Result<(), Failure> {
+    let (snapshot, places) = question.configuration.snapshot_and_places()?;
+    let listener = question.listener(&snapshot)?;
+    let mut told = Told { question, snapshot: &snapshot, places: &places, listener, text: String::new() };
+    told.tell()?;
+    print(&told.text)
+}
+
+impl Question {
+    fn listener<'s>(&self, snapshot: &'s Snapshot) -> Result<&'s Listener, Failure> {
+        let names = || snapshot.listeners.iter().map(|listener| &*listener.name).collect::<Vec<_>>().join(", ");
+        match (&self.listener, snapshot.listeners.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, all) => {
+                // A name is looked up in a map; where only one listener has one, that is meant.
+                let mut with_map = all.iter().filter(|listener| listener.map.is_some());
+                match (with_map.next(), with_map.next()) {
+                    (Some(only), None) => Ok(only),
+                    _ => Err(Failure::Usage(format!("which listener? --listener with one of {}", names()))),
+                }
+            }
+            (Some(name), all) => {
+                let found = all.iter().find(|listener| *listener.name == **name);
+                found
+                    .map(|listener| &**listener)
+                    .ok_or_else(|| Failure::Usage(format!("no listener is named {name:?}; there are {}", names())))
+            }
+        }
+    }
+
+    /// The hello that the gateway would read. What is no host name is told as the gateway would tell it.
+    fn hello(&self) -> Result<Option<ClientHello>, Failure> {
+        if self.not_tls {
+            return Ok(None);
+        }
+        let server_name = match self.sni.as_deref().map(|sent| (sent, Hostname::parse(sent))) {
+            Some((sent, Ok(name))) => ServerName::Host { name, sent: sent.into() },
+            None | Some((_, Err(HostnameError::IpAddress))) => ServerName::None,
+            Some((sent, Err(error))) => {
+                return Err(Failure::Usage(format!("a hello with the name {sent:?} is refused as malformed: {error}")));
+            }
+        };
+        let alpn = self.alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
+        Ok(Some(ClientHello { server_name, alpn, legacy_version: 0x0303, supported_versions: Some(vec![0x0304, 0x0303]), ech: false }))
+    }
+}
+
+/// An explanation in the making.
+struct Told<'a> {
+    question: &'a Question,
+    snapshot: &'a Snapshot,
+    places: &'a Places,
+    listener: &'a Listener,
+    text: String,
+}
+
+impl Told<'_> {
+    fn tell(&mut self) -> Result<(), Failure> {
+        let hello = self.question.hello()?;
+        let name = hello.as_ref().and_then(|hello| match &hello.server_name {
+            ServerName::Host { name, .. } => Some(name),
+            ServerName::None => None,
+        });
+        self.headline(name);
+        let asked = match (&self.listener.map, &hello, name) {
+            (None, ..) | (Some(_), Some(_), None) => FirstName::NoName,
+            (Some(_), None, _) => FirstName::NotTls,
+            (Some(_), Some(_), Some(name)) => FirstName::Name(name),
+        };
+        let considered = self.listener.routes.explain(asked);
+        for rule in &considered {
+            self.rule(rule);
+        }
+        let session = self.session(hello.as_ref(), &considered);
+        let Some(winner) = considered.iter().find(|rule| rule.verdict == Verdict::Wins).and_then(|rule| rule.entry) else {
+            let how = if self.question.not_tls { "closed" } else { "refused with the alert unrecognized_name" };
+            self.line(format_args!("  -> {how}: nothing stands for it"));
+            return Ok(());
+        };
+        match self.fitting(&winner.target, hello.as_ref()) {
+            Some(target) => self.action(target, &session),
+            None => self.line(format_args!("  -> refused: the guards of no target fit")),
+        }
+        Ok(())
+    }
+
+    fn headline(&mut self, name: Option<&Hostname>) {
+        let asked = match (name, &self.question.sni) {
+            (Some(name), Some(sent)) if name.as_str() == sent => name.to_string(),
+            (Some(name), Some(sent)) => format!("{name} (sent: {sent})"),
+            (None, Some(sent)) => format!("TLS with the address {sent} for a name, which counts as none,"),
+            _ if self.question.not_tls => "what is not TLS".into(),
+            _ => "TLS without a server name".into(),
+        };
+        let (from, listener) = (self.question.from, &self.listener.name);
+        let line = format!("{asked} from {from} on {listener}");
+        self.line(format_args!("{line}"));
+    }
+
+    fn rule(&mut self, rule: &Considered<'_, Vec<Target>>) {
+        let label = match (rule.rank, rule.entry) {
+            (crate::route::Rank::Leading | crate::route::Rank::Trailing, Some(entry)) => entry.written.to_string(),
+            (rank, _) => rank.to_string(),
+        };
+        let verdict = match (rule.verdict, captures(rule.captures.as_ref())) {
+            (Verdict::NoEntry, _) => "no entry".into(),
+            (Verdict::NotAsked, _) => "not asked".into(),
+            (Verdict::Wins, None) => "WINS".into(),
+            (Verdict::Wins, Some(taken)) => format!("WINS, {taken}"),
+            (Verdict::Beaten, None) => "would match: beaten".into(),
+            (Verdict::Beaten, Some(taken)) => format!("would match, {taken}: beaten"),
+        };
+        let place = if matches!(rule.verdict, Verdict::Wins | Verdict::Beaten) { self.place(rule) } else { String::new() };
+        let line = format!("  {label:<20} {verdict:<38} {place}");
+        self.line(format_args!("{}", line.trim_end()));
+    }
+
+    /// Where the entry of a rule is written.
+    fn place(&self, rule: &Considered<'_, Vec<Target>>) -> String {
+        use crate::route::Rank;
+        let Some(entry) = rule.entry else { return String::new() };
+        let place = match (&self.listener.map, rule.rank) {
+            (None, _) => self.places.key(&path_to!["listener", &*self.listener.name]),
+            (Some(map), Rank::Pattern(index)) => self.places.value(&path_to!["routes", &**map, "patterns", index, "host"]),
+            (Some(map), Rank::Default | Rank::NoSni | Rank::NotTls) => self.places.key(&path_to!["routes", &**map, &*entry.written]),
+            (Some(map), _) => self.places.key(&path_to!["routes", &**map, "hosts", &*entry.written]),
+        };
+        place.to_string()
+    }
+
+    /// The session as the gateway would see it, for templates and hash keys.
+    fn session(&self, hello: Option<&ClientHello>, considered: &[Considered<'_, Vec<Target>>]) -> Session {
+        let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
+        let mut session = Session::new(0, self.listener.name.clone(), client, Peer::Unix, Instant::now(), SystemTime::now());
+        if let Some(hello) = hello {
+            session.note_hello(hello.protocol(), &hello.alpn_text(), hello.ech);
+            if let ServerName::Host { sent, .. } = &hello.server_name {
+                session.server_name = Some(sent.clone());
+            }
+        }
+        let winner = considered.iter().find(|rule| rule.verdict == Verdict::Wins);
+        session.route = winner.and_then(|rule| rule.entry).map(|entry| entry.written.clone());
+        if let Some(captures) = winner.and_then(|rule| rule.captures.as_ref()) {
+            session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
+        }
+        session
+    }
+
+    /// The target that is taken; where there are guards, each target is told.
+    fn fitting<'t>(&mut self, targets: &'t [Target], hello: Option<&ClientHello>) -> Option<&'t Target> {
+        let client = Some(self.question.from);
+        for (index, target) in targets.iter().enumerate() {
+            let misfit = misfit(&target.guards, client, hello);
+            if targets.len() > 1 || misfit.is_some() {
+                let verdict = misfit.map_or_else(|| "fits".into(), |guard| format!("does not fit: {guard}"));
+                let line = format!("    target {:<12} {verdict}", index + 1);
+                self.line(format_args!("{line}"));
+            }
+            if misfit.is_none() {
+                return Some(target);
+            }
+        }
+        None
+    }
+
+    fn action(&mut self, target: &Target, session: &Session) {
+        match &target.action {
+            Action::Forward(Destination::Pool(pool)) => self.forward(pool, target, session),
+            Action::Forward(Destination::Template(template, rules)) => {
+                let mut text = Vec::new();
+                render(template, session, &mut text);
+                let text = String::from_utf8_lossy(&text).into_owned();
+                match self.snapshot.pools.get(&*text) {
+                    Some(pool) => self.forward(&pool.clone(), target, session),
+                    None => {
+                        let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
+                        let limits = limits(target);
+                        self.line(format_args!("  -> the address {text}, passed through{guarded}; {limits}"));
+                    }
+                }
+            }
+            Action::Reject(None) => self.line(format_args!("  -> closed, as the entry says")),
+            Action::Reject(Some(alert)) => {
+                let name = crate::session::alert::NAMES.iter().find(|(_, number)| number == alert).map_or("", |(name, _)| name);
+                self.line(format_args!("  -> refused with the alert {name}, as the entry says"));
+            }
+            Action::Respond(text) => {
+                let mut answer = Vec::new();
+                render(text, session, &mut answer);
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                self.line(format_args!("  -> answered with {answer:?} and closed"));
+            }
+        }
+    }
+
+    fn forward(&mut self, pool: &Pool, target: &Target, session: &Session) {
+        let (upstream, limits) = (&pool.upstream, limits(target));
+        self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
+        let key = String::from_utf8_lossy(&pool.key(session)).into_owned();
+        let by = match upstream.balance() {
+            Balance::RoundRobin => "round_robin over".into(),
+            Balance::Hash => format!("hash of {key:?}:"),
+            Balance::ConsistentHash => format!("consistent_hash of {key:?}:"),
+        };
+        let servers = self.servers(pool, &key);
+        self.line(format_args!("     {by} {servers}; health is not known here"));
+    }
+
+    /// The servers in the order in which the session would meet them; names that are not looked up here as written.
+    fn servers(&self, pool: &Pool, key: &str) -> String {
+        let met: Vec<_> = pool.upstream.order(key.as_bytes(), Instant::now());
+        let met = met.iter().map(|server| match server.line().backup {
+            true => format!("{} (backup)", server.address_text()),
+            false => server.address_text().to_string(),
+        });
+        let named = pool.upstream.lines().iter().filter(|line| line.address.is_name() && !line.down);
+        let all: Vec<_> = met.chain(named.map(|line| format!("{} (by DNS)", line.written))).collect();
+        if all.is_empty() { "no server".into() } else { all.join(", ") }
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to memory cannot fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+/// The first guard that does not fit.
+fn misfit(guards: &Guards, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Option<&'static str> {
+    let checks = [(guards.fits_from(client), "from"), (guards.fits_alpn(hello), "alpn"), (guards.fits_versions(hello), "versions")];
+    checks.into_iter().find(|(fits, _)| !fits).map(|(_, guard)| guard)
+}
+
+fn limits(target: &Target) -> String {
+    format!("idle {:?}, connect {:?}", target.limits.relay.idle_timeout, target.limits.connect.connect_timeout)
+}
+
+fn captures(captures: Option<&Captures>) -> Option<String> {
+    let groups = captures?.groups().enumerate().skip(1);
+    let taken: Vec<_> =
+        groups.map(|(number, (name, taken))| format!("{}={taken}", name.map_or_else(|| number.to_string(), Into::into))).collect();
+    (!taken.is_empty()).then(|| taken.join(", "))
+}

@@ -1,0 +1,97 @@
+//! `vestibule run`: the gateway in the foreground, until a signal ends it.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Configuration, Failure};
+use crate::gateway::Gateway;
+use crate::log;
+use crate::snapshot::Snapshot;
+
+pub(super) fn run(configuration: &Configuration) -> Result<(), Failure> {
+    let snapshot = configuration.snapshot()?;
+    log::start(&snapshot.log).map_err(Failure::run)?;
+    serve(&snapshot, |_| Ok(()))
+}
+
+/// Starts the gateway, says what is to be said, and waits until a signal has ended it.
+pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<(), Failure>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::run)?;
+    runtime.block_on(async {
+        // Before the first connection: a signal must not find the default action, which ends the process.
+        let mut signals = Signals::new().map_err(Failure::run)?;
+        let gateway = Gateway::start(snapshot).map_err(Failure::run)?;
+        for (listener, address) in gateway.bound() {
+            tracing::info!(listener, "listening on {address}");
+        }
+        greet(&gateway)?;
+        signals.obey(&gateway).await;
+        let totals = gateway.totals();
+        tracing::info!("stopped after {} sessions", totals.ended);
+        Ok(())
+    })
+}
+
+/// What the process is told by signals.
+struct Signals {
+    terminate: Signal,
+    quit: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    Drain,
+    Stop,
+    Reload,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Passes signals on until the gateway has ended.
+    async fn obey(&mut self, gateway: &Gateway) {
+        loop {
+            let told = tokio::select! {
+                told = self.next() => told,
+                () = gateway.ended() => return,
+            };
+            match told {
+                Told::Drain => {
+                    tracing::info!("no longer accepting; {} open sessions may end by themselves", gateway.totals().open);
+                    gateway.drain();
+                }
+                Told::Stop => gateway.stop(),
+                Told::Reload => tracing::warn!("SIGHUP: this version cannot reload; the configuration stays as it is"),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Told {
+        poll_fn(|cx| {
+            let asked = [
+                (&mut self.interrupt, Told::Stop),
+                (&mut self.terminate, Told::Drain),
+                (&mut self.quit, Told::Drain),
+                (&mut self.hangup, Told::Reload),
+            ];
+            for (signal, told) in asked {
+                if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
+                    return Poll::Ready(told);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

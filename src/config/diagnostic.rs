@@ -1,0 +1,222 @@
+//! What is wrong with a configuration: everything at once, each with its place, the line, a caret and the way out.
+//! Errors make the file unusable; warnings are named lints. Both are collected here and printed together, by place.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::source::Source;
+
+/// Where something stands: in a file, in an environment variable or on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Some bytes of a file.
+    File {
+        /// The file's name and text.
+        source: Arc<Source>,
+        /// The bytes meant.
+        span: Range<usize>,
+    },
+    /// An environment variable, as `VESTIBULE_LOG__LEVEL=debug`.
+    Environment(String),
+    /// What was given to `--set`, as `log.level=debug`.
+    Set(String),
+    /// Nowhere in particular: the file as a whole.
+    Whole,
+}
+
+impl Place {
+    /// The line in its file, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::File { source, span } => Some(source.position(span.start).0),
+            Self::Environment(_) | Self::Set(_) | Self::Whole => None,
+        }
+    }
+
+    /// Files from top to bottom, then the environment, then the command line.
+    fn order(&self) -> (u8, usize, &str) {
+        match self {
+            Self::Whole => (0, 0, ""),
+            Self::File { source, span } => (1, span.start, source.name()),
+            Self::Environment(variable) => (2, 0, variable),
+            Self::Set(item) => (3, 0, item),
+        }
+    }
+}
+
+/// As a text mentions it: `routes.toml:30`, `the environment: VESTIBULE_LOG__LEVEL=debug`, `--set log.level=debug`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { source, span } => write!(f, "{}:{}", source.name(), source.position(span.start).0),
+            Self::Environment(variable) => write!(f, "the environment: {variable}"),
+            Self::Set(item) => write!(f, "--set {item}"),
+            Self::Whole => f.write_str("the configuration"),
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The configuration can't be used.
+    Error,
+    /// It can, but probably does not do what was meant. The text is the lint's name.
+    Warning(&'static str),
+}
+
+/// One complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub(super) severity: Severity,
+    pub(super) place: Place,
+    pub(super) problem: String,
+    pub(super) label: Option<String>,
+    pub(super) help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Says more right beside the caret; a warning without a label shows its place but not the line.
+    pub fn label(&mut self, text: impl AsRef<str>) -> &mut Self {
+        self.label = Some(printable(text.as_ref()));
+        self
+    }
+
+    /// Says what to write instead, on a line of its own.
+    pub fn help(&mut self, text: impl AsRef<str>) -> &mut Self {
+        self.help = Some(printable(text.as_ref()));
+        self
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is wrong, in one sentence.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// Whether it is an error, or else which lint warns.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+}
+
+/// All complaints about one configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    name: String,
+    found: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// None yet, about the file of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), found: Vec::new() }
+    }
+
+    /// Notes an error; `label` and `help` may be added to what comes back.
+    pub fn error(&mut self, place: Place, problem: impl AsRef<str>) -> &mut Diagnostic {
+        self.note(Severity::Error, place, problem.as_ref())
+    }
+
+    /// Notes a warning of the lint of this name.
+    pub fn warning(&mut self, lint: &'static str, place: Place, problem: impl AsRef<str>) -> &mut Diagnostic {
+        self.note(Severity::Warning(lint), place, problem.as_ref())
+    }
+
+    fn note(&mut self, severity: Severity, place: Place, problem: &str) -> &mut Diagnostic {
+        let note = Diagnostic { severity, place, problem: printable(problem), label: None, help: None };
+        self.found.push(note);
+        self.found.last_mut().expect("it was pushed the line before")
+    }
+
+    /// The file's name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether anything makes the configuration unusable.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.errors() > 0
+    }
+
+    /// How many errors there are.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.found.iter().filter(|one| one.severity == Severity::Error).count()
+    }
+
+    /// How many complaints there are, warnings included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there is nothing to complain about.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// In the order of printing: errors before warnings, each by place.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut sorted: Vec<_> = self.found.iter().collect();
+        sorted.sort_by_key(|one| (one.severity != Severity::Error, one.place.order()));
+        sorted
+    }
+}
+
+/// A text that moves no cursor and hides nothing: what strangers wrote may end up on a terminal.
+fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if reorders || (c.is_control() && c != '\n') { clean.extend(c.escape_unicode()) } else { clean.push(c) }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_come_before_warnings_and_each_by_place() {
+        let source = Arc::new(Source::new("a.toml", "one\ntwo\n"));
+        let at = |start| Place::File { source: Arc::clone(&source), span: start..start + 1 };
+        let mut all = Diagnostics::new("a.toml");
+        all.warning("lint", at(0), "w1");
+        all.error(Place::Set("x=1".into()), "e4");
+        all.error(Place::Environment("VESTIBULE_X__Y=1".into()), "e3");
+        all.error(at(4), "e2");
+        all.error(at(0), "e1");
+        let problems: Vec<_> = all.sorted().iter().map(|one| one.problem().to_owned()).collect();
+        assert_eq!(problems, ["e1", "e2", "e3", "e4", "w1"]);
+        assert_eq!((all.errors(), all.len(), all.has_errors()), (4, 5, true));
+    }
+
+    #[test]
+    fn a_text_can_not_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    }
+
+    #[test]
+    fn a_place_is_mentioned_as_the_user_would_look_for_it() {
+        let source = Arc::new(Source::new("a.toml", "one\ntwo\n"));
+        assert_eq!(Place::File { source, span: 5..6 }.to_string(), "a.toml:2");
+        assert_eq!(Place::Environment("VESTIBULE_X__Y=1".into()).to_string(), "the environment: VESTIBULE_X__Y=1");
+        assert_eq!(Place::Set("x.y=1".into()).to_string(), "--set x.y=1");
+    }
+}

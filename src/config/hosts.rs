@@ -1,0 +1,105 @@
+//! `[routes.NAME.hosts]`, and the slips that TOML reads as something else: a name without quotes, and a word of nginx's
+//! map that would silently become a host.
+
+use std::collections::BTreeMap;
+
+use figment::value::Value;
+
+use super::diagnostic::Place;
+use super::places::{Below, Key, Spot};
+use super::read::{Read, Reader};
+use super::routes::Targets;
+use super::words::{self, suggest};
+
+/// Reads the table of hosts.
+pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Targets>> {
+    let Value::Dict(tag, mut entries) = value else {
+        return BTreeMap::read(value, reader);
+    };
+    for (word, lost) in MISPLACED {
+        if entries.remove(word).is_some() {
+            misplaced(word, lost, reader);
+        }
+    }
+    let unquoted: Vec<_> = entries.keys().flat_map(|name| unquoted(name, reader)).collect();
+    for names in &unquoted {
+        entries.remove(&names[0]);
+        needs_quotes(names, reader);
+    }
+    BTreeMap::read(Value::Dict(tag, entries), reader)
+}
+
+/// A word that says what becomes of the rest, one level too deep.
+fn misplaced(word: &str, lost: &str, reader: &mut Reader<'_>) {
+    let routes = reader.path()[..reader.path().len() - 1].to_vec();
+    let header = match reader.places().find(&routes) {
+        Some((_, spot)) if !spot.is_implied() => reader.places().written_value(&routes).line(),
+        _ => None,
+    };
+    let line = header.map_or_else(String::new, |line| format!(", line {line}"));
+    let name = match routes.last() {
+        Some(Key::Name(name)) => name.clone(),
+        _ => "NAME".into(),
+    };
+    reader
+        .wrong_entry(word, format!("`{word}` stands among the hosts: it would be a host called \"{word}\", and {lost}"))
+        .label(format!("nginx's map has it inside; here it belongs under [routes.{name}]{line}"));
+    reader.cut_path(&[routes, vec![word.into()]].concat());
+}
+
+/// The names that a user wrote without quotes and TOML read as tables in tables.
+fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    reader.entry(name, |places, path| {
+        if let Some((_, spot)) = places.find(path) {
+            ends(spot, &mut vec![name.to_owned()], &mut found);
+        }
+    });
+    // `api.upstream = "web"` is how TOML lets a target be written.
+    found.retain(|names| match &names[1..] {
+        [] => false,
+        [key] => suggest(key, words::TARGET.known()).is_none(),
+        _ => true,
+    });
+    found
+}
+
+/// The paths from a table that nobody wrote for its own sake to what was written in it.
+fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    match &spot.below {
+        Below::Named(entries) if spot.is_implied() => {
+            for (key, below) in entries {
+                names.push(key.clone());
+                ends(below, names, found);
+                names.pop();
+            }
+        }
+        _ => found.push(names.clone()),
+    }
+}
+
+fn needs_quotes(names: &[String], reader: &mut Reader<'_>) {
+    let path = [reader.path(), &names.iter().map(Key::from).collect::<Vec<_>>()].concat();
+    let name = names.join(".");
+    let mut place = reader.places().written_key(&path);
+    let mut instead = format!("\"{name}\"");
+    if let (Place::File { source, span }, Some((_, spot))) = (&mut place, reader.places().find(&path)) {
+        let text = source.text();
+        if text[..span.end].ends_with(&name) {
+            span.start = span.end - name.len();
+        }
+        let is_header = spot.value.start < span.end;
+        let value = text[spot.value.clone()].lines().next().unwrap_or_default();
+        instead = if is_header { format!("[routes.NAME.hosts.\"{name}\"]") } else { format!("\"{name}\" = {value}") };
+    }
+    let nested = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" holding ");
+    reader.error(place, format!("host names need quotes: this is read as the table {nested}")).help(instead);
+    reader.cut(&names[0]);
+}
+
+/// What nginx's map has among its names, and what would become of connections if it were taken for one.
+const MISPLACED: [(&str, &str); 3] = [
+    ("default", "unknown names would be refused"),
+    ("no_sni", "clients that send no name would go to `default`"),
+    ("not_tls", "what is not TLS would be closed"),
+];

@@ -1,0 +1,165 @@
+//! The layers of a configuration: the file, then the environment, then the command line. Each is a TOML document that
+//! keeps the place of every key and value; figment merges their values.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use figment::value::{Dict, Empty, Map, Num, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Diagnostics, Place};
+use super::places::{Below, Origin, Places, Spot};
+use super::source::Source;
+use super::syntax;
+
+/// One layer: its values, and where they stand.
+pub(super) struct Layer {
+    origin: Origin,
+    values: Dict,
+    spots: Spot,
+}
+
+impl Layer {
+    /// The file itself.
+    ///
+    /// # Errors
+    /// All its syntax errors; what TOML makes of the rest is full of errors that follow from them.
+    pub(super) fn file(source: Arc<Source>) -> Result<Self, Diagnostics> {
+        let (document, errors) = DeTable::parse_recoverable(source.text());
+        if !errors.is_empty() {
+            return Err(syntax::errors(&source, errors));
+        }
+        Ok(Self::new(Origin::File(Arc::clone(&source)), document.get_ref()))
+    }
+
+    /// An environment variable: `VESTIBULE_LOG__LEVEL=debug` is `log.level = "debug"`. Names without `__` are not
+    /// ours: service managers set such for their own ends.
+    pub(super) fn environment(name: &str, value: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let keys = name.strip_prefix(PREFIX)?;
+        let (section, _) = keys.split_once("__")?;
+        let written = format!("{name}={value}");
+        let path: Vec<_> = keys.split("__").map(str::to_ascii_lowercase).collect();
+        let section = section.to_ascii_lowercase();
+        let mut refuse = |problem: String, help: String| {
+            diagnostics.error(Place::Environment(written.clone()), problem).help(help);
+        };
+        if !FROM_ENVIRONMENT.contains(&&*section) {
+            let instead = super::words::suggest(&section, FROM_ENVIRONMENT.into_iter())
+                .map(|near| name.replacen(&name[PREFIX.len()..PREFIX.len() + section.len()], &near.to_ascii_uppercase(), 1));
+            let help = instead.map_or("--set takes any key".into(), |instead| format!("did you mean {instead}?"));
+            refuse("the environment sets values of [process], [log] and [defaults] only".into(), help);
+            return None;
+        }
+        let is_bare = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !path.iter().all(is_bare) {
+            refuse("this names no key".into(), format!("{PREFIX}LOG__LEVEL sets level of [log]"));
+            return None;
+        }
+        let text = assignment(&path.join("."), value);
+        let (document, _) = DeTable::parse_recoverable(&text);
+        let layer = Self::new(Origin::Given { by: Place::Environment(written.clone()), text: text.clone() }, document.get_ref());
+        if !layer.sets_single_values() {
+            refuse("the environment sets single values only".into(), "--set takes lists and tables".into());
+            return None;
+        }
+        Some(layer)
+    }
+
+    /// An item of `--set`: a TOML dotted key, `=`, and a TOML value or else a plain text.
+    pub(super) fn set(item: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let is_key = |key: &str| DeTable::parse(&format!("{key} = 0")).is_ok_and(|document| document.get_ref().len() == 1);
+        let at = item.match_indices('=').map(|(at, _)| at).find(|&at| is_key(&item[..at]));
+        let Some(at) = at else {
+            diagnostics.error(Place::Set(item.into()), "this is not KEY=VALUE").help("--set log.level=debug");
+            return None;
+        };
+        let text = assignment(&item[..at], &item[at + 1..]);
+        let (document, _) = DeTable::parse_recoverable(&text);
+        Some(Self::new(Origin::Given { by: Place::Set(item.into()), text: text.clone() }, document.get_ref()))
+    }
+
+    fn new(origin: Origin, document: &DeTable<'_>) -> Self {
+        let (values, named) = table(document);
+        Self { origin, values, spots: Spot { below: Below::Named(named), ..Spot::default() } }
+    }
+
+    fn sets_single_values(&self) -> bool {
+        fn single(value: &Value) -> bool {
+            match value {
+                Value::Dict(_, entries) => entries.len() == 1 && entries.values().all(single),
+                Value::Array(..) => false,
+                _ => true,
+            }
+        }
+        self.values.values().all(single)
+    }
+}
+
+/// The values of all layers, later ones over earlier ones, and the places of each.
+pub(super) fn merge(layers: Vec<Layer>) -> (Dict, Places) {
+    let merged = layers.iter().fold(Figment::new(), |figment, layer| figment.merge(layer));
+    let values = merged.data().map(|mut profiles| profiles.remove(&Profile::Default)).ok().flatten().unwrap_or_default();
+    (values, Places::new(layers.into_iter().map(|layer| (layer.origin, layer.spots)).collect()))
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(match &self.origin {
+            Origin::File(source) => source.name().to_owned(),
+            Origin::Given { by, .. } => by.to_string(),
+        })
+    }
+
+    fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// `key = value` as a document, the value as a text if it is nothing else.
+fn assignment(key: &str, value: &str) -> String {
+    // The value is looked at alone, since a line's end in it must not start another key.
+    match DeValue::parse(value.trim()) {
+        Ok(_) => format!("{key} = {}", value.trim()),
+        Err(_) => format!("{key} = {}", toml::Value::String(value.into())),
+    }
+}
+
+fn table(entries: &DeTable<'_>) -> (Dict, BTreeMap<String, Spot>) {
+    let mut values = Dict::new();
+    let mut spots = BTreeMap::new();
+    for (key, entry) in entries {
+        let (value, spot) = value(entry, key.span());
+        values.insert(key.get_ref().to_string(), value);
+        spots.insert(key.get_ref().to_string(), spot);
+    }
+    (values, spots)
+}
+
+fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>) -> (Value, Spot) {
+    let (value, below) = match entry.get_ref() {
+        DeValue::String(text) => (Value::from(text.as_ref()), Below::Nothing),
+        DeValue::Integer(number) => {
+            // A number that no integer holds is beyond every range, whatever its digits.
+            let digits = i128::from_str_radix(number.as_str(), number.radix());
+            (Value::from(Num::I128(digits.unwrap_or(i128::MAX))), Below::Nothing)
+        }
+        DeValue::Float(number) => (Value::from(number.as_str().parse().unwrap_or(f64::NAN)), Below::Nothing),
+        DeValue::Boolean(yes) => (Value::from(*yes), Below::Nothing),
+        DeValue::Datetime(_) => (Value::from(Empty::Unit), Below::Nothing),
+        DeValue::Array(elements) => {
+            let (values, spots) = elements.iter().map(|element| self::value(element, element.span())).unzip::<_, _, Vec<_>, Vec<_>>();
+            (Value::from(values), Below::Listed(spots))
+        }
+        DeValue::Table(entries) => {
+            let (values, spots) = table(entries);
+            (Value::from(values), Below::Named(spots))
+        }
+    };
+    (value, Spot { key, value: entry.span(), below })
+}
+
+const PREFIX: &str = "VESTIBULE_";
+const FROM_ENVIRONMENT: [&str; 3] = ["process", "log", "defaults"];

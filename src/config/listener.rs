@@ -1,0 +1,172 @@
+//! Where connections come in: `[listener.NAME]`, and `[defaults]` for all of them.
+
+use std::time::Duration;
+
+use figment::value::Value;
+use serde::Serialize;
+
+use super::read::{MOST, OneOrMany, Read, Reader, Table, number, size, words};
+use super::upstream::UpstreamDefaults;
+use super::{print, words as kinds};
+
+/// `[listener.NAME]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listener {
+    /// The addresses, as written.
+    pub listen: Vec<String>,
+    /// What becomes of a connection.
+    #[serde(flatten)]
+    pub action: ListenerAction,
+    /// Whether the first bytes are looked at; with `routes` they always are.
+    pub preread: Option<Preread>,
+    /// How it listens and peeks.
+    #[serde(flatten)]
+    pub listening: Listening,
+    /// How its sessions run.
+    #[serde(flatten)]
+    pub session: SessionKeys,
+}
+
+/// What a listener does with a connection: exactly one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListenerAction {
+    /// Looks its host name up in `[routes.NAME]`.
+    Routes(String),
+    /// Hands it to an upstream: a name, an address, or a template of these.
+    Upstream(String),
+    /// Sends a text and closes.
+    Respond(String),
+}
+
+words! {
+    /// What is expected of a connection's first bytes.
+    Preread, "preread", {
+        /// A TLS hello.
+        Tls = "tls",
+        /// Nothing: not a byte is read before a server is asked.
+        None = "none",
+    }
+}
+
+impl Read for Listener {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::LISTENER)?;
+        let listen: Option<OneOrMany<ListenText>> = reader.require(&mut table, "listen", "\":443\"");
+        let listen = listen.map(|all| all.0.into_iter().map(|one| one.0).collect()).unwrap_or_default();
+        let action = listener_action(&mut table, reader);
+        let preread = reader.take(&mut table, "preread");
+        let listening = Listening::take(&mut table, reader);
+        let session = SessionKeys::take(&mut table, reader);
+        Some(Self { listen, action: action?, preread, listening, session })
+    }
+}
+
+fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<ListenerAction> {
+    match reader.only_one(table, ["routes", "upstream", "respond"])? {
+        "routes" => reader.take(table, "routes").map(ListenerAction::Routes),
+        "upstream" => reader.take(table, "upstream").map(ListenerAction::Upstream),
+        _ => reader.take(table, "respond").map(ListenerAction::Respond),
+    }
+}
+
+/// A listen address; a port written as a number is a common slip.
+struct ListenText(String);
+
+impl Read for ListenText {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Some(port @ 0..=65535) = value.to_i128() {
+            reader.wrong("an address belongs here, not only a port").label(format!("\":{port}\" listens on all addresses"));
+            return None;
+        }
+        String::read(value, reader).map(Self)
+    }
+}
+
+/// How a listener listens and peeks; what is not written here comes from `[defaults]`, then from what is built in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Listening {
+    /// From accept until the hello is whole.
+    #[serde(serialize_with = "print::some_duration")]
+    pub preread_timeout: Option<Duration>,
+    /// Raw bytes that a hello may take.
+    pub preread_buffer_size: Option<u64>,
+    /// Whether the kernel waits for the first bytes.
+    pub defer_accept: Option<bool>,
+    /// Connections that may wait to be accepted.
+    pub backlog: Option<u16>,
+    /// Whether an IPv6 socket leaves IPv4 alone.
+    pub ipv6_only: Option<bool>,
+    /// Whether each worker has its own socket.
+    pub reuse_port: Option<bool>,
+}
+
+impl Listening {
+    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
+        Self {
+            preread_timeout: reader.take(table, "preread_timeout"),
+            preread_buffer_size: reader.take_with(table, "preread_buffer_size", size),
+            defer_accept: reader.take(table, "defer_accept"),
+            backlog: reader.take_with(table, "backlog", number(1..=65_535)),
+            ipv6_only: reader.take(table, "ipv6_only"),
+            reuse_port: reader.take(table, "reuse_port"),
+        }
+    }
+}
+
+/// How a session runs; a target's come before its listener's, those before `[defaults]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SessionKeys {
+    /// How long one server has to accept.
+    #[serde(serialize_with = "print::some_duration")]
+    pub connect_timeout: Option<Duration>,
+    /// How long a session may pass no byte at all.
+    #[serde(serialize_with = "print::some_duration")]
+    pub idle_timeout: Option<Duration>,
+    /// Whether another server is tried when one can't be connected.
+    pub next_upstream: Option<bool>,
+    /// How many servers are tried; 0 is as many as there are.
+    pub next_upstream_tries: Option<u32>,
+    /// How long servers are tried; zero is no limit.
+    #[serde(serialize_with = "print::some_duration")]
+    pub next_upstream_timeout: Option<Duration>,
+    /// Whether a FIN is passed on while the other direction goes on.
+    pub half_close: Option<bool>,
+}
+
+impl SessionKeys {
+    pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
+        Self {
+            connect_timeout: reader.take(table, "connect_timeout"),
+            idle_timeout: reader.take(table, "idle_timeout"),
+            next_upstream: reader.take(table, "next_upstream"),
+            next_upstream_tries: reader.take_with(table, "next_upstream_tries", number(0..=MOST)),
+            next_upstream_timeout: reader.take(table, "next_upstream_timeout"),
+            half_close: reader.take(table, "half_close"),
+        }
+    }
+}
+
+/// `[defaults]`: what listeners, upstreams and servers start from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Defaults {
+    /// How listeners listen.
+    #[serde(flatten)]
+    pub listening: Listening,
+    /// How sessions run.
+    #[serde(flatten)]
+    pub session: SessionKeys,
+    /// What upstreams start from.
+    pub upstream: UpstreamDefaults,
+}
+
+impl Read for Defaults {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::DEFAULTS)?;
+        Some(Self {
+            listening: Listening::take(&mut table, reader),
+            session: SessionKeys::take(&mut table, reader),
+            upstream: reader.take(&mut table, "upstream").unwrap_or_default(),
+        })
+    }
+}

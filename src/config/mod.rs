@@ -1,0 +1,208 @@
+//! What the user wrote: `routes.toml`, under the environment, under `--set`. Values only; what they mean together is
+//! decided when they are compiled. Every value knows its place ([`Places`]), and everything that is wrong is found in
+//! one go ([`Diagnostics`]): an error leaves out the smallest part it can, and reading goes on.
+
+mod diagnostic;
+mod hosts;
+mod layer;
+mod listener;
+mod places;
+mod print;
+mod process;
+mod read;
+mod render;
+mod routes;
+mod source;
+mod syntax;
+mod upstream;
+mod words;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use figment::value::{Tag, Value};
+use serde::Serialize;
+
+use layer::Layer;
+use read::{Read, Reader};
+
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
+pub(crate) use places::path_to;
+pub use places::{Key, Places};
+pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process};
+pub use render::Paint;
+pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
+pub use source::Source;
+pub use upstream::{Balance, Balancing, Server, ServerKeys, Upstream, UpstreamDefaults};
+pub use words::suggest;
+
+/// `routes.toml`, as written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    /// `[process]`.
+    pub process: Process,
+    /// `[log]`.
+    pub log: Log,
+    /// `[access_log.NAME]`.
+    pub access_log: BTreeMap<String, AccessLog>,
+    /// `[networks]`: names for address ranges.
+    pub networks: BTreeMap<String, Vec<String>>,
+    /// `[defaults]`.
+    pub defaults: Defaults,
+    /// `[listener.NAME]`.
+    pub listener: BTreeMap<String, Listener>,
+    /// `[routes.NAME]`.
+    pub routes: BTreeMap<String, Routes>,
+    /// `[upstream.NAME]`.
+    pub upstream: BTreeMap<String, Upstream>,
+}
+
+/// A configuration that could be read, perhaps not all of it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is left without what is wrong.
+    pub config: Config,
+    /// Where everything stands.
+    pub places: Places,
+    /// What is wrong so far.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads a file, then what the environment and `--set` (as `log.level=debug`, in their order) put over it.
+///
+/// # Errors
+/// When the file can't be read or is no TOML; anything else is among the diagnostics of what was loaded.
+pub fn load(file: &Path, sets: &[String], environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Diagnostics> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|error| {
+        let mut diagnostics = Diagnostics::new(&name);
+        diagnostics.error(Place::Whole, format!("{name} can't be read: {error}"));
+        diagnostics
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| not_text(&name, &error))?;
+    parse(&name, text, sets, environment)
+}
+
+/// As [`load`], from a text instead of a file; `name` is what messages call it.
+///
+/// # Errors
+/// When the text is no TOML.
+pub fn parse(
+    name: &str,
+    text: impl Into<String>,
+    sets: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Diagnostics> {
+    let mut diagnostics = Diagnostics::new(name);
+    let mut layers = vec![Layer::file(Arc::new(Source::new(name, text)))?];
+    let mut variables: Vec<_> = environment.into_iter().collect();
+    variables.sort();
+    layers.extend(variables.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));
+    layers.extend(sets.iter().filter_map(|item| Layer::set(item, &mut diagnostics)));
+    let (values, mut places) = layer::merge(layers);
+    let config = Config::read(Value::Dict(Tag::Default, values), &mut Reader::new(&mut places, &mut diagnostics));
+    Ok(Loaded { config: config.unwrap_or_default(), places, diagnostics })
+}
+
+fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Diagnostics {
+    let at = error.utf8_error().valid_up_to();
+    let source = Arc::new(Source::new(name, String::from_utf8_lossy(error.as_bytes())));
+    let mut diagnostics = Diagnostics::new(name);
+    diagnostics
+        .error(Place::File { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() }, "this is not UTF-8 text")
+        .help("save the file as UTF-8");
+    diagnostics
+}
+
+impl Read for Config {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &words::FILE)?;
+        Some(Self {
+            process: reader.take(&mut table, "process").unwrap_or_default(),
+            log: reader.take(&mut table, "log").unwrap_or_default(),
+            access_log: reader.take_with(&mut table, "access_log", read::named).unwrap_or_default(),
+            networks: reader.take(&mut table, "networks").unwrap_or_default(),
+            defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
+            listener: reader.take_with(&mut table, "listener", read::named).unwrap_or_default(),
+            routes: reader.take_with(&mut table, "routes", read::named).unwrap_or_default(),
+            upstream: reader.take_with(&mut table, "upstream", read::named).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every key there is, each with another value than the built-in one.
+    const EVERYTHING: &str = include_str!("../../tests/data/everything.toml");
+
+    fn read(text: &str) -> Loaded {
+        parse("routes.toml", text, &[], []).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    }
+
+    fn read_with(text: &str, sets: &[&str], environment: &[(&str, &str)]) -> Loaded {
+        let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
+        let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        parse("routes.toml", text, &sets, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    }
+
+    fn config(loaded: Loaded) -> Config {
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+        loaded.config
+    }
+
+    fn print(config: &Config) -> String {
+        toml::to_string(config).expect("a configuration has only what TOML can say")
+    }
+
+    #[test]
+    fn everything_there_is_prints_and_reads_the_same() {
+        let everything = config(read(EVERYTHING));
+        assert_eq!(config(read(&print(&everything))), everything);
+    }
+
+    #[test]
+    fn everything_there_is_stands_in_the_sample() {
+        let words: Vec<_> = EVERYTHING.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let missing: Vec<_> = words::EVERYWHERE.iter().flat_map(words::Kind::known).filter(|key| !words.contains(key)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn every_known_key_is_read() {
+        let tables = [
+            (words::PROCESS, "[process]"),
+            (words::LOG, "[log]"),
+            (words::ACCESS_LOG, "[access_log.x]"),
+            (words::DEFAULTS, "[defaults]"),
+            (words::UPSTREAM_DEFAULTS, "[defaults.upstream]"),
+            (words::SERVER_DEFAULTS, "[defaults.upstream.server]"),
+            (words::LISTENER, "[listener.x]"),
+            (words::ROUTES, "[routes.x]"),
+            (words::TARGET, "[routes.x.hosts.\"a.b\"]"),
+            (words::PATTERN, "[[routes.x.patterns]]"),
+            (words::UPSTREAM, "[upstream.x]"),
+            (words::SERVER, "[[upstream.x.servers]]"),
+        ];
+        for (kind, header) in tables {
+            for key in kind.known() {
+                let report = read(&format!("{header}\n{key} = 1979-05-27\n")).diagnostics.to_string();
+                assert!(report.contains("not a date") && report.contains("routes.toml:2:"), "{header} {key}:\n{report}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_reads_without_errors_prints_and_reads_the_same(lines in proptest::sample::subsequence(EVERYTHING.lines().collect::<Vec<_>>(), 0..80)) {
+            if let Ok(loaded) = parse("routes.toml", lines.join("\n"), &[], []) && loaded.diagnostics.is_empty() {
+                prop_assert_eq!(config(read(&print(&loaded.config))), loaded.config);
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Where each value of a configuration was written, and what of it was left out because of its own error.
+//! Values are plain; a path such as `path_to!["upstream", "web", "servers", 0]` leads from one to its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::diagnostic::Place;
+use super::source::Source;
+
+/// A step on the way to a value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Into a table.
+    Name(String),
+    /// Into a list.
+    Index(usize),
+}
+
+impl From<&str> for Key {
+    fn from(name: &str) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+impl From<&String> for Key {
+    fn from(name: &String) -> Self {
+        Self::Name(name.clone())
+    }
+}
+
+impl From<usize> for Key {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// The path to a value: `path_to!["routes", name, "hosts", host, 0, "upstream"]`.
+///
+/// What may be written as one value or as a list, or as a text or a table, has the path of its longest form: the one
+/// above leads to the right text whether the host has a list of tables, one table or only an upstream's name.
+macro_rules! path_to {
+    ($($key:expr),* $(,)?) => { [$($crate::config::Key::from($key)),*] };
+}
+pub(crate) use path_to;
+
+/// Where a layer's values come from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    File(Arc<Source>),
+    /// By the environment or the command line, as this document.
+    Given {
+        by: Place,
+        text: String,
+    },
+}
+
+/// A value's place in its layer's text, and those of the values in it.
+#[derive(Debug, Default)]
+pub(super) struct Spot {
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
+    pub(super) below: Below,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Below {
+    #[default]
+    Nothing,
+    Named(BTreeMap<String, Spot>),
+    Listed(Vec<Spot>),
+}
+
+impl Spot {
+    /// A table that stands only in somebody's path: `[it.other]` or `it.other = 1`.
+    pub(super) fn is_implied(&self) -> bool {
+        matches!(self.below, Below::Named(_)) && self.key == self.value
+    }
+
+    fn step(&self, key: &Key) -> Step<'_> {
+        match (&self.below, key) {
+            (Below::Named(spots), Key::Name(name)) => spots.get(name).map_or(Step::Missing, Step::Into),
+            (Below::Listed(spots), Key::Index(index)) => spots.get(*index).map_or(Step::Missing, Step::Into),
+            // A single value where a list or a table might be.
+            (Below::Named(_) | Below::Nothing, Key::Index(_)) | (Below::Nothing | Below::Listed(_), Key::Name(_)) => Step::Stay,
+        }
+    }
+}
+
+enum Step<'a> {
+    Into(&'a Spot),
+    Stay,
+    Missing,
+}
+
+/// The places of all values, in every layer.
+#[derive(Debug, Default)]
+pub struct Places {
+    layers: Vec<(Origin, Spot)>,
+    cuts: BTreeSet<Vec<Key>>,
+}
+
+impl Places {
+    pub(super) fn new(layers: Vec<(Origin, Spot)>) -> Self {
+        Self { layers, cuts: BTreeSet::new() }
+    }
+
+    /// Where a value's key stands; of what is missing, the key of the table it is missing from.
+    #[must_use]
+    pub fn key(&self, path: &[Key]) -> Place {
+        self.place(&self.as_written(path), |spot| if spot.key.is_empty() { spot.value.clone() } else { spot.key.clone() })
+    }
+
+    /// Where a value stands: of a table with a header, the header; of what is missing, the table it is missing from.
+    #[must_use]
+    pub fn value(&self, path: &[Key]) -> Place {
+        self.place(&self.as_written(path), |spot| spot.value.clone())
+    }
+
+    /// Where some bytes of a text stand; the whole text if it was written with escapes.
+    #[must_use]
+    pub fn inside(&self, path: &[Key], bytes: Range<usize>) -> Place {
+        match self.value(path) {
+            Place::File { source, span } => {
+                let text = &source.text()[span.clone()];
+                let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| text.starts_with(quotes)).map_or(0, str::len);
+                let start = span.start + quotes;
+                let part = start + bytes.start..start + bytes.end;
+                let has_escapes = text.starts_with('"') && text.contains('\\');
+                let as_it_stands = !has_escapes && !text[quotes..].starts_with(['\n', '\r']);
+                let fits = part.end + quotes <= span.end && source.text().get(part.clone()).is_some();
+                let span = if as_it_stands && fits { part } else { span };
+                Place::File { source, span }
+            }
+            elsewhere => elsewhere,
+        }
+    }
+
+    /// Whether something at this path, above or below it was left out because of an error that has been noted, so
+    /// that what is missing now needs no second complaint.
+    #[must_use]
+    pub fn was_cut(&self, path: &[Key]) -> bool {
+        let above = (1..=path.len()).any(|length| self.cuts.contains(&path[..length]));
+        above || self.cuts.range(path.to_vec()..).next().is_some_and(|cut| cut.starts_with(path))
+    }
+
+    /// Leaves out what stands at this path of the text.
+    pub(super) fn cut(&mut self, path: &[Key]) {
+        self.cuts.insert(path.to_vec());
+    }
+
+    /// The place of a path as it stands in the text, cuts not counted.
+    pub(super) fn written_value(&self, path: &[Key]) -> Place {
+        self.place(path, |spot| spot.value.clone())
+    }
+
+    /// The place of a key as it stands in the text, cuts not counted.
+    pub(super) fn written_key(&self, path: &[Key]) -> Place {
+        self.place(path, |spot| spot.key.clone())
+    }
+
+    /// The layer that decides a value, and its spot there.
+    pub(super) fn find(&self, path: &[Key]) -> Option<(&Origin, &Spot)> {
+        let mut best: Option<(usize, bool, &Origin, &Spot)> = None;
+        for (origin, root) in &self.layers {
+            let (depth, spot) = walk(root, path);
+            let decides = depth == path.len() && !matches!(spot.below, Below::Named(_));
+            // Later layers decide single values; a table is best known by where it was first written.
+            if best.is_none_or(|(deepest, _, _, _)| depth > deepest || (depth == deepest && decides)) {
+                best = Some((depth, decides, origin, spot));
+            }
+        }
+        best.map(|(_, _, origin, spot)| (origin, spot))
+    }
+
+    fn place(&self, path: &[Key], span: impl FnOnce(&Spot) -> Range<usize>) -> Place {
+        match self.find(path) {
+            None => Place::Whole,
+            Some((Origin::Given { by, .. }, _)) => by.clone(),
+            Some((Origin::File(_), spot)) if spot.value.is_empty() && spot.key.is_empty() => Place::Whole,
+            Some((Origin::File(source), spot)) => Place::File { source: Arc::clone(source), span: span(spot) },
+        }
+    }
+
+    /// A list's elements are counted in the configuration without those that were cut from it.
+    fn as_written(&self, path: &[Key]) -> Vec<Key> {
+        let mut written: Vec<Key> = Vec::with_capacity(path.len());
+        for key in path {
+            let mut key = key.clone();
+            if let Key::Index(index) = &mut key {
+                let elements = self.cuts.range(written.clone()..).take_while(|cut| cut.starts_with(&written));
+                for cut in elements.filter(|cut| cut.len() == written.len() + 1) {
+                    if matches!(cut.last(), Some(Key::Index(before)) if before <= index) {
+                        *index += 1;
+                    }
+                }
+            }
+            written.push(key);
+        }
+        written
+    }
+}
+
+/// How many steps of the path a layer has, and the spot it ends at.
+fn walk<'a>(root: &'a Spot, path: &[Key]) -> (usize, &'a Spot) {
+    let mut spot = root;
+    for (depth, key) in path.iter().enumerate() {
+        match spot.step(key) {
+            Step::Into(next) => spot = next,
+            Step::Stay => {}
+            Step::Missing => return (depth, spot),
+        }
+    }
+    (path.len(), spot)
+}

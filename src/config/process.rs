@@ -1,0 +1,179 @@
+//! What concerns the process as a whole: `[process]`, `[log]`, `[access_log.NAME]`.
+
+use std::time::Duration;
+
+use figment::value::Value;
+use serde::{Serialize, Serializer};
+
+use super::read::{MOST, Read, Reader, number, unknown_word, words};
+use super::{print, words as kinds};
+
+/// `[process]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    /// Threads on the data path; as many as cores unless a number is written.
+    pub workers: Count,
+    /// Sessions open at once; what the descriptor limit allows unless a number is written.
+    pub max_connections: Count,
+    /// How long open sessions may go on after SIGTERM.
+    #[serde(serialize_with = "print::duration")]
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self { workers: Count::Auto, max_connections: Count::Auto, shutdown_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Read for Process {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::PROCESS)?;
+        let built_in = Self::default();
+        Some(Self {
+            workers: reader.take(&mut table, "workers").unwrap_or(built_in.workers),
+            max_connections: reader.take(&mut table, "max_connections").unwrap_or(built_in.max_connections),
+            shutdown_timeout: reader.take(&mut table, "shutdown_timeout").unwrap_or(built_in.shutdown_timeout),
+        })
+    }
+}
+
+/// A number, or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// As the machine suggests.
+    Auto,
+    /// At least 1.
+    Exactly(u32),
+}
+
+impl Read for Count {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.as_str() {
+            Some("auto") => Some(Self::Auto),
+            Some(text) if text.parse::<i128>().is_err() => {
+                unknown_word(text, "word", ["auto"].into_iter(), reader);
+                None
+            }
+            _ => number(1..=MOST)(value, reader).map(Self::Exactly),
+        }
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Exactly(number) => serializer.serialize_u32(*number),
+        }
+    }
+}
+
+/// `[log]`: what the gateway says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Log {
+    /// The least important thing that is still written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// A path, or `-` for stderr.
+    pub file: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text, file: "-".into() }
+    }
+}
+
+impl Read for Log {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::LOG)?;
+        let built_in = Self::default();
+        Some(Self {
+            level: reader.take(&mut table, "level").unwrap_or(built_in.level),
+            format: reader.take(&mut table, "format").unwrap_or(built_in.format),
+            file: reader.take(&mut table, "file").unwrap_or(built_in.file),
+        })
+    }
+}
+
+words! {
+    /// How important a message is.
+    LogLevel, "log level", {
+        /// The gateway's own fault.
+        Error = "error",
+        /// A server's fault, or something to look at.
+        Warn = "warn",
+        /// What an operator wants to know.
+        Info = "info",
+        /// A client's fault, and details.
+        Debug = "debug",
+    }
+}
+
+words! {
+    /// How the gateway's own messages look.
+    LogFormat, "log format", {
+        /// For people.
+        Text = "text",
+        /// For programs.
+        Json = "json",
+    }
+}
+
+/// `[access_log.NAME]`: one line for each session.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccessLog {
+    /// A path, or `-` for stdout.
+    pub file: String,
+    /// How a line looks.
+    pub format: AccessLogFormat,
+}
+
+impl Read for AccessLog {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::ACCESS_LOG)?;
+        Some(Self {
+            file: reader.take(&mut table, "file").unwrap_or_else(|| "-".into()),
+            format: reader.take(&mut table, "format").unwrap_or(AccessLogFormat::Text),
+        })
+    }
+}
+
+/// How a session's line looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// For people.
+    Text,
+    /// Every field, for programs.
+    Json,
+    /// A template over the session's variables.
+    Template(String),
+}
+
+impl Read for AccessLogFormat {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::read(value, reader)?;
+        match text.as_str() {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ if text.contains('$') => Some(Self::Template(text)),
+            // A line that is the same for every session is a misspelt word.
+            _ => {
+                unknown_word(&text, "access log format", ["text", "json"].into_iter(), reader);
+                None
+            }
+        }
+    }
+}
+
+impl Serialize for AccessLogFormat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Template(text) => text,
+        })
+    }
+}

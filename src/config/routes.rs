@@ -1,0 +1,186 @@
+//! The map: `[routes.NAME]`, from host names to targets.
+
+use std::collections::BTreeMap;
+
+use figment::value::Value;
+use serde::Serialize;
+
+use super::hosts;
+use super::listener::SessionKeys;
+use super::read::{Read, Reader, Table, words};
+use super::words as kinds;
+
+/// `[routes.NAME]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Routes {
+    /// For a name that matches nothing.
+    pub default: Option<Targets>,
+    /// For TLS without a host name.
+    pub no_sni: Option<Targets>,
+    /// For what is not TLS.
+    pub not_tls: Option<Targets>,
+    /// For exact names and wildcards, as written.
+    pub hosts: BTreeMap<String, Targets>,
+    /// For names that a regex matches, in their order.
+    pub patterns: Vec<Pattern>,
+}
+
+impl Read for Routes {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::ROUTES)?;
+        Some(Self {
+            default: reader.take(&mut table, "default"),
+            no_sni: reader.take(&mut table, "no_sni"),
+            not_tls: reader.take(&mut table, "not_tls"),
+            hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
+            patterns: reader.take(&mut table, "patterns").unwrap_or_default(),
+        })
+    }
+}
+
+/// Where a session may go: the first of these whose guards all fit; never empty.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Targets(Vec<Target>);
+
+impl Targets {
+    /// In their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter()
+    }
+}
+
+impl Read for Targets {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let targets = match value {
+            Value::Array(_, elements) if elements.is_empty() => {
+                reader.wrong("an empty list leads nowhere").label("{ reject = \"unrecognized_name\" } refuses it openly");
+                return None;
+            }
+            Value::Array(..) => Vec::read(value, reader)?,
+            single => vec![Target::read(single, reader)?],
+        };
+        (!targets.is_empty()).then_some(Self(targets))
+    }
+}
+
+/// One target with its guards.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Target {
+    /// What becomes of the session.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Which sessions it is for.
+    #[serde(flatten)]
+    pub guards: Guards,
+    /// How its sessions run.
+    #[serde(flatten)]
+    pub session: SessionKeys,
+}
+
+/// What becomes of a session: exactly one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Goes to an upstream: a name, an address, or a template of these.
+    Upstream(String),
+    /// Is refused with a TLS alert of this name, or closed.
+    Reject(String),
+    /// Gets a text and is closed.
+    Respond(String),
+}
+
+/// Who a target is for; an empty guard lets everybody pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Guards {
+    /// Clients that offer one of these protocols.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<String>,
+    /// Clients from one of these ranges or named networks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// Clients that offer one of these versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<TlsVersion>,
+}
+
+words! {
+    /// A version of TLS.
+    TlsVersion, "TLS version", {
+        /// RFC 2246.
+        V1_0 = "1.0",
+        /// RFC 4346.
+        V1_1 = "1.1",
+        /// RFC 5246.
+        V1_2 = "1.2",
+        /// RFC 8446.
+        V1_3 = "1.3",
+    }
+}
+
+impl Target {
+    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        let action = action(table, reader);
+        let guards = Guards::take(table, reader);
+        let session = SessionKeys::take(table, reader);
+        Some(Self { action: action?, guards: guards?, session })
+    }
+}
+
+fn action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Action> {
+    match reader.only_one(table, ["upstream", "reject", "respond"])? {
+        "upstream" => reader.take(table, "upstream").map(Action::Upstream),
+        "reject" => reader.take(table, "reject").map(Action::Reject),
+        _ => reader.take(table, "respond").map(Action::Respond),
+    }
+}
+
+impl Read for Target {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(value, Value::Dict(..)) {
+            let action = Action::Upstream(String::read(value, reader)?);
+            return Some(Self { action, guards: Guards::default(), session: SessionKeys::default() });
+        }
+        let mut table = reader.table(value, &kinds::TARGET)?;
+        Self::take(&mut table, reader)
+    }
+}
+
+impl Guards {
+    /// A guard that can't be read takes the target with it: without it the target would let others pass.
+    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { alpn: guard(table, reader, "alpn")?, from: guard(table, reader, "from")?, versions: guard(table, reader, "versions")? })
+    }
+}
+
+fn guard<T: Read>(table: &mut Table, reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<T>> {
+    if !table.has(key) {
+        return Some(Vec::new());
+    }
+    let values: Vec<T> = reader.take(table, key)?;
+    if values.is_empty() && !reader.was_cut(key) {
+        let place = reader.entry(key, super::Places::written_value);
+        reader.error(place, format!("an empty `{key}` lets nobody pass")).label("leave it out to let everybody pass");
+        reader.cut(key);
+    }
+    (!reader.was_cut(key)).then_some(values)
+}
+
+/// A regex over the whole name, and its target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pattern {
+    /// The regex, as written.
+    pub host: String,
+    /// Where matching names go; captures may be used in it.
+    #[serde(flatten)]
+    pub target: Target,
+}
+
+impl Read for Pattern {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::PATTERN)?;
+        let host = reader.require(&mut table, "host", "'[a-z]+\\.example'");
+        let target = Target::take(&mut table, reader);
+        Some(Self { host: host?, target: target? })
+    }
+}

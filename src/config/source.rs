@@ -1,0 +1,68 @@
+//! The text of a file, and where its lines are.
+
+/// A text with its name; lines and columns are found by a search over the starts of lines.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    name: String,
+    text: String,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    /// The text of the file of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text, line_starts }
+    }
+
+    /// The name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte, both counted from 1, columns in characters.
+    #[must_use]
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|&start| start <= at);
+        let (start, text) = self.line(line);
+        let column = text.char_indices().take_while(|(offset, _)| start + offset < at).count() + 1;
+        (line, column)
+    }
+
+    /// Where a line starts, and its text without its end; a line beyond the last is empty.
+    #[must_use]
+    pub fn line(&self, number: usize) -> (usize, &str) {
+        let Some(&start) = self.line_starts.get(number.saturating_sub(1)) else {
+            return (self.text.len(), "");
+        };
+        let end = self.line_starts.get(number).map_or(self.text.len(), |next| next - 1);
+        (start, self.text[start..end].trim_end_matches('\r'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_counted_in_characters() {
+        let source = Source::new("a", "ü = 1\r\n\nb");
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(5), (1, 5));
+        assert_eq!(source.position(8), (2, 1));
+        assert_eq!(source.position(9), (3, 1));
+        assert_eq!(source.position(10), (3, 2));
+        assert_eq!(source.line(1), (0, "ü = 1"));
+        assert_eq!(source.line(3), (9, "b"));
+        assert_eq!(source.line(9), (10, ""));
+    }
+}

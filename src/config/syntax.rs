@@ -1,0 +1,101 @@
+//! What TOML's parser says, in words for somebody who came to route connections: most slips are forgotten quotes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::{DeTable, Error};
+
+use super::diagnostic::{Diagnostics, Place};
+use super::source::Source;
+
+/// All syntax errors of a file.
+pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new(source.name());
+    let mut text = source.text().to_owned();
+    let mut found = found;
+    for _ in 0..MOST_ROUNDS {
+        for error in &found {
+            note(source, error, &mut diagnostics);
+        }
+        // Behind a line without "=" the parser reads nothing, so that line is blanked and the rest read again.
+        let Some(line) = found.iter().find(|error| stops_reading(error)).and_then(|error| line_of(&text, error)) else {
+            return diagnostics;
+        };
+        let known_up_to = line.end;
+        text.replace_range(line.clone(), &" ".repeat(line.len()));
+        found = DeTable::parse_recoverable(&text).1;
+        found.retain(|error| error.span().is_some_and(|span| span.start > known_up_to));
+    }
+    diagnostics
+}
+
+fn stops_reading(error: &Error) -> bool {
+    error.message().starts_with("key with no value")
+}
+
+fn line_of(text: &str, error: &Error) -> Option<Range<usize>> {
+    let at = error.span()?.start;
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+    (!text[start..end].trim().is_empty()).then_some(start..end)
+}
+
+fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
+    let text = source.text();
+    let part = error.span().unwrap_or(0..0);
+    let message = error.message();
+    let is_any_of = |starts: &[&str]| starts.iter().any(|start| message.starts_with(start));
+    let mut wrong = |span: Range<usize>, problem: String, label: &str| {
+        diagnostics.error(Place::File { source: Arc::clone(source), span }, problem).label(label);
+    };
+    if is_any_of(&UNQUOTED_VALUE)
+        && let Some(word) = bare_word(text, &part)
+    {
+        let quoted = format!("put quotes around it: \"{}\"", &text[word.clone()]);
+        wrong(word, "a text stands in quotes".into(), &quoted);
+    } else if is_any_of(&UNQUOTED_KEY) {
+        let key = key_around(text, &part);
+        let quoted = toml::Value::String(text[key.clone()].to_owned()).to_string();
+        wrong(key, "a key of other characters than letters, digits, - and _ stands in quotes".into(), &quoted);
+    } else if message == "duplicate key" {
+        let problem = format!("`{}` is written twice", &text[part.clone()]);
+        wrong(part, problem, "this is the second");
+    } else if stops_reading(error) {
+        let line = line_of(text, error).unwrap_or(part);
+        let line = line.start + indent(&text[line.clone()])..line.end;
+        wrong(line, "this line is neither `key = value` nor a [table]".into(), "TOML has no blocks in braces and no semicolons");
+    } else {
+        let (problem, expected) = message.split_once(", ").unwrap_or((message, ""));
+        wrong(part, format!("this is not TOML: {problem}"), expected);
+    }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// All of a value written without quotes: the parser points at the part that it could not read.
+fn bare_word(text: &str, part: &Range<usize>) -> Option<Range<usize>> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '=' | '[' | ']' | '{' | '}' | '#' | ';');
+    let start = part.start - text[..part.start].chars().rev().take_while(|&c| !ends(c)).map(char::len_utf8).sum::<usize>();
+    let end = part.start + text[part.start..].find(ends).unwrap_or(text.len() - part.start);
+    let word = &text[start..end];
+    (!word.is_empty() && !word.contains(['"', '\''])).then_some(start..end)
+}
+
+/// All of a key written without quotes.
+fn key_around(text: &str, part: &Range<usize>) -> Range<usize> {
+    let line = text[..part.start].rfind('\n').map_or(0, |end| end + 1);
+    let start = text[line..part.start].rfind(['[', '{', ',']).map_or(line, |at| line + at + 1);
+    let start = start + indent(&text[start..part.start]);
+    let rest = &text[part.start..];
+    let length = rest.find(['=', ']', '}', '\n']).unwrap_or(rest.len());
+    start..part.start + rest[..length].trim_end().len()
+}
+
+const UNQUOTED_VALUE: [&str; 6] =
+    ["string values must be quoted", "invalid float", "invalid boolean", "invalid integer", "invalid date", "integers with"];
+const UNQUOTED_KEY: [&str; 2] = ["invalid unquoted key", "unquoted keys cannot be empty"];
+
+/// Each round reads the file once more.
+const MOST_ROUNDS: usize = 20;

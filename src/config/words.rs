@@ -1,0 +1,128 @@
+//! The words of a configuration: which keys a table has, which table a stray key belongs to, what nginx calls it.
+
+/// A sort of table, as an error names it, and all its keys.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static [&'static str]],
+}
+
+impl Kind {
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.known().any(|known| known == key)
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().copied().flatten().copied()
+    }
+
+    /// What to say beside a key that is none of ours.
+    pub(super) fn advice(&self, stray: &str) -> Advice {
+        if let Some((_, ours)) = NGINX.iter().find(|(theirs, _)| *theirs == stray) {
+            return Advice::Say(format!("nginx's {stray} is {ours} here"));
+        }
+        let elsewhere: Vec<_> = EVERYWHERE.iter().filter(|kind| kind.has(stray)).map(|kind| kind.name).collect();
+        if let Some((last, others)) = elsewhere.split_last() {
+            let all = if others.is_empty() { (*last).into() } else { format!("{} or {last}", others.join(", ")) };
+            return Advice::Say(format!("`{stray}` belongs to {all}"));
+        }
+        match suggest(stray, self.known()) {
+            Some(near) => Advice::Meant(near),
+            None => Advice::Say(format!("not a key of {}", self.name)),
+        }
+    }
+}
+
+/// What to do about a stray key.
+pub(super) enum Advice {
+    /// It was probably this one.
+    Meant(&'static str),
+    /// It is known, but not here; or not at all.
+    Say(String),
+}
+
+/// The known word that was probably meant: within a third of its letters, swapped neighbours counting once.
+pub fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_ascii_lowercase();
+    let length = wrong.chars().count();
+    let most = (length / 3).max(1);
+    known
+        .filter(|word| word.chars().count().abs_diff(length) <= most)
+        .map(|word| (strsim::damerau_levenshtein(&wrong, &word.to_ascii_lowercase()), word))
+        .filter(|&(distance, _)| distance <= most)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, word)| word)
+}
+
+const SESSION: &[&str] =
+    &["connect_timeout", "idle_timeout", "next_upstream", "next_upstream_tries", "next_upstream_timeout", "half_close"];
+const LISTENING: &[&str] = &["preread_timeout", "preread_buffer_size", "defer_accept", "backlog", "ipv6_only", "reuse_port"];
+const GUARDED: &[&str] = &["upstream", "reject", "respond", "alpn", "from", "versions"];
+const BALANCING: &[&str] = &["balance", "hash_key"];
+const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "backup", "down"];
+
+pub(super) const FILE: Kind = Kind {
+    name: "the file's top level",
+    keys: &[&["process", "log", "access_log", "networks", "defaults", "listener", "routes", "upstream"]],
+};
+pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout"]] };
+pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
+pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format"]] };
+pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["upstream"]] };
+pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[BALANCING, &["server"]] };
+pub(super) const SERVER_DEFAULTS: Kind = Kind { name: "server of [defaults.upstream]", keys: &[SERVING] };
+pub(super) const LISTENER: Kind =
+    Kind { name: "a listener", keys: &[&["listen", "routes", "upstream", "respond", "preread"], LISTENING, SESSION] };
+pub(super) const ROUTES: Kind = Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "patterns"]] };
+pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, SESSION] };
+pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, SESSION] };
+pub(super) const UPSTREAM: Kind = Kind { name: "an upstream", keys: &[&["servers"], BALANCING] };
+pub(super) const SERVER: Kind = Kind { name: "a server", keys: &[&["address"], SERVING] };
+
+/// Where a stray key may belong. `[defaults]` takes most keys of others and need not be named for each.
+pub(super) const EVERYWHERE: &[Kind] = &[PROCESS, LOG, LISTENER, TARGET, ROUTES, UPSTREAM, SERVER, FILE];
+
+/// What nginx and HAProxy users write by habit.
+const NGINX: &[(&str, &str)] = &[
+    ("bind", "`listen`"),
+    ("server", "`servers` of an upstream, or a [listener.NAME],"),
+    ("server_name", "a name in [routes.NAME.hosts]"),
+    ("map", "[routes.NAME.hosts]"),
+    ("proxy_pass", "`upstream`"),
+    ("return", "`respond`"),
+    ("ssl_preread", "`preread = \"tls\"`, which `routes` implies,"),
+    ("proxy_timeout", "`idle_timeout`"),
+    ("proxy_connect_timeout", "`connect_timeout`"),
+    ("proxy_next_upstream", "`next_upstream`"),
+    ("proxy_next_upstream_tries", "`next_upstream_tries`"),
+    ("proxy_next_upstream_timeout", "`next_upstream_timeout`"),
+    ("proxy_half_close", "`half_close`"),
+    ("reuseport", "`reuse_port`"),
+    ("ipv6only", "`ipv6_only`"),
+    ("deferred", "`defer_accept`"),
+    ("least_conn", "a value of `balance`"),
+    ("hash", "`balance = \"hash\"` or \"consistent_hash\", with `hash_key`,"),
+    ("ip_hash", "`balance = \"hash\"` with `hash_key = \"$remote_addr\"`"),
+    ("worker_processes", "`workers` of [process]"),
+    ("worker_connections", "`max_connections` of [process]"),
+    ("worker_shutdown_timeout", "`shutdown_timeout` of [process]"),
+    ("error_log", "[log]"),
+    ("log_format", "`format` of [access_log.NAME]"),
+    ("stream", "the whole file: no block around it is needed"),
+    ("http", "nothing: HTTP is not routed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_fingers_finds_its_word() {
+        let known = ["round_robin", "hash", "consistent_hash"];
+        assert_eq!(suggest("round-robin", known.into_iter()), Some("round_robin"));
+        assert_eq!(suggest("Hash", known.into_iter()), Some("hash"));
+        assert_eq!(suggest("hsah", known.into_iter()), Some("hash"));
+        assert_eq!(suggest("least_conn", known.into_iter()), None);
+        assert_eq!(suggest("", known.into_iter()), None);
+        assert_eq!(suggest("shpo", ["web", "shop", "ship"].into_iter()), Some("shop"));
+    }
+}

@@ -1,0 +1,265 @@
+//! The sessions now open: how many there may be, and the guard that writes each one's end down exactly once.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::{Duration, Instant, sleep};
+
+use crate::log::AccessLog;
+use crate::session::{CloseReason, LogLevel, Session};
+
+/// How many sessions may be open at once, over all workers.
+#[derive(Debug)]
+pub(super) struct Capacity {
+    most: usize,
+    open: AtomicUsize,
+    waiting: AtomicUsize,
+    freed: Notify,
+}
+
+/// The right to one session, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit(Arc<Capacity>);
+
+impl Capacity {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, open: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
+    }
+
+    /// How many sessions are open.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// A permit, if one is left.
+    pub(super) fn try_take(self: &Arc<Self>) -> Option<Permit> {
+        let below = |open| (open < self.most).then_some(open + 1);
+        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).ok()?;
+        Some(Permit(self.clone()))
+    }
+
+    /// A permit, as soon as there is one.
+    pub(super) async fn take(self: &Arc<Self>) -> Permit {
+        loop {
+            if let Some(permit) = self.try_take() {
+                return permit;
+            }
+            self.wait(|| self.open() < self.most).await;
+        }
+    }
+
+    /// Waits until a session ends.
+    pub(super) async fn one_less(&self) {
+        self.wait(|| false).await;
+    }
+
+    /// Waits for the next session to end, unless `over` says that one has meanwhile.
+    async fn wait(&self, over: impl Fn() -> bool) {
+        let waiting = Waiting::new(self);
+        let freed = self.freed.notified();
+        if !over() {
+            freed.await;
+        }
+        drop(waiting);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        if self.0.waiting.load(Ordering::Acquire) > 0 {
+            self.0.freed.notify_waiters();
+        }
+    }
+}
+
+/// Counts an acceptor among those that wait, so that sessions which end while nobody does need not tell anyone.
+struct Waiting<'c>(&'c Capacity);
+
+impl<'c> Waiting<'c> {
+    fn new(capacity: &'c Capacity) -> Self {
+        capacity.waiting.fetch_add(1, Ordering::AcqRel);
+        Self(capacity)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What all workers write their sessions' ends to.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    logs: Vec<AccessLog>,
+    accepted: AtomicU64,
+    ended: AtomicU64,
+    refusals: [AtomicU64; CloseReason::REFUSALS.len()],
+    complained: Mutex<Option<Instant>>,
+}
+
+/// How far apart lines are that strangers, or a lack of descriptors, can cause.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl Ledger {
+    pub(super) fn new(logs: Vec<AccessLog>) -> Self {
+        Self { logs, ..Self::default() }
+    }
+
+    /// The next session's number, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.accepted.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Connections turned away so far, by the label of the reason.
+    pub(super) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.refusals.iter().map(|count| count.load(Ordering::Relaxed));
+        CloseReason::REFUSALS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Says that connections cannot be accepted; once in a while, whoever notices.
+    pub(super) fn complain(&self, listener: &str, error: &std::io::Error) {
+        let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|at| at.elapsed() >= QUIET) {
+            *last = Some(Instant::now());
+            tracing::error!(listener, "connections wait to be accepted until a session ends: {error}");
+        }
+    }
+
+    /// Says now and then how many connections were turned away, so that refused names do not go unseen.
+    pub(super) async fn summarise(&self) {
+        let mut said = BTreeMap::new();
+        loop {
+            sleep(QUIET).await;
+            let counts = self.refusals();
+            let fresh = |(label, count): (&&str, &u64)| {
+                let more = count - said.get(label).unwrap_or(&0);
+                (more > 0).then(|| format!("{label} {more}"))
+            };
+            let news: Vec<_> = counts.iter().filter_map(fresh).collect();
+            if !news.is_empty() {
+                tracing::warn!("connections turned away in the last {} s: {}", QUIET.as_secs(), news.join(", "));
+            }
+            said = counts;
+        }
+    }
+
+    fn write(&self, session: &Session) {
+        let Some(ended) = &session.ended else { return };
+        for log in &self.logs {
+            log.write(session);
+        }
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(at) = CloseReason::REFUSALS.iter().position(|label| *label == ended.reason.label()) {
+            self.refusals[at].fetch_add(1, Ordering::Relaxed);
+        }
+        note(session, ended.reason, ended.detail.as_deref().unwrap_or_default());
+    }
+}
+
+/// One line in the gateway's own log: a server's fault is a warning, ours an error, a client's for debugging only.
+fn note(session: &Session, reason: CloseReason, detail: &str) {
+    macro_rules! say {
+        ($level:ident) => {
+            tracing::$level!(
+                connection = session.number,
+                listener = &*session.listener,
+                client = session.client.socket_address().map(tracing::field::display),
+                server_name = session.server_name.as_deref(),
+                upstream = session.upstream.as_deref(),
+                detail,
+                "session ended: {}",
+                reason.label()
+            )
+        };
+    }
+    match reason.level() {
+        LogLevel::Debug => say!(debug),
+        LogLevel::Warn => say!(warn),
+        LogLevel::Error => say!(error),
+    }
+}
+
+/// An open session. However its task ends, even by a panic, its end is written down once.
+pub(super) struct Live {
+    session: Box<Session>,
+    ledger: Arc<Ledger>,
+    written: bool,
+}
+
+impl Live {
+    pub(super) fn new(session: Session, ledger: Arc<Ledger>) -> Self {
+        Self { session: Box::new(session), ledger, written: false }
+    }
+
+    /// Writes the end down.
+    pub(super) fn end(&mut self, reason: CloseReason, detail: Option<Box<str>>) {
+        if !std::mem::replace(&mut self.written, true) {
+            self.session.end(reason, detail, Instant::now());
+            self.ledger.write(&self.session);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end(CloseReason::Failed, None);
+    }
+}
+
+impl Deref for Live {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for Live {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_permit_that_is_given_back_is_taken_at_once() {
+        let capacity = Capacity::new(1);
+        let first = capacity.try_take().unwrap();
+        assert!(capacity.try_take().is_none());
+        let waiting = tokio::spawn({
+            let capacity = capacity.clone();
+            async move { capacity.take().await }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        let second = waiting.await.unwrap();
+        assert_eq!(capacity.open(), 1);
+        drop(second);
+        assert_eq!(capacity.open(), 0);
+    }
+
+    #[test]
+    fn a_session_whose_task_dies_is_still_counted() {
+        let ledger = Arc::new(Ledger::new(Vec::new()));
+        let unix = crate::session::Peer::Unix;
+        let session = Session::new(1, "a".into(), unix, unix, Instant::now(), std::time::SystemTime::now());
+        drop(Live::new(session, ledger.clone()));
+        assert_eq!(ledger.ended(), 1);
+    }
+}

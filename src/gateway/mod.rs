@@ -1,0 +1,141 @@
+//! The only place that knows the whole life of the gateway: it binds, starts the workers, and tells them to end.
+
+mod farewell;
+mod live;
+mod start;
+mod stream;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+use tokio::time::Duration;
+
+use crate::address::ListenAddress;
+use crate::log::LogError;
+use crate::net::BindError;
+use crate::session::CloseReason;
+use crate::upstream::ResolveError;
+use worker::{Phase, Shared};
+
+/// A running gateway. Dropping it ends it at once.
+pub struct Gateway {
+    phase: watch::Sender<Phase>,
+    shared: Arc<Shared>,
+    bound: Vec<(Arc<str>, ListenAddress)>,
+    shutdown_timeout: Duration,
+    threads: Vec<JoinHandle<()>>,
+    control: Option<tokio::runtime::Runtime>,
+}
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be listened on.
+    #[error("[listener.{listener}]: {source}")]
+    Bind {
+        /// The listener.
+        listener: Arc<str>,
+        /// Why.
+        #[source]
+        source: BindError,
+    },
+    /// A log could not be opened.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The resolver could not be set up.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A thread or a runtime could not be started.
+    #[error("a thread of the gateway could not be started: {0}")]
+    Thread(#[source] io::Error),
+    /// The process may open too few files.
+    #[error("the descriptor limit of {limit} leaves no room for sessions; raise it (`ulimit -n`, LimitNOFILE=)")]
+    Descriptors {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// What has happened so far, summed over all workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sessions open now.
+    pub open: usize,
+    /// Sessions accepted.
+    pub accepted: u64,
+    /// Sessions that ended, each with its line written.
+    pub ended: u64,
+    /// Connections turned away, by the label of the reason.
+    pub refusals: BTreeMap<&'static str, u64>,
+}
+
+impl Gateway {
+    /// The addresses that a listener is bound to; a port 0 has become a real one.
+    pub fn addresses<'g>(&'g self, listener: &'g str) -> impl Iterator<Item = &'g ListenAddress> {
+        self.bound.iter().filter(move |(name, _)| **name == *listener).map(|(_, address)| address)
+    }
+
+    /// All listeners' names and addresses.
+    pub fn bound(&self) -> impl Iterator<Item = (&str, &ListenAddress)> {
+        self.bound.iter().map(|(name, address)| (&**name, address))
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let ledger = &self.shared.ledger;
+        Totals { open: self.shared.capacity.open(), accepted: ledger.accepted(), ended: ledger.ended(), refusals: ledger.refusals() }
+    }
+
+    /// Stops accepting. Open sessions go on for `shutdown_timeout`, and are cut then.
+    pub fn drain(&self) {
+        self.phase.send_replace(Phase::Draining);
+        let (phase, grace) = (self.phase.clone(), self.shutdown_timeout);
+        if let Some(control) = &self.control {
+            control.spawn(async move {
+                tokio::time::sleep(grace).await;
+                phase.send_replace(Phase::Cut(CloseReason::Drained));
+            });
+        }
+    }
+
+    /// Stops accepting and cuts the open sessions.
+    pub fn stop(&self) {
+        self.phase.send_replace(Phase::Cut(CloseReason::Stopped));
+    }
+
+    /// Waits until a drain or stop is through.
+    pub async fn ended(&self) {
+        // Each worker holds a receiver for as long as it lives.
+        self.phase.closed().await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop();
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has said so on stderr.
+            let _ = thread.join();
+        }
+        for (_, address) in &self.bound {
+            if let ListenAddress::Unix(path) = address {
+                remove_socket(path.clone());
+            }
+        }
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
+        }
+    }
+}
+
+fn remove_socket(path: PathBuf) {
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!("{} could not be removed: {error}", path.display());
+    }
+}

@@ -1,0 +1,184 @@
+//! From a snapshot to a running gateway: limits, logs, sockets, names, threads, in this order. What can fail fails
+//! before the first connection is accepted.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
+
+use super::live::{Capacity, Ledger};
+use super::worker::{self, Accepted, Assignment, Phase, Shared};
+use super::{Gateway, StartError};
+use crate::address::ListenAddress;
+use crate::log::AccessLog;
+use crate::net::{ListenOptions, bind, local};
+use crate::session::Peer;
+use crate::snapshot::{Listener, Snapshot};
+use crate::upstream::Resolver;
+
+impl Gateway {
+    /// Binds everything that the snapshot listens on, and serves.
+    ///
+    /// # Errors
+    /// When an address is taken or forbidden, a log cannot be opened, or the machine lacks what it takes. Nothing
+    /// was accepted then.
+    pub fn start(snapshot: &Snapshot) -> Result<Self, StartError> {
+        let workers = snapshot.process.workers.unwrap_or_else(cores);
+        let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
+        let sockets = bind_all(snapshot, workers)?;
+        let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
+        let most = most_sessions(snapshot, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
+        let control = control_runtime().map_err(StartError::Thread)?;
+        let resolver = Resolver::new(control.handle().clone())?;
+        resolve_names(snapshot, &resolver);
+        let shared = Arc::new(Shared {
+            capacity: Capacity::new(most),
+            ledger: Arc::new(Ledger::new(logs)),
+            pools: snapshot.pools.clone(),
+            resolver,
+            tells_server_address: snapshot.tells_server_address(),
+        });
+        let (phase, told) = watch::channel(Phase::Running);
+        let ledger = shared.ledger.clone();
+        control.spawn(async move { ledger.summarise().await });
+        let threads = start_workers(&shared, workers, sockets, &told).map_err(StartError::Thread)?;
+        Ok(Self { phase, shared, bound, shutdown_timeout: snapshot.process.shutdown_timeout, threads, control: Some(control) })
+    }
+}
+
+/// One address of a listener, bound.
+struct Listening {
+    listener: Arc<Listener>,
+    address: ListenAddress,
+    sockets: Vec<OwnedFd>,
+}
+
+fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Vec<Listening>, StartError> {
+    let mut bound = Vec::new();
+    for listener in &snapshot.listeners {
+        for address in &listener.addresses {
+            let options = listen_options(snapshot, listener, address, workers);
+            let to_error = |source| StartError::Bind { listener: listener.name.clone(), source };
+            let sockets = match bind(address, &options) {
+                Err(error) if listener.can_do_without(address, &error.source) => {
+                    tracing::info!(listener = &*listener.name, "this machine has no IPv6: {address} is left out");
+                    continue;
+                }
+                sockets => sockets.map_err(to_error)?,
+            };
+            let address = real_address(address, &sockets);
+            bound.push(Listening { listener: listener.clone(), address, sockets });
+        }
+    }
+    Ok(bound)
+}
+
+fn listen_options(snapshot: &Snapshot, listener: &Listener, address: &ListenAddress, workers: usize) -> ListenOptions {
+    let binding = &listener.binding;
+    ListenOptions {
+        sockets: if binding.reuse_port && matches!(address, ListenAddress::Ip(_)) { workers } else { 1 },
+        backlog: binding.backlog,
+        ipv6_only: binding.ipv6_only,
+        defer_accept: binding.defer_accept,
+        shares_port: snapshot.shares_port(address),
+    }
+}
+
+fn real_address(written: &ListenAddress, sockets: &[OwnedFd]) -> ListenAddress {
+    match sockets.first().map(local) {
+        Some(Ok(Peer::Ip(address))) => ListenAddress::Ip(address),
+        _ => written.clone(),
+    }
+}
+
+/// Looks all names up, and waits a moment for the first answers, so that the first sessions find their servers. A
+/// name that takes longer, or does not resolve, holds nothing up.
+fn resolve_names(snapshot: &Snapshot, resolver: &Resolver) {
+    let (resolved, answers) = channel();
+    for upstream in snapshot.upstreams() {
+        resolver.follow(upstream, &resolved);
+    }
+    drop(resolved);
+    let deadline = Instant::now() + FIRST_ANSWERS;
+    // Ends by itself once every name had its answer: then no sender is left.
+    while answers.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+}
+
+fn start_workers(
+    shared: &Arc<Shared>,
+    workers: usize,
+    sockets: Vec<Listening>,
+    told: &watch::Receiver<Phase>,
+) -> std::io::Result<Vec<thread::JoinHandle<()>>> {
+    let (outboxes, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+    let mut assignments = assign(workers, sockets, &outboxes);
+    drop(outboxes);
+    let mut threads = Vec::new();
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        let (shared, told, assigned) = (shared.clone(), told.clone(), std::mem::take(&mut assignments[index]));
+        let work = move || {
+            if let Err(error) = worker::run(shared, assigned, inbox, told) {
+                tracing::error!("worker {index} ended: {error}");
+            }
+        };
+        threads.push(thread::Builder::new().name(format!("worker-{index}")).spawn(work)?);
+    }
+    Ok(threads)
+}
+
+/// Gives each worker its socket of every address; an address with a single one goes to each worker in turn, and
+/// what is accepted there is handed round.
+fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSender<Accepted>]) -> Vec<Vec<Assignment>> {
+    let mut assignments: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut turn = 0;
+    for Listening { listener, sockets, .. } in sockets {
+        let single = sockets.len() == 1 && workers > 1;
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let (worker, hand_to) = if single { (turn % workers, outboxes.to_vec()) } else { (index, Vec::new()) };
+            assignments[worker].push(Assignment { listener: listener.clone(), socket, hand_to });
+        }
+        turn += usize::from(single);
+    }
+    assignments
+}
+
+/// How many sessions there may be. Each takes two descriptors, and some are kept for everything else.
+fn most_sessions(snapshot: &Snapshot, listening: usize) -> Result<usize, StartError> {
+    let limit = raise_descriptor_limit();
+    let spare = limit.saturating_sub(RESERVED_DESCRIPTORS + listening as u64) / 2;
+    let fits = usize::try_from(spare).unwrap_or(usize::MAX);
+    if fits == 0 {
+        return Err(StartError::Descriptors { limit });
+    }
+    if let Some(wanted) = snapshot.process.max_connections.filter(|&wanted| wanted > fits) {
+        tracing::warn!("max_connections = {wanted} needs more descriptors than the limit of {limit} has: about {fits} sessions fit");
+    }
+    Ok(snapshot.process.max_connections.unwrap_or(fits))
+}
+
+/// Raises the soft limit to the hard one, which needs no privilege.
+fn raise_descriptor_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+        return maximum.unwrap_or(u64::MAX);
+    }
+    current.unwrap_or(u64::MAX)
+}
+
+fn control_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// For logs, the resolver, the runtimes' own, and whatever an operator needs to look in.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// How long the start waits for the first answers of the resolver.
+const FIRST_ANSWERS: Duration = Duration::from_secs(1);

@@ -1,0 +1,274 @@
+//! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::farewell;
+use super::live::Live;
+use super::worker::Worker;
+use crate::address::Address;
+use crate::hello::{ClientHello, ServerName};
+use crate::host::Hostname;
+use crate::net::Socket;
+use crate::peek::{First, PeekError, first_bytes};
+use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
+use crate::route::FirstName;
+use crate::session::{CloseReason, Hello, Session};
+use crate::snapshot::{Action, Destination, ForwardRules, Listener, Pool, Target};
+use crate::upstream::{Balance, ConnectError, Lease, ResolveError, ServerLine, Upstream};
+use crate::variables::{Text, render};
+
+/// Serves a connection from its first byte to its last.
+pub(super) async fn serve(client: Socket, listener: Arc<Listener>, mut live: Live, worker: &Worker) {
+    let joined = worker.unless_stopped(set_up(&client, listener, &mut live, worker)).await;
+    let (reason, detail) = match joined {
+        Ok(Ok(joined)) => (joined.relay(&client, &mut live, worker).await, None),
+        Ok(Err(Refusal { reason, detail })) => (reason, detail),
+        Err(stopped) => (stopped, None),
+    };
+    live.end(reason, detail);
+    farewell::say(client, reason, live.hello).await;
+}
+
+/// Everything up to the relay. Its future is on the heap and gone once the session is joined, so that nothing of
+/// it weighs on an idle one.
+fn set_up<'s>(
+    client: &'s Socket,
+    listener: Arc<Listener>,
+    session: &'s mut Session,
+    worker: &'s Worker,
+) -> std::pin::Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
+    Box::pin(async move {
+        let (first, read) = first(client, &listener, session).await?;
+        let target = route(&listener, first.as_ref(), session)?;
+        let destination = match &target.action {
+            Action::Forward(destination) => destination,
+            Action::Reject(alert) => return Err(CloseReason::Rejected(*alert).into()),
+            Action::Respond(text) => return Err(respond(client, text, target, session).await),
+        };
+        let pool = destination.pool(session, worker).await?;
+        session.upstream = Some(pool.upstream.name().clone());
+        let key = pool.key(session);
+        // A client that gives up meanwhile takes no server's connection.
+        let (server, lease) = tokio::select! {
+            biased;
+            connected = pool.upstream.connect(&key, &target.limits.connect, session) => connected?,
+            () = client.broken() => return Err(CloseReason::ClientReset.into()),
+        };
+        Ok(Joined { server, lease, first: read, limits: target.limits.relay })
+    })
+}
+
+/// Reads the first bytes, if this listener looks at them, and notes what they are.
+async fn first(client: &Socket, listener: &Listener, session: &mut Session) -> Result<(Option<First>, Vec<u8>), Refusal> {
+    let mut read = Vec::new();
+    let Some(limits) = &listener.peek else { return Ok((None, read)) };
+    let first = first_bytes(client, limits, session.started, &mut read).await;
+    session.bytes_received = read.len() as u64;
+    match first {
+        Ok(first) => {
+            note_first(&first, session);
+            Ok((Some(first), read))
+        }
+        Err(error) => {
+            session.hello = Some(hello_of(&error));
+            Err(error.into())
+        }
+    }
+}
+
+fn note_first(first: &First, session: &mut Session) {
+    let (hello, said) = match first {
+        First::Named(hello) => (Hello::Named, Some(hello)),
+        First::Unnamed(hello) => (Hello::Unnamed, Some(hello)),
+        First::NotTls => (Hello::NotTls, None),
+    };
+    session.hello = Some(hello);
+    if let Some(said) = said {
+        session.note_hello(said.protocol(), &said.alpn_text(), said.ech);
+        if let ServerName::Host { sent, .. } = &said.server_name {
+            session.server_name = Some(sent.clone());
+        }
+    }
+}
+
+/// Finds the target: the entry that wins, and of its targets the first that fits.
+fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Session) -> Result<&'l Target, Refusal> {
+    let refused = if matches!(first, Some(First::NotTls)) { CloseReason::NotTls } else { CloseReason::NoRoute };
+    let found = listener.routes.lookup(first_name(listener, first)).ok_or(refused)?;
+    session.route = Some(found.entry.written.clone());
+    if let Some(captures) = found.captures {
+        session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
+    }
+    let client = session.client.ip();
+    let target = found.entry.target.iter().find(|target| target.guards.fit(client, hello(first)));
+    target.ok_or_else(|| CloseReason::NoTarget.into())
+}
+
+/// What the table is asked for. One without a map has only a default, which is for everybody.
+fn first_name<'f>(listener: &Listener, first: Option<&'f First>) -> FirstName<'f> {
+    match first {
+        _ if listener.map.is_none() => FirstName::NoName,
+        Some(First::NotTls) => FirstName::NotTls,
+        other => name(hello(other)).map_or(FirstName::NoName, FirstName::Name),
+    }
+}
+
+fn hello(first: Option<&First>) -> Option<&ClientHello> {
+    match first {
+        Some(First::Named(hello) | First::Unnamed(hello)) => Some(hello),
+        Some(First::NotTls) | None => None,
+    }
+}
+
+fn name(hello: Option<&ClientHello>) -> Option<&Hostname> {
+    match &hello?.server_name {
+        ServerName::Host { name, .. } => Some(name),
+        ServerName::None => None,
+    }
+}
+
+/// Sends the answer. The client gets `idle_timeout` to take it.
+async fn respond(client: &Socket, text: &Text, target: &Target, session: &mut Session) -> Refusal {
+    let mut answer = Vec::new();
+    render(text, session, &mut answer);
+    match tokio::time::timeout(target.limits.relay.idle_timeout, client.write_all(&answer)).await {
+        Ok(Ok(())) => {
+            session.bytes_sent = answer.len() as u64;
+            CloseReason::Responded.into()
+        }
+        Ok(Err(_)) => CloseReason::ClientReset.into(),
+        Err(_) => CloseReason::IdleTimeout.into(),
+    }
+}
+
+impl Destination {
+    /// The upstream of a session; one that a template names is found or made now.
+    async fn pool(&self, session: &Session, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
+        match self {
+            Self::Pool(pool) => Ok(pool.clone()),
+            Self::Template(template, rules) => {
+                let mut text = Vec::new();
+                render(template, session, &mut text);
+                let text = String::from_utf8_lossy(&text);
+                match worker.pools().get(&*text) {
+                    Some(pool) => Ok(pool.clone()),
+                    None => made_pool(&text, rules, worker).await,
+                }
+            }
+        }
+    }
+}
+
+/// An upstream for one session, of the address that a template gave.
+async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
+    let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
+    let address = Address::parse(text).map_err(|error| unresolved(format!("{text:?} is no upstream and no address: {error}")))?;
+    let resolved = match address {
+        Address::Name(name, port) => {
+            let addresses = worker.resolver().resolve(&name).await.map_err(|error: ResolveError| unresolved(error.to_string()))?;
+            addresses.into_iter().map(|ip| Address::Ip((ip, port).into())).collect()
+        }
+        written => vec![written],
+    };
+    let allowed: Vec<_> = resolved.into_iter().filter(|address| rules.allow_address(address)).collect();
+    if allowed.is_empty() {
+        return Err(Refusal { reason: CloseReason::ForwardRefused, detail: Some(format!("{text} is not to be forwarded to").into()) });
+    }
+    let lines = allowed.into_iter().map(ServerLine::new).collect();
+    let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
+    Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
+}
+
+/// A client and its server.
+struct Joined {
+    server: Socket,
+    lease: Lease,
+    first: Vec<u8>,
+    limits: RelayLimits,
+}
+
+impl Joined {
+    /// Relays until the end, and notes what has moved.
+    async fn relay(self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
+        let Self { server, lease, first, limits } = self;
+        let counts = Counts::default();
+        let ended = worker.unless_stopped(relay(client, &server, first, &limits, &counts)).await;
+        note_counts(&counts, session);
+        let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
+        if reason.farewell() == crate::session::Farewell::Reset {
+            server.reset_on_drop();
+        }
+        drop(lease);
+        reason
+    }
+}
+
+fn note_counts(counts: &Counts, session: &mut Session) {
+    session.bytes_received = counts.from_client.get();
+    session.bytes_sent = counts.to_client.get();
+    if let Some(last) = session.tries.last_mut() {
+        last.bytes_sent = counts.to_server.get();
+        last.bytes_received = counts.from_server.get();
+        last.first_byte = counts.first_byte.get().map(|at| at.duration_since(last.started));
+    }
+    session.end_try(Instant::now());
+}
+
+/// Why a session was not joined.
+struct Refusal {
+    reason: CloseReason,
+    detail: Option<Box<str>>,
+}
+
+impl From<CloseReason> for Refusal {
+    fn from(reason: CloseReason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
+impl From<PeekError> for Refusal {
+    fn from(error: PeekError) -> Self {
+        let reason = match &error {
+            PeekError::Malformed(malformed) => CloseReason::MalformedHello(malformed.alert()),
+            PeekError::TooLarge => CloseReason::HelloTooLarge,
+            PeekError::Timeout => CloseReason::HelloTimeout,
+            PeekError::Gone => CloseReason::HelloGone,
+            PeekError::Reset(_) => CloseReason::ClientReset,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(error: ConnectError) -> Self {
+        let reason = match &error {
+            ConnectError::NoServer { .. } => CloseReason::NoServer,
+            ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<RelayEnd> for CloseReason {
+    fn from(end: RelayEnd) -> Self {
+        match end {
+            RelayEnd::ClientClosed => Self::ClientClosed,
+            RelayEnd::ServerClosed => Self::ServerClosed,
+            RelayEnd::ClientReset => Self::ClientReset,
+            RelayEnd::ServerReset => Self::ServerReset,
+            RelayEnd::Idle => Self::IdleTimeout,
+        }
+    }
+}
+
+fn hello_of(error: &PeekError) -> Hello {
+    match error {
+        PeekError::Malformed(_) => Hello::Malformed,
+        PeekError::TooLarge => Hello::TooLarge,
+        PeekError::Timeout => Hello::Timeout,
+        PeekError::Gone | PeekError::Reset(_) => Hello::Gone,
+    }
+}

@@ -1,0 +1,254 @@
+//! One thread on the data path: its runtime, its sockets, its sessions. A session never leaves the worker that
+//! accepted it, so nothing on its way needs a lock.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::spawn_local;
+use tokio::time::{Duration, Instant, timeout};
+
+use super::live::{Capacity, Ledger, Live, Permit};
+use super::stream;
+use crate::net::{Acceptor, Socket, is_out_of_descriptors, local};
+use crate::session::{CloseReason, Peer, Session};
+use crate::snapshot::{Listener, Pools};
+use crate::upstream::Resolver;
+
+/// What all workers share.
+pub(super) struct Shared {
+    pub(super) capacity: Arc<Capacity>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) pools: Arc<Pools>,
+    pub(super) resolver: Resolver,
+    /// Whether a log tells the gateway's own address, which must then be asked for on wildcard listeners.
+    pub(super) tells_server_address: bool,
+}
+
+/// What the workers are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Accept and serve.
+    Running,
+    /// Accept nothing new; open sessions go on.
+    Draining,
+    /// End the open sessions, for this reason.
+    Cut(CloseReason),
+}
+
+/// A listening socket that a worker is to accept from, and who serves what it accepts.
+pub(super) struct Assignment {
+    pub(super) listener: Arc<Listener>,
+    pub(super) socket: OwnedFd,
+    /// The workers to hand connections to in turn; none if they are this worker's own.
+    pub(super) hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
+}
+
+/// A connection on its way to the worker that will serve it.
+pub(super) struct Accepted {
+    listener: Arc<Listener>,
+    socket: OwnedFd,
+    client: Peer,
+    local: Peer,
+    permit: Permit,
+}
+
+/// Runs a worker on this thread until it is told to end and its sessions are over.
+///
+/// # Errors
+/// When the runtime cannot be made, or cannot watch the listening sockets.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    assignments: Vec<Assignment>,
+    inbox: mpsc::UnboundedReceiver<Accepted>,
+    phase: watch::Receiver<Phase>,
+) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
+        let worker =
+            Rc::new(Worker { shared, phase: Cell::new(Phase::Running), told: Notify::new(), open: Cell::new(0), idle: Notify::new() });
+        for Assignment { listener, socket, hand_to } in assignments {
+            let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
+            let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
+            spawn_local(worker.clone().accept(acceptor, hands, open));
+        }
+        spawn_local(worker.clone().obey(phase));
+        worker.clone().take_in(inbox).await;
+        worker.all_over().await;
+        Ok(())
+    })
+}
+
+/// A worker, as its tasks see it.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    phase: Cell<Phase>,
+    told: Notify,
+    /// Tasks of this worker that must end before it does: its sessions and its acceptors.
+    open: Cell<usize>,
+    idle: Notify,
+}
+
+impl Worker {
+    pub(super) fn pools(&self) -> &Pools {
+        &self.shared.pools
+    }
+
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.shared.resolver
+    }
+
+    /// Goes on with `work` until the open sessions are to be cut.
+    ///
+    /// # Errors
+    /// The reason, if they were cut before the work was done.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, CloseReason> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            reason = self.cut() => Err(reason),
+        }
+    }
+
+    async fn cut(&self) -> CloseReason {
+        loop {
+            if let Phase::Cut(reason) = self.phase.get() {
+                return reason;
+            }
+            self.told.notified().await;
+        }
+    }
+
+    async fn draining(&self) {
+        while self.phase.get() == Phase::Running {
+            self.told.notified().await;
+        }
+    }
+
+    /// Does what the gateway says.
+    async fn obey(self: Rc<Self>, mut phase: watch::Receiver<Phase>) {
+        loop {
+            self.phase.set(*phase.borrow_and_update());
+            self.told.notify_waiters();
+            if phase.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Serves what other workers accepted, until none of them accepts any more.
+    async fn take_in(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Accepted>) {
+        while let Some(Accepted { listener, socket, client, local, permit }) = inbox.recv().await {
+            match Socket::from_descriptor(socket, client) {
+                Ok(socket) => self.serve(socket, client, local, listener, permit),
+                Err(error) => tracing::error!("an accepted connection is lost: {error}"),
+            }
+        }
+    }
+
+    async fn accept(self: Rc<Self>, acceptor: Acceptor, mut hands: Hands, _open: Open) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.draining() => break,
+                accepted = acceptor.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, client)) => {
+                    let permit = self.shared.capacity.take().await;
+                    self.pass_on(&mut hands, socket, client, permit);
+                }
+                Err(error) => self.wait_after(&error, &hands.listener).await,
+            }
+        }
+        // Who is in the queue when the door closes has been let in by the kernel, and is not sent away.
+        while let Some((socket, client)) = acceptor.accept_waiting() {
+            let Some(permit) = self.shared.capacity.try_take() else { break };
+            self.pass_on(&mut hands, socket, client, permit);
+        }
+    }
+
+    /// Serves a connection here, or hands it to the worker whose turn it is.
+    fn pass_on(self: &Rc<Self>, hands: &mut Hands, socket: Socket, client: Peer, permit: Permit) {
+        let (listener, local) = (hands.listener.clone(), hands.local);
+        let Some(to) = hands.next() else { return self.serve(socket, client, local, listener, permit) };
+        match socket.into_descriptor() {
+            // A worker that is gone has stopped serving altogether; dropping the connection closes it.
+            Ok(socket) => drop(to.send(Accepted { listener, socket, client, local, permit })),
+            Err(error) => tracing::error!("an accepted connection is lost: {error}"),
+        }
+    }
+
+    /// Starts a session.
+    fn serve(self: &Rc<Self>, socket: Socket, client: Peer, local: Peer, listener: Arc<Listener>, permit: Permit) {
+        let is_wildcard = local.ip().is_some_and(|ip| ip.is_unspecified());
+        let asked = (is_wildcard && self.shared.tells_server_address).then(|| socket.local_address()).flatten();
+        let number = self.shared.ledger.number();
+        let local = asked.map_or(local, Peer::Ip);
+        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        let live = Live::new(session, self.shared.ledger.clone());
+        let open = self.clone().opened();
+        spawn_local(async move {
+            stream::serve(socket, listener, live, &open.0).await;
+            drop(permit);
+        });
+    }
+
+    /// After an accept that failed: out of descriptors, a session that ends helps, and nothing else does.
+    async fn wait_after(&self, error: &io::Error, listener: &Listener) {
+        if is_out_of_descriptors(error) {
+            self.shared.ledger.complain(&listener.name, error);
+            // Whoever else holds descriptors does not tell when it frees one, hence the bound.
+            let _ = timeout(RETRY_ACCEPT, self.shared.capacity.one_less()).await;
+        } else {
+            tracing::warn!(listener = &*listener.name, "accepting failed: {error}");
+            tokio::time::sleep(RETRY_ACCEPT).await;
+        }
+    }
+
+    fn opened(self: Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(self)
+    }
+
+    async fn all_over(&self) {
+        while self.open.get() > 0 {
+            self.idle.notified().await;
+        }
+    }
+}
+
+/// Who serves what an acceptor accepts.
+struct Hands {
+    listener: Arc<Listener>,
+    local: Peer,
+    hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
+    next: usize,
+}
+
+impl Hands {
+    fn next(&mut self) -> Option<&mpsc::UnboundedSender<Accepted>> {
+        self.next = (self.next + 1) % self.hand_to.len().max(1);
+        self.hand_to.get(self.next)
+    }
+}
+
+/// Counts a task among those that must end before the worker does.
+struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        if self.0.open.get() == 0 {
+            self.0.idle.notify_one();
+        }
+    }
+}
+
+/// How long an accept that failed is waited with, unless a session ends first.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);

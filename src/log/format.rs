@@ -1,0 +1,253 @@
+//! How a session becomes a line: text, JSON, or a template of the user's. Values are escaped so that a line
+//! always stays one line, and a field one field.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::session::{Ended, Hello, Peer, Session, Try};
+use crate::template::{Piece, Template};
+use crate::variables::{Text, Variable, now, seconds};
+
+/// The form of an access log's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The fields people look for, in one readable line.
+    Text,
+    /// Every field, one object a line.
+    Json,
+    /// The user's own, escaped as nginx's `log_format` escapes by default.
+    Template(Text),
+}
+
+impl Format {
+    /// Whether lines tell the gateway's own address, which costs a call for each session on a wildcard.
+    #[must_use]
+    pub fn tells_server_address(&self) -> bool {
+        match self {
+            Self::Text => false,
+            Self::Json => true,
+            Self::Template(text) => text.variables().any(|variable| matches!(variable, Variable::ServerAddr | Variable::ServerPort)),
+        }
+    }
+
+    /// Writes the line of an ended session, with its newline.
+    pub(super) fn write(&self, session: &Session, out: &mut Vec<u8>) {
+        match self {
+            Self::Text => text(session, out),
+            Self::Json => json(session, out),
+            Self::Template(template) => escaped(template, session, out),
+        }
+        out.push(b'\n');
+    }
+}
+
+fn text(session: &Session, out: &mut Vec<u8>) {
+    let Some(ended) = &session.ended else { return };
+    let name = session.server_name.as_deref().or(session.hello.map(Hello::label)).unwrap_or("-");
+    let servers: Vec<_> = session.tries.iter().map(|tried| &*tried.address).collect();
+    // Writing to memory cannot fail.
+    let _ = write!(
+        out,
+        "{} {} {} {} -> {} {} {} {} {}s in {} out {}",
+        now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"),
+        escape(session.listener.as_bytes()),
+        peer(session.client),
+        escape(name.as_bytes()),
+        escape(session.upstream.as_deref().unwrap_or("-").as_bytes()),
+        if servers.is_empty() { "-".into() } else { servers.join(",") },
+        ended.reason.status(),
+        ended.reason.label(),
+        seconds(ended.lasted),
+        session.bytes_received,
+        session.bytes_sent,
+    );
+    if let Some(detail) = &ended.detail {
+        let _ = write!(out, " ({})", escape(detail.as_bytes()));
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'s> {
+    time: String,
+    connection: u64,
+    listener: &'s str,
+    protocol: &'static str,
+    remote_addr: String,
+    remote_port: Option<u16>,
+    server_addr: String,
+    server_port: Option<u16>,
+    hello: Option<&'static str>,
+    server_name: Option<&'s str>,
+    alpn: Option<&'s str>,
+    tls_version: Option<&'static str>,
+    ech: bool,
+    route: Option<&'s str>,
+    upstream: Option<&'s str>,
+    servers: Vec<Server<'s>>,
+    status: u16,
+    close_reason: &'static str,
+    closed_by: &'static str,
+    detail: Option<&'s str>,
+    bytes_received: u64,
+    bytes_sent: u64,
+    session_time: f64,
+}
+
+#[derive(Serialize)]
+struct Server<'s> {
+    address: &'s str,
+    connect_time: Option<f64>,
+    first_byte_time: Option<f64>,
+    session_time: Option<f64>,
+    bytes_sent: u64,
+    bytes_received: u64,
+}
+
+fn json(session: &Session, out: &mut Vec<u8>) {
+    let Some(ended) = &session.ended else { return };
+    // Writing to memory cannot fail, and neither can numbers and strings be serialised.
+    let _ = serde_json::to_writer(out, &Line::new(session, ended));
+}
+
+impl<'s> Line<'s> {
+    fn new(session: &'s Session, ended: &'s Ended) -> Self {
+        let (remote_addr, remote_port) = address_and_port(session.client);
+        let (server_addr, server_port) = address_and_port(session.local);
+        Self {
+            time: now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            connection: session.number,
+            listener: &session.listener,
+            protocol: "TCP",
+            remote_addr,
+            remote_port,
+            server_addr,
+            server_port,
+            hello: session.hello.map(Hello::label),
+            server_name: session.server_name.as_deref(),
+            alpn: session.alpn.as_deref(),
+            tls_version: session.tls_version,
+            ech: session.ech,
+            route: session.route.as_deref(),
+            upstream: session.upstream.as_deref(),
+            servers: servers(session),
+            status: ended.reason.status(),
+            close_reason: ended.reason.label(),
+            closed_by: ended.reason.side().label(),
+            detail: ended.detail.as_deref(),
+            bytes_received: session.bytes_received,
+            bytes_sent: session.bytes_sent,
+            session_time: milliseconds(ended.lasted),
+        }
+    }
+}
+
+fn servers(session: &Session) -> Vec<Server<'_>> {
+    session.tries.iter().map(Server::new).collect()
+}
+
+impl<'s> Server<'s> {
+    fn new(tried: &'s Try) -> Self {
+        Self {
+            address: &tried.address,
+            connect_time: tried.connected.map(milliseconds),
+            first_byte_time: tried.first_byte.map(milliseconds),
+            session_time: tried.lasted.map(milliseconds),
+            bytes_sent: tried.bytes_sent,
+            bytes_received: tried.bytes_received,
+        }
+    }
+}
+
+/// Seconds with three decimals, so that JSON has no long tails.
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}
+
+fn address_and_port(peer: Peer) -> (String, Option<u16>) {
+    match peer {
+        Peer::Ip(address) => (address.ip().to_string(), Some(address.port())),
+        Peer::Unix => ("unix:".into(), None),
+    }
+}
+
+fn peer(peer: Peer) -> String {
+    peer.socket_address().map_or_else(|| "unix:".into(), |address| address.to_string())
+}
+
+fn escaped(template: &Template<Variable>, session: &Session, out: &mut Vec<u8>) {
+    for piece in template.pieces() {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Piece::Variable(variable) => match variable.value(session) {
+                Some(value) => out.extend_from_slice(escape(&value).as_bytes()),
+                None => out.push(b'-'),
+            },
+        }
+    }
+}
+
+/// nginx's default escaping: `"`, `\`, controls and everything from 0x7f on become `\xXX`.
+fn escape(value: &[u8]) -> Cow<'_, str> {
+    let plain = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
+    match str::from_utf8(value) {
+        Ok(text) if value.iter().all(|&byte| plain(byte)) => Cow::Borrowed(text),
+        _ => Cow::Owned(
+            value.iter().map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("\\x{byte:02X}") }).collect(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::CloseReason;
+    use std::time::SystemTime;
+    use tokio::time::{Duration, Instant};
+
+    fn ended_session() -> Session {
+        let client = Peer::Ip("[2001:db8::1]:5000".parse().unwrap());
+        let mut session = Session::new(3, "https".into(), client, Peer::Unix, Instant::now(), SystemTime::now());
+        session.hello = Some(Hello::Named);
+        session.server_name = Some("a.example".into());
+        session.alpn = Some("h2\"\n\\é".into());
+        session.upstream = Some("web".into());
+        session.begin_try("10.0.0.1:443".into(), session.started);
+        session.end(CloseReason::ClientClosed, None, session.started + Duration::from_millis(1500));
+        session
+    }
+
+    fn line(format: &Format, session: &Session) -> String {
+        let mut out = Vec::new();
+        format.write(session, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_template_cannot_be_broken_out_of() {
+        let text = Template::parse("\"$ssl_preread_alpn_protocols\" $route $status");
+        let text = text.unwrap().link(|name| Variable::named(&name.name).ok_or(())).unwrap();
+        assert_eq!(line(&Format::Template(text), &ended_session()), "\"h2\\x22\\x0A\\x5C\\xC3\\xA9\" - 200\n");
+    }
+
+    #[test]
+    fn json_is_one_object_on_one_line() {
+        let line = line(&Format::Json, &ended_session());
+        assert_eq!(line.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["alpn"], "h2\"\n\\é");
+        assert_eq!(value["close_reason"], "client_closed");
+        assert_eq!(value["closed_by"], "client");
+        assert_eq!(value["servers"][0]["address"], "10.0.0.1:443");
+        assert_eq!(value["session_time"], 1.5);
+        assert_eq!(value["remote_addr"], "2001:db8::1");
+    }
+
+    #[test]
+    fn text_tells_who_what_where_and_why() {
+        let line = line(&Format::Text, &ended_session());
+        let expected = " https [2001:db8::1]:5000 a.example -> web 10.0.0.1:443 200 client_closed 1.500s in 0 out 0\n";
+        assert!(line.ends_with(expected), "{line}");
+    }
+}

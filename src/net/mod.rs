@@ -1,0 +1,12 @@
+//! Sockets: binding and accepting ([`listen`]), connecting ([`dial`]), and one type for TCP and unix streams.
+//! Nothing here knows what the bytes mean.
+
+mod dial;
+mod listen;
+mod scratch;
+mod socket;
+
+pub use dial::{dial_tcp, dial_unix, is_out_of_descriptors};
+pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
+pub use scratch::{SCRATCH_SIZE, with_scratch};
+pub use socket::Socket;

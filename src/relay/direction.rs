@@ -1,0 +1,114 @@
+//! One direction of a relay: what is read from one socket and written to the other.
+
+use std::task::{Context, Poll};
+
+use crate::net::{Socket, with_scratch};
+
+/// The state of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Direction {
+    /// Bytes read so far.
+    pub(super) read: u64,
+    /// Bytes written so far.
+    pub(super) written: u64,
+    /// What the receiver did not take yet, and how much of it is gone.
+    spill: Option<(Vec<u8>, usize)>,
+    ended: bool,
+    fin_passed: bool,
+}
+
+/// Where a direction stands after it went as far as it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Waits for bytes.
+    Reading,
+    /// Waits for the receiver to take bytes; nothing is read meanwhile.
+    Blocked,
+    /// The sender has ended, and all it sent is written.
+    Over,
+}
+
+/// Which socket broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The one that is read.
+    From,
+    /// The one that is written.
+    To,
+}
+
+impl Direction {
+    /// A direction in which these bytes were read already.
+    pub(super) fn starting_with(bytes: Vec<u8>) -> Self {
+        let read = bytes.len() as u64;
+        Self { read, spill: (read > 0).then_some((bytes, 0)), ..Self::default() }
+    }
+
+    /// Moves what can be moved now. The runtime's budget, which each readiness costs, bounds how long that is.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) -> Result<Progress, Broken> {
+        loop {
+            if self.spill.is_some() && !self.poll_spill(cx, to, moved)? {
+                return Ok(Progress::Blocked);
+            }
+            if self.ended {
+                return Ok(Progress::Over);
+            }
+            if with_scratch(|scratch| self.poll_move(cx, from, to, scratch, moved))?.is_pending() {
+                return Ok(Progress::Reading);
+            }
+        }
+    }
+
+    /// Tells the receiver once that no more will come. One that is gone is noticed elsewhere.
+    pub(super) fn pass_fin(&mut self, to: &Socket) {
+        if !self.fin_passed {
+            self.fin_passed = true;
+            let _ = to.shutdown_write();
+        }
+    }
+
+    /// Reads once and writes what was read; what is not taken spills.
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Socket,
+        to: &Socket,
+        scratch: &mut [u8],
+        moved: &mut bool,
+    ) -> Result<Poll<()>, Broken> {
+        let length = match from.poll_read(cx, scratch) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(read) => read.map_err(|_| Broken::From)?,
+        };
+        if length == 0 {
+            self.ended = true;
+            return Ok(Poll::Ready(()));
+        }
+        *moved = true;
+        self.read += length as u64;
+        let written = match to.poll_write(cx, &scratch[..length]) {
+            Poll::Pending => 0,
+            Poll::Ready(written) => written.map_err(|_| Broken::To)?,
+        };
+        self.written += written as u64;
+        if written < length {
+            self.spill = Some((scratch[written..length].to_vec(), 0));
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Writes what had spilled; whether all of it is gone.
+    fn poll_spill(&mut self, cx: &mut Context<'_>, to: &Socket, moved: &mut bool) -> Result<bool, Broken> {
+        while let Some((bytes, gone)) = &mut self.spill {
+            let Poll::Ready(written) = to.poll_write(cx, &bytes[*gone..]) else { return Ok(false) };
+            let written = written.map_err(|_| Broken::To)?;
+            *moved = true;
+            self.written += written as u64;
+            *gone += written;
+            if *gone == bytes.len() {
+                self.spill = None;
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,174 @@
+//! Moves bytes between the two sockets of a session until both directions have ended, one breaks, or nothing
+//! moves for too long. What a side says at its end is what the other hears: a FIN stays a FIN, a reset a reset.
+//!
+//! A session has no buffer of its own: bytes go through the worker's scratch, and only what the other side would
+//! not take at once is kept, one read's worth at most; until it is gone nothing more is read (backpressure).
+
+mod direction;
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::time::{Duration, Instant, sleep};
+
+use crate::net::Socket;
+use direction::{Broken, Direction, Progress};
+
+/// What a relay keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// No byte in either direction for this long ends it.
+    pub idle_timeout: Duration,
+    /// Whether one direction goes on after the other has ended (nginx's `proxy_half_close`).
+    pub half_close: bool,
+}
+
+/// What has moved so far; read by others while the relay goes on.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Bytes read from the client.
+    pub from_client: Cell<u64>,
+    /// Bytes written to the client.
+    pub to_client: Cell<u64>,
+    /// Bytes read from the server.
+    pub from_server: Cell<u64>,
+    /// Bytes written to the server.
+    pub to_server: Cell<u64>,
+    /// When the server's first byte came.
+    pub first_byte: Cell<Option<Instant>>,
+}
+
+/// How a relay ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayEnd {
+    /// Both directions are over, the client's was first. The last FIN is still to be sent, by closing.
+    ClientClosed,
+    /// The same, with the server first.
+    ServerClosed,
+    /// The client's connection broke.
+    ClientReset,
+    /// The server's connection broke.
+    ServerReset,
+    /// Nothing moved for `idle_timeout`.
+    Idle,
+}
+
+/// Relays until the end. `first` was read from the client before, and is sent to the server first. Neither socket is closed here, so that the end can be written down before either side
+/// sees it.
+pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, limits: &RelayLimits, counts: &Counts) -> RelayEnd {
+    let up = Direction::starting_with(first);
+    let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
+    let mut watch = Watch { client, server, client_broken: None, server_broken: None };
+    let mut idle = pin!(sleep(limits.idle_timeout));
+    let mut active = Instant::now();
+    poll_fn(|cx| {
+        let mut moved = false;
+        if let Poll::Ready(end) = relay.poll(cx, &mut moved, &mut watch) {
+            return Poll::Ready(end);
+        }
+        if moved {
+            active = Instant::now();
+        }
+        // The timer is moved only when it fires: an active session never touches the timer wheel.
+        while idle.as_mut().poll(cx).is_ready() {
+            let until = active + limits.idle_timeout;
+            if until <= Instant::now() {
+                return Poll::Ready(RelayEnd::Idle);
+            }
+            idle.as_mut().reset(until);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+struct Relay<'s> {
+    client: &'s Socket,
+    server: &'s Socket,
+    limits: &'s RelayLimits,
+    counts: &'s Counts,
+    down: Direction,
+    up: Direction,
+    /// How it will have ended if nothing breaks: by the side whose direction was over first.
+    first: Option<RelayEnd>,
+}
+
+impl<'s> Relay<'s> {
+    fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool, watch: &mut Watch<'s>) -> Poll<RelayEnd> {
+        // Down first: what a server said before it broke is passed on before a write finds it broken.
+        let down = match self.down.poll(cx, self.server, self.client, moved) {
+            Ok(progress) => progress,
+            Err(Broken::From) => return Poll::Ready(RelayEnd::ServerReset),
+            Err(Broken::To) => return Poll::Ready(RelayEnd::ClientReset),
+        };
+        let up = match self.up.poll(cx, self.client, self.server, moved) {
+            Ok(progress) => progress,
+            Err(Broken::From) => return Poll::Ready(RelayEnd::ClientReset),
+            Err(Broken::To) => return Poll::Ready(RelayEnd::ServerReset),
+        };
+        self.count();
+        if let Some(end) = self.ended(down, up) {
+            return Poll::Ready(end);
+        }
+        watch.poll(cx, down, up)
+    }
+
+    fn count(&self) {
+        self.counts.from_client.set(self.up.read);
+        self.counts.to_server.set(self.up.written);
+        self.counts.to_client.set(self.down.written);
+        if self.counts.from_server.replace(self.down.read) == 0 && self.down.read > 0 {
+            self.counts.first_byte.set(Some(Instant::now()));
+        }
+    }
+
+    /// The end, if this is one; else passes on the FIN of a direction that is over.
+    fn ended(&mut self, down: Progress, up: Progress) -> Option<RelayEnd> {
+        if down == Progress::Over {
+            self.first.get_or_insert(RelayEnd::ServerClosed);
+        }
+        if up == Progress::Over {
+            self.first.get_or_insert(RelayEnd::ClientClosed);
+        }
+        let both = down == Progress::Over && up == Progress::Over;
+        if both || (self.first.is_some() && !self.limits.half_close) {
+            return self.first;
+        }
+        if down == Progress::Over {
+            self.down.pass_fin(self.client);
+        }
+        if up == Progress::Over {
+            self.up.pass_fin(self.server);
+        }
+        None
+    }
+}
+
+/// Notices the death of a side from which nobody reads at the moment, since the other is blocked or it has ended.
+/// Only sessions in that state pay for it.
+struct Watch<'s> {
+    client: &'s Socket,
+    server: &'s Socket,
+    client_broken: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
+    server_broken: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
+}
+
+impl Watch<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, down: Progress, up: Progress) -> Poll<RelayEnd> {
+        if down != Progress::Reading {
+            let broken = self.server_broken.get_or_insert_with(|| Box::pin(self.server.broken()));
+            if broken.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(RelayEnd::ServerReset);
+            }
+        }
+        if up != Progress::Reading {
+            let broken = self.client_broken.get_or_insert_with(|| Box::pin(self.client.broken()));
+            if broken.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(RelayEnd::ClientReset);
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,165 @@
+//! Fills a table entry by entry; a name that is there already, in this form or another, is refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::labels::{self, LabelTree};
+use super::pattern::{Pattern, Patterns, PatternsTooBig};
+use super::{Entry, RouteTable};
+use crate::host::{HostPattern, Hostname};
+
+/// A [`RouteTable`] in the making.
+#[derive(Debug)]
+pub struct Builder<T> {
+    exact: HashMap<Hostname, Arc<Entry<T>>>,
+    leading: LabelTree<Arc<Entry<T>>>,
+    trailing: LabelTree<Arc<Entry<T>>>,
+    patterns: Vec<(Pattern, Entry<T>)>,
+    default: Option<Entry<T>>,
+    no_sni: Option<Entry<T>>,
+    not_tls: Option<Entry<T>>,
+}
+
+/// A name that an earlier entry has taken, maybe in another form: `Api.example.` is `api.example`, `.example` is both
+/// `example` and `*.example`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this name is there already, written {earlier:?}")]
+pub struct Taken {
+    /// The earlier entry, as written.
+    pub earlier: Arc<str>,
+}
+
+impl<T> Default for Builder<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Builder<T> {
+    /// A table without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            exact: HashMap::new(),
+            leading: LabelTree::new(),
+            trailing: LabelTree::new(),
+            patterns: Vec::new(),
+            default: None,
+            no_sni: None,
+            not_tls: None,
+        }
+    }
+
+    /// Adds a name or a wildcard.
+    ///
+    /// # Errors
+    /// When another entry has the name already; then the table is as it was.
+    pub fn host(&mut self, pattern: HostPattern, entry: Entry<T>) -> Result<(), Taken> {
+        if let Some(earlier) = self.there_already(&pattern) {
+            return Err(Taken { earlier: Arc::clone(&earlier.written) });
+        }
+        let entry = Arc::new(entry);
+        match pattern {
+            HostPattern::Exact(name) => drop(self.exact.insert(name, entry)),
+            HostPattern::Below(name) => self.leading.insert(labels::from_the_top(&name), entry),
+            HostPattern::AndBelow(name) => {
+                self.leading.insert(labels::from_the_top(&name), Arc::clone(&entry));
+                self.exact.insert(name, entry);
+            }
+            HostPattern::Trailing(name) => self.trailing.insert(labels::as_written(&name), entry),
+        }
+        Ok(())
+    }
+
+    /// Adds a regex over the whole name; they are tried in the order in which they come.
+    pub fn pattern(&mut self, pattern: Pattern, entry: Entry<T>) {
+        self.patterns.push((pattern, entry));
+    }
+
+    /// Where TLS goes that nothing else fits.
+    pub fn default(&mut self, entry: Entry<T>) {
+        self.default = Some(entry);
+    }
+
+    /// Where TLS without a name goes; without this, to the default.
+    pub fn no_sni(&mut self, entry: Entry<T>) {
+        self.no_sni = Some(entry);
+    }
+
+    /// Where goes what is not TLS; without this, nowhere.
+    pub fn not_tls(&mut self, entry: Entry<T>) {
+        self.not_tls = Some(entry);
+    }
+
+    /// Makes the table.
+    ///
+    /// # Errors
+    /// When the patterns, each small enough, are too big together.
+    pub fn build(self) -> Result<RouteTable<T>, PatternsTooBig> {
+        Ok(RouteTable {
+            exact: self.exact,
+            leading: self.leading,
+            trailing: self.trailing,
+            patterns: Patterns::compile(self.patterns)?,
+            default: self.default,
+            no_sni: self.no_sni,
+            not_tls: self.not_tls,
+        })
+    }
+
+    fn there_already(&self, pattern: &HostPattern) -> Option<&Entry<T>> {
+        let exact = |name| self.exact.get(name);
+        let leading = |name| self.leading.get(labels::from_the_top(name));
+        let earlier = match pattern {
+            HostPattern::Exact(name) => exact(name),
+            HostPattern::Below(name) => leading(name),
+            HostPattern::AndBelow(name) => exact(name).or_else(|| leading(name)),
+            HostPattern::Trailing(name) => self.trailing.get(labels::as_written(name)),
+        };
+        earlier.map(|entry| &**entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(builder: &mut Builder<()>, written: &str) -> Result<(), Taken> {
+        builder.host(HostPattern::parse(written).unwrap(), Entry { written: written.into(), target: () })
+    }
+
+    #[test]
+    fn a_name_in_two_forms_names_the_earlier_one() {
+        let cases = [
+            ("Api.example.", "api.example"),
+            (".example", "example"),
+            ("example", ".Example"),
+            (".example", "*.example"),
+            ("*.example", ".example"),
+            ("*.example", "*.EXAMPLE."),
+            (".example", ".example"),
+            ("www.example.*", "WWW.example.*"),
+        ];
+        for (earlier, later) in cases {
+            let mut builder = Builder::new();
+            add(&mut builder, earlier).unwrap();
+            assert_eq!(add(&mut builder, later), Err(Taken { earlier: earlier.into() }), "{earlier} {later}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_overlap_stand_side_by_side() {
+        let mut builder = Builder::new();
+        for written in ["example", "*.example", "*.b.example", "b.example", "example.*", "example.b.*", ".c.example"] {
+            assert_eq!(add(&mut builder, written), Ok(()), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_refused_name_leaves_nothing_behind() {
+        let mut builder = Builder::new();
+        add(&mut builder, "*.example").unwrap();
+        add(&mut builder, ".example").unwrap_err();
+        assert_eq!(add(&mut builder, "example"), Ok(()));
+    }
+}

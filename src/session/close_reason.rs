@@ -1,0 +1,242 @@
+//! The closed list of ways in which a session ends. Each has a status (nginx's), a word for the log, the side
+//! that caused it, and the way the client is told.
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Both directions ended in order; the client was first.
+    ClientClosed,
+    /// Both directions ended in order; the server was first.
+    ServerClosed,
+    /// The client reset the connection, or can no longer be reached.
+    ClientReset,
+    /// The server did.
+    ServerReset,
+    /// No byte in either direction for `idle_timeout`.
+    IdleTimeout,
+    /// The text of `respond` was sent.
+    Responded,
+    /// The hello was not whole within `preread_timeout`.
+    HelloTimeout,
+    /// The client closed before its hello was whole.
+    HelloGone,
+    /// The hello is broken; the client is told by this alert.
+    MalformedHello(u8),
+    /// The hello is larger than `preread_buffer_size`.
+    HelloTooLarge,
+    /// What came is not TLS, and the map has no `not_tls`.
+    NotTls,
+    /// No entry of the map stands for the name, or none for a hello without one.
+    NoRoute,
+    /// The entry has targets, and the guards of none of them fit.
+    NoTarget,
+    /// The entry says `reject`, with this alert; `None` closes without one.
+    Rejected(Option<u8>),
+    /// The target's address was decided by the client, and lies where none may be forwarded to.
+    ForwardRefused,
+    /// The target's template gave no address, or a name that could not be resolved.
+    Unresolved,
+    /// No server of the upstream could be connected, or none was left to try.
+    NoServer,
+    /// No descriptor was left for the server's connection.
+    NoDescriptor,
+    /// The gateway was told to stop, and `shutdown_timeout` was over.
+    Drained,
+    /// The gateway was told to stop at once.
+    Stopped,
+    /// A call of the operating system failed in a way that is nobody's fault outside.
+    Failed,
+}
+
+/// Who caused a session to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client.
+    Client,
+    /// A server, or the lack of one.
+    Server,
+    /// The gateway: its configuration, its limits, its operator.
+    Gateway,
+}
+
+/// How loudly an ending is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// As it should be, or the client's fault.
+    Debug,
+    /// A server's fault.
+    Warn,
+    /// Ours.
+    Error,
+}
+
+/// How the client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The connection is closed; all that was sent still arrives.
+    Close,
+    /// This TLS alert, then as above.
+    Alert(u8),
+    /// A reset, since an orderly end would pass for a complete one.
+    Reset,
+}
+
+/// Numbers of TLS alerts (RFC 8446 §6).
+pub mod alert {
+    /// record_overflow
+    pub const RECORD_OVERFLOW: u8 = 22;
+    /// access_denied
+    pub const ACCESS_DENIED: u8 = 49;
+    /// decode_error
+    pub const DECODE_ERROR: u8 = 50;
+    /// unrecognized_name
+    pub const UNRECOGNIZED_NAME: u8 = 112;
+
+    /// The alerts that `reject` may name: those that say something to a client whose hello was just read.
+    pub const NAMES: &[(&str, u8)] = &[
+        ("unrecognized_name", UNRECOGNIZED_NAME),
+        ("access_denied", ACCESS_DENIED),
+        ("handshake_failure", 40),
+        ("certificate_unobtainable", 111),
+        ("decode_error", DECODE_ERROR),
+        ("illegal_parameter", 47),
+        ("insufficient_security", 71),
+        ("internal_error", 80),
+        ("no_application_protocol", 120),
+        ("protocol_version", 70),
+        ("record_overflow", RECORD_OVERFLOW),
+        ("user_canceled", 90),
+    ];
+
+    /// The number of an alert by its name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<u8> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    }
+
+    /// The record that carries a fatal alert, in the clear.
+    #[must_use]
+    pub fn record(alert: u8) -> [u8; 7] {
+        [21, 3, 3, 0, 2, 2, alert]
+    }
+}
+
+impl CloseReason {
+    /// nginx's `$status` for such an end.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::ClientClosed
+            | Self::ServerClosed
+            | Self::ClientReset
+            | Self::ServerReset
+            | Self::IdleTimeout
+            | Self::Responded
+            | Self::HelloTimeout
+            | Self::HelloGone
+            | Self::Drained
+            | Self::Stopped => 200,
+            Self::MalformedHello(_) | Self::HelloTooLarge => 400,
+            Self::ForwardRefused => 403,
+            Self::NotTls | Self::NoRoute | Self::NoTarget | Self::Rejected(_) | Self::Unresolved | Self::NoDescriptor | Self::Failed => 500,
+            Self::NoServer => 502,
+        }
+    }
+
+    /// `$close_reason`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client_closed",
+            Self::ServerClosed => "server_closed",
+            Self::ClientReset => "client_reset",
+            Self::ServerReset => "server_reset",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Responded => "responded",
+            Self::HelloTimeout => "hello_timeout",
+            Self::HelloGone => "hello_gone",
+            Self::MalformedHello(_) => "malformed_hello",
+            Self::HelloTooLarge => "hello_too_large",
+            Self::NotTls => "not_tls",
+            Self::NoRoute => "no_route",
+            Self::NoTarget => "no_target",
+            Self::Rejected(_) => "rejected",
+            Self::ForwardRefused => "forward_refused",
+            Self::Unresolved => "unresolved",
+            Self::NoServer => "no_server",
+            Self::NoDescriptor => "no_descriptor",
+            Self::Drained => "drained",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The side that caused it.
+    #[must_use]
+    pub fn side(self) -> Side {
+        match self {
+            Self::ClientClosed
+            | Self::ClientReset
+            | Self::HelloTimeout
+            | Self::HelloGone
+            | Self::MalformedHello(_)
+            | Self::HelloTooLarge
+            | Self::NotTls
+            | Self::NoRoute
+            | Self::NoTarget
+            | Self::ForwardRefused => Side::Client,
+            Self::ServerClosed | Self::ServerReset | Self::NoServer | Self::Unresolved => Side::Server,
+            Self::IdleTimeout | Self::Responded | Self::Rejected(_) | Self::NoDescriptor | Self::Drained | Self::Stopped | Self::Failed => {
+                Side::Gateway
+            }
+        }
+    }
+
+    /// How loudly the end is logged.
+    #[must_use]
+    pub fn level(self) -> LogLevel {
+        match self {
+            Self::NoServer | Self::Unresolved => LogLevel::Warn,
+            Self::NoDescriptor | Self::Failed => LogLevel::Error,
+            _ => LogLevel::Debug,
+        }
+    }
+
+    /// The labels of those endings in which strangers were turned away: what the summary of refusals counts.
+    pub const REFUSALS: [&'static str; 9] = [
+        Self::HelloTimeout.label(),
+        Self::HelloGone.label(),
+        Self::MalformedHello(0).label(),
+        Self::HelloTooLarge.label(),
+        Self::NotTls.label(),
+        Self::NoRoute.label(),
+        Self::NoTarget.label(),
+        Self::Rejected(None).label(),
+        Self::ForwardRefused.label(),
+    ];
+
+    /// How the client is told, if it speaks TLS; one that does not gets no alert.
+    #[must_use]
+    pub fn farewell(self) -> Farewell {
+        match self {
+            Self::MalformedHello(number) | Self::Rejected(Some(number)) => Farewell::Alert(number),
+            Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
+            Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
+            Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
+            Self::ClientReset | Self::ServerReset | Self::IdleTimeout | Self::Drained | Self::Stopped => Farewell::Reset,
+            _ => Farewell::Close,
+        }
+    }
+}
+
+impl Side {
+    /// The word in logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Gateway => "gateway",
+        }
+    }
+}

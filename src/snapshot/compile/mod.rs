@@ -1,0 +1,109 @@
+//! From what was written to what runs: names are linked, texts parsed, tables built. Every complaint is collected,
+//! and nothing is opened, so that `check` sees what `run` would.
+
+mod listener;
+mod networks;
+mod process;
+mod routes;
+mod targets;
+mod texts;
+mod upstreams;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{Pool, Pools, Snapshot};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+
+/// What compiling came to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What runs; absent if there is an error.
+    pub snapshot: Option<Snapshot>,
+    /// Where everything stands.
+    pub places: Places,
+    /// What is wrong, or looks wrong.
+    pub diagnostics: Diagnostics,
+}
+
+impl Snapshot {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// All complaints, if one of them is an error.
+    pub fn compile(loaded: Loaded) -> Result<Self, Diagnostics> {
+        let Compiled { snapshot, diagnostics, .. } = Self::check(loaded);
+        snapshot.ok_or(diagnostics)
+    }
+
+    /// As [`Snapshot::compile`], with the warnings of a configuration that is usable.
+    #[must_use]
+    pub fn check(loaded: Loaded) -> Compiled {
+        let Loaded { config, places, diagnostics } = loaded;
+        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Vec::new() };
+        let snapshot = compiler.snapshot(&config);
+        let Compiler { places, diagnostics, .. } = compiler;
+        Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
+    }
+}
+
+/// A compilation under way.
+struct Compiler {
+    places: Places,
+    diagnostics: Diagnostics,
+    networks: BTreeMap<String, Vec<IpNet>>,
+    pools: Pools,
+    /// The upstreams that were made of written addresses.
+    made: Vec<Arc<Pool>>,
+}
+
+impl Compiler {
+    fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
+        self.networks = self.compile_networks(config);
+        self.pools = self.compile_upstreams(config);
+        let access_logs = self.access_logs(config);
+        self.check_unused_maps(config);
+        let listeners = self.compile_listeners(config);
+        let every_pool = self.pools.values().chain(&self.made).cloned().collect();
+        Some(Snapshot {
+            process: process::process(&config.process),
+            log: process::log(&config.log),
+            access_logs: access_logs?,
+            listeners,
+            pools: Arc::new(std::mem::take(&mut self.pools)),
+            every_pool,
+        })
+    }
+
+    /// Notes an error at a value.
+    fn wrong(&mut self, path: &[Key], problem: impl AsRef<str>) -> &mut Diagnostic {
+        let place = self.places.value(path);
+        self.wrong_at(place, problem)
+    }
+
+    /// Notes an error at a key.
+    fn wrong_key(&mut self, path: &[Key], problem: impl AsRef<str>) -> &mut Diagnostic {
+        let place = self.places.key(path);
+        self.wrong_at(place, problem)
+    }
+
+    /// Notes an error inside a text.
+    fn wrong_inside(&mut self, path: &[Key], bytes: std::ops::Range<usize>, problem: impl AsRef<str>) -> &mut Diagnostic {
+        let place = self.places.inside(path, bytes);
+        self.wrong_at(place, problem)
+    }
+
+    fn wrong_at(&mut self, place: Place, problem: impl AsRef<str>) -> &mut Diagnostic {
+        self.diagnostics.error(place, problem)
+    }
+
+    /// Compiles something whose complaints have been made already.
+    fn quietly<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let noted = self.diagnostics.clone();
+        let compiled = compile(self);
+        self.diagnostics = noted;
+        compiled
+    }
+}

@@ -1,0 +1,151 @@
+//! What entries lead to, with everything that is inherited.
+
+use std::time::Duration;
+
+use super::Compiler;
+use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path_to, suggest};
+use crate::relay::RelayLimits;
+use crate::route::Pattern;
+use crate::session::alert;
+use crate::snapshot::{Action, Guards, Target, TargetLimits};
+use crate::upstream::ConnectLimits;
+
+/// Where a target stands, which decides what it may be.
+#[derive(Clone, Copy)]
+pub(super) enum Stands<'p> {
+    /// Where clients that speak TLS go.
+    ForTls,
+    /// The same, after a regex whose groups it may use.
+    AfterPattern(&'p Pattern),
+    /// Where clients go that do not speak TLS.
+    ForNotTls,
+}
+
+impl<'p> Stands<'p> {
+    fn pattern(self) -> Option<&'p Pattern> {
+        match self {
+            Self::AfterPattern(pattern) => Some(pattern),
+            Self::ForTls | Self::ForNotTls => None,
+        }
+    }
+}
+
+impl Compiler {
+    /// The targets of an entry. `above` is what they inherit, the nearest first.
+    pub(super) fn targets<'t>(
+        &mut self,
+        path: &[Key],
+        written: impl Iterator<Item = &'t config::Target>,
+        stands: Stands<'_>,
+        above: &[&SessionKeys],
+    ) -> Vec<Target> {
+        let mut targets: Vec<Target> = Vec::new();
+        for (index, target) in written.enumerate() {
+            let path = [path, &path_to![index]].concat();
+            if targets.last().is_some_and(|before| before.guards.is_empty()) {
+                self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody")
+                    .help("put the target without guards last");
+            }
+            targets.extend(self.target(&path, target, stands, above));
+        }
+        targets
+    }
+
+    pub(super) fn target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &[&SessionKeys]) -> Option<Target> {
+        let guards = self.guards(path, &written.guards, stands);
+        let action = self.action(path, &written.action, stands)?;
+        let mut levels = vec![&written.session];
+        levels.extend_from_slice(above);
+        Some(Target { guards, action, limits: limits(&levels) })
+    }
+
+    fn action(&mut self, path: &[Key], written: &config::Action, stands: Stands<'_>) -> Option<Action> {
+        let at = |key: &str| [path, &path_to![key]].concat();
+        match written {
+            config::Action::Upstream(text) => self.destination(&at("upstream"), text, stands.pattern()).map(Action::Forward),
+            config::Action::Reject(name) => self.reject(&at("reject"), name, stands).map(Action::Reject),
+            config::Action::Respond(text) if matches!(stands, Stands::ForNotTls) => {
+                self.text(&at("respond"), text, None).map(Action::Respond)
+            }
+            config::Action::Respond(_) => {
+                self.wrong(&at("respond"), "the client speaks TLS here and could not read a plain answer")
+                    .label("`respond` belongs to `not_tls` or to a listener without `routes`; { reject = \"unrecognized_name\" } refuses");
+                None
+            }
+        }
+    }
+
+    /// The alert; none for a plain close.
+    fn reject(&mut self, path: &[Key], name: &str, stands: Stands<'_>) -> Option<Option<u8>> {
+        if name == CLOSE {
+            return Some(None);
+        }
+        if matches!(stands, Stands::ForNotTls) {
+            self.wrong(path, "what is not TLS knows no alerts").label("\"close\"");
+            return None;
+        }
+        let found = alert::by_name(name);
+        if found.is_none() {
+            let known: Vec<_> = alert::NAMES.iter().map(|(known, _)| *known).chain([CLOSE]).collect();
+            let error = self.wrong(path, format!("no TLS alert is named {name:?}"));
+            match suggest(name, known.iter().copied()) {
+                Some(similar) => error.label(format!("did you mean \"{similar}\"?")),
+                None => error.label(format!("one of {}", known.join(", "))),
+            };
+        }
+        found.map(Some)
+    }
+
+    fn guards(&mut self, path: &[Key], written: &config::Guards, stands: Stands<'_>) -> Guards {
+        let at = |key: &str| [path, &path_to![key]].concat();
+        if matches!(stands, Stands::ForNotTls) {
+            for key in ["alpn", "versions"]
+                .into_iter()
+                .filter(|key| if *key == "alpn" { !written.alpn.is_empty() } else { !written.versions.is_empty() })
+            {
+                self.wrong_key(&at(key), format!("`{key}` can never fit what is not TLS"));
+            }
+        }
+        Guards {
+            alpn: written.alpn.iter().map(|protocol| protocol.as_str().into()).collect(),
+            from: self.ranges(&at("from"), &written.from),
+            versions: written.versions.iter().copied().map(wire_version).collect(),
+        }
+    }
+}
+
+/// The effective session keys: the first level that has one decides.
+pub(super) fn limits(levels: &[&SessionKeys]) -> TargetLimits {
+    fn first<T: Copy>(levels: &[&SessionKeys], key: impl Fn(&SessionKeys) -> Option<T>, built_in: T) -> T {
+        levels.iter().find_map(|level| key(level)).unwrap_or(built_in)
+    }
+    TargetLimits {
+        connect: ConnectLimits {
+            connect_timeout: first(levels, |keys| keys.connect_timeout, Duration::from_secs(60)),
+            next_upstream: first(levels, |keys| keys.next_upstream, true),
+            tries: first(levels, |keys| keys.next_upstream_tries, 0) as usize,
+            tries_timeout: first(levels, |keys| keys.next_upstream_timeout, Duration::ZERO),
+        },
+        relay: RelayLimits {
+            idle_timeout: first(levels, |keys| keys.idle_timeout, Duration::from_secs(600)),
+            half_close: first(levels, |keys| keys.half_close, true),
+        },
+    }
+}
+
+/// The levels from which a listener's targets inherit.
+pub(super) fn above<'c>(config: &'c Config, listener: Option<&'c config::Listener>) -> Vec<&'c SessionKeys> {
+    listener.map(|listener| &listener.session).into_iter().chain([&config.defaults.session]).collect()
+}
+
+fn wire_version(version: TlsVersion) -> u16 {
+    match version {
+        TlsVersion::V1_0 => 0x0301,
+        TlsVersion::V1_1 => 0x0302,
+        TlsVersion::V1_2 => 0x0303,
+        TlsVersion::V1_3 => 0x0304,
+    }
+}
+
+/// What `reject` says to close without an alert.
+const CLOSE: &str = "close";

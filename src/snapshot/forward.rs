@@ -1,0 +1,89 @@
+//! Where the client's name may lead. A template over the server name is a forward to where the client says, and a
+//! stranger would say "the loopback interface" or "the cloud's metadata service".
+
+use std::net::{IpAddr, UdpSocket};
+
+use ipnet::IpNet;
+
+use crate::address::Address;
+
+/// Which addresses a template may yield.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardRules {
+    /// Whether the client decides any part of the address.
+    pub decided_by_client: bool,
+    /// `[networks] forward`: what is allowed although it would be refused.
+    pub allowed: Vec<IpNet>,
+}
+
+impl ForwardRules {
+    /// Whether a session may be forwarded to this address: not to the gateway itself, its links, or nobody in
+    /// particular, unless that is allowed by name.
+    #[must_use]
+    pub fn allow(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        !self.decided_by_client || self.allowed.iter().any(|range| range.contains(&address)) || !(is_special(address) || is_own(address))
+    }
+}
+
+impl ForwardRules {
+    /// The same for an address of a server. A unix socket has a path that the operator wrote, and names are
+    /// judged by what they resolve to.
+    #[must_use]
+    pub fn allow_address(&self, address: &Address) -> bool {
+        match address {
+            Address::Ip(ip) => self.allow(ip.ip()),
+            Address::Unix(_) => true,
+            Address::Name(..) => false,
+        }
+    }
+}
+
+/// Loopback, link-local, unspecified, multicast and broadcast; "this network" (RFC 1122 §3.2.1.3) counts as loopback.
+fn is_special(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => match v6.to_ipv4() {
+            // ::a.b.c.d, long deprecated (RFC 4291 §2.5.5.1): some stacks still reach the IPv4 address through it.
+            Some(v4) => is_special(v4.into()) || v6.is_loopback() || v6.is_unspecified(),
+            None => v6.is_unicast_link_local() || v6.is_multicast(),
+        },
+    }
+}
+
+/// Whether the address is one of this machine's: only those can be bound to. Asking the kernel is always up to
+/// date, whatever happens to the interfaces.
+fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(allowed: &[&str]) -> ForwardRules {
+        ForwardRules { decided_by_client: true, allowed: allowed.iter().map(|range| range.parse().unwrap()).collect() }
+    }
+
+    #[test]
+    fn strangers_cannot_turn_the_gateway_on_itself() {
+        let special = ["127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1"];
+        for address in special.into_iter().chain(["::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "ff02::1"]) {
+            assert!(!rules(&[]).allow(address.parse().unwrap()), "{address}");
+        }
+        assert!(rules(&[]).allow("192.0.2.1".parse().unwrap()));
+        assert!(rules(&[]).allow("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_allowed_by_name_is_allowed() {
+        assert!(rules(&["127.0.0.0/8"]).allow("127.0.0.1".parse().unwrap()));
+        assert!(rules(&["127.0.0.0/8"]).allow("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!rules(&["127.0.0.0/8"]).allow("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_address_that_the_operator_wrote_is_the_operators() {
+        assert!(ForwardRules::default().allow("127.0.0.1".parse().unwrap()));
+    }
+}

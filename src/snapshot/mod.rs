@@ -1,0 +1,139 @@
+//! What runs: `routes.toml` compiled. Immutable, linked, and made without opening a socket, so that `check`,
+//! `route` and `run` see the same.
+
+mod compile;
+mod forward;
+mod target;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Duration;
+
+use crate::address::ListenAddress;
+use crate::log::{AccessLogSettings, LogSettings};
+use crate::peek::PeekLimits;
+use crate::route::RouteTable;
+use crate::upstream::Upstream;
+use crate::variables::{Text, render};
+
+pub use compile::Compiled;
+pub use forward::ForwardRules;
+pub use target::{Action, Destination, Guards, Target, TargetLimits};
+
+/// A whole configuration, ready to serve.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// `[process]`.
+    pub process: Process,
+    /// `[log]`.
+    pub log: LogSettings,
+    /// `[access_log.NAME]`, in the order of their names.
+    pub access_logs: Vec<AccessLogSettings>,
+    /// The listeners, in the order of their names.
+    pub listeners: Vec<Arc<Listener>>,
+    /// The upstreams that have a name.
+    pub pools: Arc<Pools>,
+    /// All upstreams, those that are made of a written address too.
+    pub every_pool: Vec<Arc<Pool>>,
+}
+
+impl Snapshot {
+    /// Every upstream, those that are made of a written address too, each once.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.every_pool.iter().map(|pool| &pool.upstream)
+    }
+
+    /// Whether a log tells the gateway's own address.
+    #[must_use]
+    pub fn tells_server_address(&self) -> bool {
+        self.access_logs.iter().any(|log| log.format.tells_server_address())
+    }
+
+    /// Whether another address here has the same port and, as a wildcard or beside one, overlaps with this one.
+    #[must_use]
+    pub fn shares_port(&self, address: &ListenAddress) -> bool {
+        let overlaps = |one: &ListenAddress, other: &ListenAddress| match (one, other) {
+            (ListenAddress::Ip(one), ListenAddress::Ip(other)) => {
+                one != other && one.port() == other.port() && one.port() != 0 && (one.ip().is_unspecified() || other.ip().is_unspecified())
+            }
+            _ => false,
+        };
+        self.listeners.iter().flat_map(|listener| &listener.addresses).any(|other| overlaps(address, other))
+    }
+}
+
+impl Listener {
+    /// Whether a failed bind may be passed over: of an address for both families, IPv6 on a machine without it.
+    #[must_use]
+    pub fn can_do_without(&self, address: &ListenAddress, error: &std::io::Error) -> bool {
+        let ListenAddress::Ip(ip) = address else { return false };
+        let v4 = ListenAddress::Ip((std::net::Ipv4Addr::UNSPECIFIED, ip.port()).into());
+        ip.is_ipv6() && ip.ip().is_unspecified() && self.addresses.contains(&v4) && error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+}
+
+/// The upstreams by name.
+pub type Pools = BTreeMap<Arc<str>, Arc<Pool>>;
+
+/// `[process]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Threads on the data path; absent is one for each core.
+    pub workers: Option<usize>,
+    /// Sessions at once; absent is what the descriptor limit allows.
+    pub max_connections: Option<usize>,
+    /// How long sessions may go on after the gateway was told to stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// Where connections come in, and what becomes of them.
+#[derive(Debug)]
+pub struct Listener {
+    /// `$listener`.
+    pub name: Arc<str>,
+    /// Each address once, in the order they are written.
+    pub addresses: Vec<ListenAddress>,
+    /// How its sockets are bound.
+    pub binding: Binding,
+    /// Whether and how far first bytes are read before anything else.
+    pub peek: Option<PeekLimits>,
+    /// The map; a listener that names an upstream has one with only a default.
+    pub routes: RouteTable<Vec<Target>>,
+    /// The name of its `[routes.NAME]`, if it has one.
+    pub map: Option<Arc<str>>,
+}
+
+/// How a listener's sockets are bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Connections that may wait to be accepted, per socket.
+    pub backlog: u32,
+    /// Whether an IPv6 wildcard leaves IPv4 alone.
+    pub ipv6_only: bool,
+    /// Whether each worker has a socket of its own.
+    pub reuse_port: bool,
+    /// Whether the kernel holds connections back until their first bytes are there.
+    pub defer_accept: bool,
+}
+
+/// A group of servers, and the key by which a hash picks among them.
+#[derive(Debug)]
+pub struct Pool {
+    /// The group.
+    pub upstream: Arc<Upstream>,
+    /// `hash_key`; absent where the balancer needs none.
+    pub hash_key: Option<Text>,
+}
+
+impl Pool {
+    /// The key of a session, empty where the balancer needs none.
+    #[must_use]
+    pub fn key(&self, session: &crate::session::Session) -> Vec<u8> {
+        let mut key = Vec::new();
+        if let Some(template) = &self.hash_key {
+            render(template, session, &mut key);
+        }
+        key
+    }
+}

@@ -1,0 +1,97 @@
+//! What a map's entry leads to: guards that a session must fit, and what is done with it then.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{ForwardRules, Pool};
+use crate::hello::ClientHello;
+use crate::relay::RelayLimits;
+use crate::upstream::ConnectLimits;
+use crate::variables::Text;
+
+/// One target of an entry. An entry may have several; the first whose guards fit is taken.
+#[derive(Debug)]
+pub struct Target {
+    /// Who may take it.
+    pub guards: Guards,
+    /// What is done.
+    pub action: Action,
+    /// What the session keeps to.
+    pub limits: TargetLimits,
+}
+
+/// The session keys of a target, as inherited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// Towards servers.
+    pub connect: ConnectLimits,
+    /// Once joined.
+    pub relay: RelayLimits,
+}
+
+/// What is done with a session.
+#[derive(Debug)]
+pub enum Action {
+    /// Joined to a server.
+    Forward(Destination),
+    /// Refused, with this alert or silently.
+    Reject(Option<u8>),
+    /// Answered with a text.
+    Respond(Text),
+}
+
+/// Where a session is forwarded to.
+#[derive(Debug)]
+pub enum Destination {
+    /// To an upstream, named or made of a written address.
+    Pool(Arc<Pool>),
+    /// To what a template says: an upstream's name, or an address.
+    Template(Text, ForwardRules),
+}
+
+/// What a session must be for a target. An empty list guards nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// One of these protocols is offered by ALPN.
+    pub alpn: Vec<Box<str>>,
+    /// The client's address is in one of these ranges.
+    pub from: Vec<IpNet>,
+    /// One of these TLS versions is offered, as their wire numbers.
+    pub versions: Vec<u16>,
+}
+
+impl Guards {
+    /// Whether a session fits. What there is no hello for, no guard on a hello lets through.
+    #[must_use]
+    pub fn fit(&self, client: Option<IpAddr>, hello: Option<&ClientHello>) -> bool {
+        self.fits_from(client) && self.fits_alpn(hello) && self.fits_versions(hello)
+    }
+
+    /// Whether the client's address fits.
+    #[must_use]
+    pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
+        let client = client.map(|ip| ip.to_canonical());
+        self.from.is_empty() || client.is_some_and(|ip| self.from.iter().any(|range| range.contains(&ip)))
+    }
+
+    /// Whether the offered protocols fit.
+    #[must_use]
+    pub fn fits_alpn(&self, hello: Option<&ClientHello>) -> bool {
+        let offered = |wanted: &str| hello.is_some_and(|hello| hello.alpn.iter().any(|protocol| **protocol == *wanted.as_bytes()));
+        self.alpn.is_empty() || self.alpn.iter().any(|wanted| offered(wanted))
+    }
+
+    /// Whether the offered TLS versions fit.
+    #[must_use]
+    pub fn fits_versions(&self, hello: Option<&ClientHello>) -> bool {
+        self.versions.is_empty() || hello.is_some_and(|hello| self.versions.iter().any(|&version| hello.offers(version)))
+    }
+
+    /// Whether it guards anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.alpn.is_empty() && self.from.is_empty() && self.versions.is_empty()
+    }
+}

@@ -1,0 +1,6 @@
+//! The few system calls that no crate offers safely. Each file holds one of them, with its proof; `unsafe` is
+//! denied everywhere else.
+
+mod defer_accept;
+
+pub use defer_accept::set_defer_accept;

@@ -1,0 +1,68 @@
+//! The ways to choose among servers that may be chosen. Each picks the very server that nginx would pick, so that a
+//! fleet can be migrated one machine at a time. Whether a server may be chosen is not known here.
+
+mod consistent;
+mod hash;
+mod round_robin;
+
+use std::sync::Arc;
+
+use super::group::Member;
+use super::server::ServerLine;
+use super::tried::Cursor;
+use consistent::Ring;
+
+/// How an upstream chooses its servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// They take turns, by their weights.
+    #[default]
+    RoundRobin,
+    /// By a hash of the key over the sum of the weights.
+    Hash,
+    /// By a hash of the key on a circle (ketama): when a server comes or goes, only its own keys move.
+    ConsistentHash,
+}
+
+/// A [`Balance`] with what it computes once.
+#[derive(Debug)]
+pub(super) enum Balancer {
+    RoundRobin,
+    Hash,
+    ConsistentHash(Ring),
+}
+
+impl Balancer {
+    pub(super) fn new(balance: Balance, lines: &[Arc<ServerLine>]) -> Self {
+        match balance {
+            Balance::RoundRobin => Self::RoundRobin,
+            Balance::Hash => Self::Hash,
+            Balance::ConsistentHash => Self::ConsistentHash(Ring::new(lines)),
+        }
+    }
+
+    pub(super) fn balance(&self) -> Balance {
+        match self {
+            Self::RoundRobin => Balance::RoundRobin,
+            Self::Hash => Balance::Hash,
+            Self::ConsistentHash(_) => Balance::ConsistentHash,
+        }
+    }
+
+    /// The index of the member that is chosen among the eligible ones.
+    pub(super) fn pick(
+        &self,
+        members: &mut [Member],
+        key: &[u8],
+        cursor: &mut Cursor,
+        eligible: &impl Fn(&Member) -> bool,
+    ) -> Option<usize> {
+        let hashed = match self {
+            _ if members.len() < 2 || key.is_empty() => None,
+            Self::RoundRobin => None,
+            Self::Hash => hash::pick(members, key, cursor, eligible),
+            Self::ConsistentHash(ring) => ring.pick(members, key, cursor, eligible),
+        };
+        hashed.or_else(|| round_robin::pick(members, eligible))
+    }
+}

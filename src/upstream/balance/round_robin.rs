@@ -1,0 +1,23 @@
+//! Smooth weighted round robin, as nginx has it: weights 5, 1, 1 give `a a b a c a a`, not `a a a a a b c`.
+
+use crate::upstream::group::Member;
+
+/// The eligible member whose turn it is.
+pub(super) fn pick(members: &mut [Member], eligible: impl Fn(&Member) -> bool) -> Option<usize> {
+    let mut total = 0;
+    let mut best: Option<(usize, i64)> = None;
+    for (index, member) in members.iter_mut().enumerate().filter(|(_, member)| eligible(member)) {
+        member.current += member.effective;
+        total += member.effective;
+        // What a failure took comes back step by step.
+        if member.effective < member.weight() {
+            member.effective += 1;
+        }
+        if best.is_none_or(|(_, greatest)| member.current > greatest) {
+            best = Some((index, member.current));
+        }
+    }
+    let (index, _) = best?;
+    members.get_mut(index)?.current -= total;
+    Some(index)
+}

@@ -1,0 +1,135 @@
+//! A server: what was written of it, and where it is.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::address::Address;
+
+/// One of `servers`, as the user wrote it, with the defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerLine {
+    /// The address to the letter: consistent hashing goes by it, so that it finds the servers that nginx finds.
+    pub written: Arc<str>,
+    /// The address.
+    pub address: Address,
+    /// Its share of the sessions, against the weights of the others; at least 1.
+    pub weight: u32,
+    /// After how many failures it is left alone; 0 = never.
+    pub max_fails: u32,
+    /// For how long it is then left alone.
+    pub fail_timeout: Duration,
+    /// Whether it is asked only when no other server is left.
+    pub backup: bool,
+    /// Whether it is out of use.
+    pub down: bool,
+}
+
+impl ServerLine {
+    /// A line with nothing but an address.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        let written = address.to_string().into();
+        Self { written, address, weight: 1, max_fails: 1, fail_timeout: Duration::from_secs(10), backup: false, down: false }
+    }
+}
+
+/// What to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An IP address and a port.
+    Ip(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// One address of an upstream. A DNS name stands for as many servers as it has addresses.
+#[derive(Debug)]
+pub struct Server {
+    line: Arc<ServerLine>,
+    line_number: usize,
+    id: u32,
+    endpoint: Endpoint,
+    address_text: Arc<str>,
+    sessions: AtomicUsize,
+}
+
+/// How a server stands at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// The address as the user wrote it.
+    pub written: Arc<str>,
+    /// Where it is: `10.0.0.1:443`, `[::1]:443`, `unix:/run/a.sock`.
+    pub address: Arc<str>,
+    /// Whether it is a backup.
+    pub backup: bool,
+    /// Whether it is out of use.
+    pub down: bool,
+    /// How many sessions it has now.
+    pub sessions: usize,
+    /// How many failures count against it.
+    pub fails: u32,
+    /// Its weight, less what failures took and time has not given back.
+    pub effective_weight: i64,
+}
+
+impl Server {
+    pub(super) fn new(id: u32, line_number: usize, line: &Arc<ServerLine>, endpoint: Endpoint) -> Self {
+        let address_text = endpoint.to_string().into();
+        Self { line: Arc::clone(line), line_number, id, endpoint, address_text, sessions: AtomicUsize::new(0) }
+    }
+
+    /// What to dial.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What was written of it.
+    #[must_use]
+    pub fn line(&self) -> &ServerLine {
+        &self.line
+    }
+
+    /// Where it is, as `$upstream_addr` says it: `10.0.0.1:443`, `[::1]:443`, `unix:/run/a.sock`.
+    #[must_use]
+    pub fn address_text(&self) -> &Arc<str> {
+        &self.address_text
+    }
+
+    /// How many sessions it has now.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Its line's place among the lines of the upstream.
+    pub(super) fn line_number(&self) -> usize {
+        self.line_number
+    }
+
+    /// What tells it from every other server that the upstream has or had.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(super) fn session_begins(&self) {
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn session_ends(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

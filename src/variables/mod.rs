@@ -1,0 +1,249 @@
+//! `$name` → text, from the facts of a session. The names are nginx's where nginx has one.
+//! An unset variable has no value; who asks decides what stands in its place (`-` in logs, nothing in keys).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use tokio::time::Duration;
+
+use crate::session::{Hello, Peer, Session, Try};
+use crate::template::{Piece, Template};
+
+/// Declares the variables once: the enum, the list of names and the look-up by name cannot disagree.
+macro_rules! variables {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// Something that a template can say of a session.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Variable {
+            $(#[doc = concat!("`$", $name, "`")] $variant,)*
+            /// A group of the winning pattern, by number or by name.
+            Capture(Box<str>),
+        }
+
+        /// The names of all variables but captures, for "did you mean".
+        pub const NAMES: &[&str] = &[$($name),*];
+
+        impl Variable {
+            /// The variable of this name; captures are told by their digits alone.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ if name.bytes().all(|byte| byte.is_ascii_digit()) => Some(Self::Capture(name.into())),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+variables! {
+    BinaryRemoteAddr = "binary_remote_addr",
+    BytesReceived = "bytes_received",
+    BytesSent = "bytes_sent",
+    CloseReason = "close_reason",
+    Connection = "connection",
+    Hello = "hello",
+    Hostname = "hostname",
+    Listener = "listener",
+    Msec = "msec",
+    Pid = "pid",
+    Protocol = "protocol",
+    RemoteAddr = "remote_addr",
+    RemotePort = "remote_port",
+    Route = "route",
+    ServerAddr = "server_addr",
+    ServerPort = "server_port",
+    SessionTime = "session_time",
+    SslPrereadAlpnProtocols = "ssl_preread_alpn_protocols",
+    SslPrereadProtocol = "ssl_preread_protocol",
+    SslPrereadServerName = "ssl_preread_server_name",
+    Status = "status",
+    TimeIso8601 = "time_iso8601",
+    TimeLocal = "time_local",
+    Upstream = "upstream",
+    UpstreamAddr = "upstream_addr",
+    UpstreamBytesReceived = "upstream_bytes_received",
+    UpstreamBytesSent = "upstream_bytes_sent",
+    UpstreamConnectTime = "upstream_connect_time",
+    UpstreamFirstByteTime = "upstream_first_byte_time",
+    UpstreamSessionTime = "upstream_session_time",
+}
+
+/// A text with variables that are known to exist.
+pub type Text = Template<Variable>;
+
+impl Variable {
+    /// Whether the variable is decided by bytes that the client sends.
+    #[must_use]
+    pub fn is_sent_by_client(&self) -> bool {
+        matches!(self, Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::Capture(_))
+    }
+
+    /// The value in this session, as raw bytes; nothing if it is unset.
+    #[must_use]
+    pub fn value<'s>(&self, session: &'s Session) -> Option<Cow<'s, [u8]>> {
+        let text = match self {
+            Self::BinaryRemoteAddr => return Some(binary_address(session.client).into()),
+            Self::RemoteAddr => remote_address(session.client),
+            Self::RemotePort => port(session.client)?.into(),
+            Self::ServerAddr => remote_address(session.local),
+            Self::ServerPort => port(session.local)?.into(),
+            Self::Protocol => "TCP".into(),
+            Self::Connection => session.number.to_string().into(),
+            Self::Hostname => hostname().into(),
+            Self::Pid => std::process::id().to_string().into(),
+            Self::Listener => (&*session.listener).into(),
+            Self::Route => session.route.as_deref()?.into(),
+            Self::Upstream => session.upstream.as_deref()?.into(),
+            Self::Hello => session.hello.map(Hello::label)?.into(),
+            Self::SslPrereadServerName => session.server_name.as_deref()?.into(),
+            Self::SslPrereadAlpnProtocols => session.alpn.as_deref()?.into(),
+            Self::SslPrereadProtocol => session.tls_version?.into(),
+            Self::Capture(group) => session.capture(group)?.into(),
+            Self::BytesReceived => session.bytes_received.to_string().into(),
+            Self::BytesSent => session.bytes_sent.to_string().into(),
+            Self::SessionTime => seconds(session.ended.as_ref()?.lasted).into(),
+            Self::Status => format!("{:03}", session.ended.as_ref()?.reason.status()).into(),
+            Self::CloseReason => session.ended.as_ref()?.reason.label().into(),
+            Self::Msec => seconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).into(),
+            Self::TimeLocal => now().strftime("%d/%b/%Y:%H:%M:%S %z").to_string().into(),
+            Self::TimeIso8601 => now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string().into(),
+            Self::UpstreamAddr => joined(session, |tried| Some(tried.address.to_string()))?.into(),
+            Self::UpstreamBytesSent => joined(session, |tried| Some(tried.bytes_sent.to_string()))?.into(),
+            Self::UpstreamBytesReceived => joined(session, |tried| Some(tried.bytes_received.to_string()))?.into(),
+            Self::UpstreamConnectTime => joined(session, |tried| tried.connected.map(seconds))?.into(),
+            Self::UpstreamFirstByteTime => joined(session, |tried| tried.first_byte.map(seconds))?.into(),
+            Self::UpstreamSessionTime => joined(session, |tried| tried.lasted.map(seconds))?.into(),
+        };
+        Some(into_bytes(text))
+    }
+}
+
+/// Fills a template with raw values; what is unset is empty, as in nginx's keys and addresses.
+pub fn render(template: &Text, session: &Session, out: &mut Vec<u8>) {
+    for piece in template.pieces() {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Piece::Variable(variable) => {
+                if let Some(value) = variable.value(session) {
+                    out.extend_from_slice(&value);
+                }
+            }
+        }
+    }
+}
+
+/// A duration as nginx logs it: seconds with milliseconds.
+#[must_use]
+pub fn seconds(duration: Duration) -> String {
+    format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
+}
+
+/// The wall clock in the machine's time zone, which is read once.
+#[must_use]
+pub fn now() -> Zoned {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    jiff::Timestamp::now().to_zoned(ZONE.get_or_init(TimeZone::system).clone())
+}
+
+/// One value for each server tried, joined as nginx joins them; `-` where a try has none.
+fn joined(session: &Session, value: impl Fn(&Try) -> Option<String>) -> Option<String> {
+    let values: Vec<_> = session.tries.iter().map(|tried| value(tried).unwrap_or_else(|| "-".into())).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+fn remote_address(peer: Peer) -> Cow<'static, str> {
+    match peer {
+        Peer::Ip(address) => address.ip().to_string().into(),
+        Peer::Unix => "unix:".into(),
+    }
+}
+
+fn binary_address(peer: Peer) -> Vec<u8> {
+    match peer.ip() {
+        Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
+        Some(IpAddr::V6(v6)) => v6.octets().to_vec(),
+        None => b"unix:".to_vec(),
+    }
+}
+
+fn port(peer: Peer) -> Option<String> {
+    match peer {
+        Peer::Ip(address) => Some(address.port().to_string()),
+        Peer::Unix => None,
+    }
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// The machine's name in lower case, as nginx has it; asked for once.
+fn hostname() -> &'static str {
+    static NAME: OnceLock<Arc<str>> = OnceLock::new();
+    NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().to_lowercase().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::CloseReason;
+    use tokio::time::Instant;
+
+    fn session() -> Session {
+        let client = Peer::Ip("192.0.2.7:50000".parse().unwrap());
+        Session::new(7, "https".into(), client, Peer::Unix, Instant::now(), SystemTime::now())
+    }
+
+    fn text(session: &Session, template: &str) -> String {
+        let template = Template::parse(template).unwrap().link(|name| Variable::named(&name.name).ok_or(name)).unwrap();
+        let mut out = Vec::new();
+        render(&template, session, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_name_finds_its_variable() {
+        for name in NAMES {
+            assert!(Variable::named(name).is_some(), "{name}");
+        }
+        assert_eq!(Variable::named("nothing"), None);
+    }
+
+    #[test]
+    fn tries_are_joined_as_nginx_joins_them() {
+        let mut session = session();
+        assert_eq!(text(&session, "[$upstream_addr]"), "[]", "no try: unset");
+        session.begin_try("10.0.0.1:443".into(), session.started);
+        session.end_try(session.started);
+        session.begin_try("[::1]:443".into(), session.started);
+        session.tries[1].connected = Some(Duration::from_millis(1_002));
+        session.tries[1].bytes_sent = 517;
+        assert_eq!(text(&session, "$upstream_addr|$upstream_connect_time|$upstream_bytes_sent"), "10.0.0.1:443, [::1]:443|-, 1.002|0, 517");
+        assert_eq!(text(&session, "$upstream_session_time"), "0.000, -");
+    }
+
+    #[test]
+    fn the_end_has_status_reason_and_time() {
+        let mut session = session();
+        session.end(CloseReason::NoServer, None, session.started + Duration::from_millis(1_234));
+        session.end(CloseReason::ClientClosed, None, session.started);
+        assert_eq!(text(&session, "$status $close_reason $session_time"), "502 no_server 1.234", "the first ending counts");
+    }
+
+    #[test]
+    fn captures_go_by_number_and_by_name() {
+        let mut session = session();
+        session.captures = vec![(None, "acme.apps.example".into()), (Some("tenant".into()), "acme".into())];
+        assert_eq!(text(&session, "$0 $1 $2"), "acme.apps.example acme ");
+        assert_eq!(session.capture("tenant"), Some("acme"));
+    }
+}

@@ -1,0 +1,116 @@
+//! A server behind the gateway. It keeps what it received, so that a test can tell whether a single byte was changed.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A server on a port of its own, gone when dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    received: Arc<Mutex<Vec<Vec<u8>>>>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Answers each connection with its name as soon as bytes arrive, reads to the end, and closes.
+    pub async fn named(name: &str) -> Self {
+        let name = name.to_owned();
+        Self::start(move |mut stream, received| {
+            let name = name.clone();
+            async move {
+                let mut has_answered = false;
+                let mut buffer = vec![0; 64 * 1024];
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                    received.add(&buffer[..length]);
+                    if !std::mem::replace(&mut has_answered, true) && stream.write_all(name.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Sends everything back, and ends when the client does.
+    pub async fn echo() -> Self {
+        Self::start(|mut stream, received| async move {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                received.add(&buffer[..length]);
+                if stream.write_all(&buffer[..length]).await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Does with each connection what the test says.
+    pub async fn start<F>(serve: impl Fn(TcpStream, Received) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(listener, serve)
+    }
+
+    /// The same on a listener of the test's.
+    pub fn start_on<F>(listener: TcpListener, serve: impl Fn(TcpStream, Received) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let all = received.clone();
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                let index = {
+                    let mut all = all.lock().unwrap();
+                    all.push(Vec::new());
+                    all.len() - 1
+                };
+                tokio::spawn(serve(stream, Received { all: all.clone(), index }));
+            }
+        });
+        Self { address, received, serving }
+    }
+
+    /// How many connections it has had.
+    pub fn connections(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+
+    /// What a connection sent so far.
+    pub fn received(&self, connection: usize) -> Vec<u8> {
+        self.received.lock().unwrap()[connection].clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Where a connection's bytes are kept.
+pub struct Received {
+    all: Arc<Mutex<Vec<Vec<u8>>>>,
+    index: usize,
+}
+
+impl Received {
+    pub fn add(&self, bytes: &[u8]) {
+        self.all.lock().unwrap()[self.index].extend_from_slice(bytes);
+    }
+}
+
+/// An address at which nothing listens, so that connecting is refused at once.
+pub async fn refusing() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
