@@ -186,7 +186,7 @@ fn client_hello(sni: &Hostname) -> [u8; HELLO_LENGTH] {
     let body = [fixed, sized(&extensions)].concat();
     let message = [&[1, 0], sized(&body).as_slice()].concat(); // ClientHello, a length of three bytes
     let record = [&[0x16, 0x03, 0x01], sized(&message).as_slice()].concat();
-    record.try_into().expect("a host name has at most 253 bytes, and 117 more fit beside the longest")
+    record.try_into().expect("with the longest host name, of 253 bytes, 447 are taken before the padding")
 }
 
 fn extension(kind: u16, content: &[u8]) -> Vec<u8> {

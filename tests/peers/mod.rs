@@ -1,4 +1,4 @@
-//! Real clients and a real browser, through a front door, to real HTTPS servers. Each client verifies the certificate of the
+//! Real clients and a real browser, through the gateway, to real HTTPS servers. Each client verifies the certificate of the
 //! host it asked for, so what it shows proves two things at once: the right server answered, and nothing in between was touched.
 //!
 //! `tests/run` installs the programs and sets `VESTIBULE_TEST_PEERS=required`; without that, what is not installed is left out.
@@ -11,15 +11,16 @@ mod site;
 
 use authority::Authority;
 use client::Client;
-use nginx::Nginx;
 use site::Site;
+
+use crate::harness::Gate;
 
 #[tokio::test]
 async fn every_client_gets_the_page_it_asked_for() {
     let Some(street) = street().await else { return };
     for client in Client::installed() {
         for site in &street.sites {
-            let page = client.ask(&site.host, street.door.port, &street.authority.file()).await;
+            let page = client.ask(&site.host, street.port(), &street.authority.file()).await;
             let page = page.unwrap_or_else(|complaint| panic!("{client:?} got no page of {}: {complaint}", site.host));
             assert!(page.contains(&site.greeting()), "{client:?} asked for {} and got: {page}", site.host);
         }
@@ -31,7 +32,7 @@ async fn no_client_trusts_a_page_that_another_authority_signed() {
     let Some(street) = street().await else { return };
     let stranger = Authority::new();
     for client in Client::installed() {
-        let page = client.ask(&street.sites[0].host, street.door.port, &stranger.file()).await;
+        let page = client.ask(&street.sites[0].host, street.port(), &stranger.file()).await;
         let complaint = page.expect_err("a client that trusts anybody proves nothing");
         assert!(complaint.to_lowercase().contains("certificate"), "{client:?} failed for another reason: {complaint}");
     }
@@ -42,9 +43,9 @@ async fn a_browser_shows_the_pages_of_two_hosts() {
     let Some(street) = street_with_a_browser().await else { return };
     for site in &street.sites {
         let (host, pin) = (&site.host, site.pin().await);
-        let page = browser::page(host, street.door.port, &pin).await.unwrap();
+        let page = browser::page(host, street.port(), &pin).await.unwrap();
         assert!(page.contains(&site.greeting()), "{host} shows: {page}");
-        let picture = browser::screenshot(host, street.door.port, &pin).await;
+        let picture = browser::screenshot(host, street.port(), &pin).await;
         eprintln!("{host} as the browser shows it: {}", picture.display());
     }
 }
@@ -53,16 +54,22 @@ async fn a_browser_shows_the_pages_of_two_hosts() {
 async fn a_browser_refuses_a_host_with_the_key_of_another() {
     let Some(street) = street_with_a_browser().await else { return };
     let [site, other] = &street.sites;
-    let page = browser::page(&site.host, street.door.port, &other.pin().await).await;
+    let page = browser::page(&site.host, street.port(), &other.pin().await).await;
     let complaint = page.expect_err("a browser that takes any key proves nothing");
     assert!(complaint.contains("ERR_CERT_AUTHORITY_INVALID"), "it failed for another reason: {complaint}");
 }
 
-/// Two sites of one authority, and the door that leads to both.
+/// Two sites of one authority, and the gateway that leads to both.
 struct Street {
     authority: Authority,
     sites: [Site; 2],
-    door: Nginx,
+    gate: Gate,
+}
+
+impl Street {
+    fn port(&self) -> u16 {
+        self.gate.address("https").port()
+    }
 }
 
 /// Nothing, when nginx is not installed and need not be.
@@ -72,28 +79,13 @@ async fn street() -> Option<Street> {
     }
     let authority = Authority::new();
     let sites = [Site::open("api.shop.test", &authority).await, Site::open("www.shop.test", &authority).await];
-    let door = nginx_door(&sites).await;
-    Some(Street { authority, sites, door })
+    let hosts: String = sites.iter().map(|site| format!("\"{}\" = \"127.0.0.1:{}\"\n", site.host, site.port())).collect();
+    let gate = Gate::start(&format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n[routes.map.hosts]\n{hosts}"));
+    Some(Street { authority, sites, gate })
 }
 
 async fn street_with_a_browser() -> Option<Street> {
     if is_installed("chromium") { street().await } else { None }
-}
-
-/// nginx as the door: what a client cannot do through it, it need not be able to do through ours.
-async fn nginx_door(sites: &[Site]) -> Nginx {
-    let hosts: String = sites.iter().map(|site| format!("{} 127.0.0.1:{};\n", site.host, site.port())).collect();
-    Nginx::start(|port, _| {
-        format!(
-            "load_module modules/ngx_stream_module.so;
-            events {{}}
-            stream {{
-                map $ssl_preread_server_name $site {{ {hosts} default 127.0.0.1:9; }}
-                server {{ listen 127.0.0.1:{port}; ssl_preread on; proxy_pass $site; }}
-            }}"
-        )
-    })
-    .await
 }
 
 /// Whether a program is there; that it is not is a failure where everything is required.
