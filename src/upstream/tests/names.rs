@@ -61,3 +61,14 @@ fn a_name_without_addresses_is_not_on_the_circle() {
         assert_eq!(order(&with, key), order(&without, key));
     }
 }
+
+#[test]
+fn a_failed_server_that_is_the_last_one_left_is_tried() {
+    let upstream = upstream(Balance::RoundRobin, [line("web.internal:443")]);
+    upstream.set_addresses(0, &[ip(1), ip(2)]);
+    let now = Instant::now();
+    assert_eq!(all_fail(&upstream, b"", now).len(), 2);
+    assert_eq!(port(&upstream, now), None);
+    upstream.set_addresses(0, &[ip(2)]);
+    assert_eq!(port(&upstream, now), Some(443));
+}
