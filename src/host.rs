@@ -105,6 +105,10 @@ impl HostPattern {
         if rest.contains('*') {
             return Err(HostPatternError::WildcardInside);
         }
+        // "www.example..*": the dot that a name may end in would hide an empty label.
+        if text.ends_with("..*") {
+            return Err(HostnameError::EmptyLabel.into());
+        }
         Ok(build(Hostname::parse(rest)?))
     }
 }
@@ -166,7 +170,7 @@ mod tests {
         assert_eq!(HostPattern::parse("*.a.b"), Ok(HostPattern::Below(name("a.b"))));
         assert_eq!(HostPattern::parse(".a.b"), Ok(HostPattern::AndBelow(name("a.b"))));
         assert_eq!(HostPattern::parse("www.a.*"), Ok(HostPattern::Trailing(name("www.a"))));
-        for inside in ["a.*.b", "*a.b", "a*", "*", "*.*", "*.a.*", "www.*.*"] {
+        for inside in ["a.*.b", "*a.b", "a*", "*", "*.*", "*.a.*", "www.*.*", "www.a..*"] {
             assert!(HostPattern::parse(inside).is_err(), "{inside}");
         }
     }

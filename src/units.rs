@@ -29,7 +29,8 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
         let unit_end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         let milliseconds = match unit {
-            "" => return Err(bare_duration(text.trim())),
+            "" if text.trim().bytes().all(|b| b.is_ascii_digit()) => return Err(bare_duration(text.trim())),
+            "" => return Err(unit_error(format!("a unit is missing behind {number}"), "one of ms, s, m, h, d")),
             "ms" => 1,
             "s" => 1_000,
             "m" => 60_000,
@@ -98,6 +99,7 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         assert_eq!(duration("10").unwrap_err().instead, "\"10s\"");
+        assert_eq!(duration("1m30").unwrap_err().problem, "a unit is missing behind 30");
         for wrong in ["", "s", "10x", "-1s", "99999999999d", "1.5s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

@@ -37,14 +37,16 @@ fn misplaced(word: &str, lost: &str, reader: &mut Reader<'_>) {
         _ => None,
     };
     let line = header.map_or_else(String::new, |line| format!(", line {line}"));
-    let name = match routes.last() {
-        Some(Key::Name(name)) => name.clone(),
-        _ => "NAME".into(),
-    };
     reader
         .wrong_entry(word, format!("`{word}` stands among the hosts: it would be a host called \"{word}\", and {lost}"))
-        .label(format!("nginx's map has it inside; here it belongs under [routes.{name}]{line}"));
+        .label(format!("nginx's map has it inside; here it belongs under {}{line}", section(&routes)));
     reader.cut_path(&[routes, vec![word.into()]].concat());
+}
+
+/// `[routes.dmz]`.
+fn section(path: &[Key]) -> String {
+    let names: Vec<_> = path.iter().map(ToString::to_string).collect();
+    format!("[{}]", names.join("."))
 }
 
 /// The names that a user wrote without quotes and TOML read as tables in tables.
@@ -88,9 +90,9 @@ fn needs_quotes(names: &[String], reader: &mut Reader<'_>) {
         if text[..span.end].ends_with(&name) {
             span.start = span.end - name.len();
         }
-        let is_header = spot.value.start < span.end;
         let value = text[spot.value.clone()].lines().next().unwrap_or_default();
-        instead = if is_header { format!("[routes.NAME.hosts.\"{name}\"]") } else { format!("\"{name}\" = {value}") };
+        let is_header = spot.value.start < span.end;
+        instead = if is_header { value.replace(&name, &instead) } else { format!("{instead} = {value}") };
     }
     let nested = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" holding ");
     reader.error(place, format!("host names need quotes: this is read as the table {nested}")).help(instead);

@@ -163,3 +163,70 @@ fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>) -> (Value, Spot) {
 
 const PREFIX: &str = "VESTIBULE_";
 const FROM_ENVIRONMENT: [&str; 3] = ["process", "log", "defaults"];
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Balance, Config, Count, Loaded, LogFormat, LogLevel, parse};
+
+    fn load(text: &str, sets: &[&str], environment: &[(&str, &str)]) -> Loaded {
+        let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
+        let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        parse("routes.toml", text, &sets, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    }
+
+    fn config(text: &str, sets: &[&str], environment: &[(&str, &str)]) -> Config {
+        let loaded = load(text, sets, environment);
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+        loaded.config
+    }
+
+    #[test]
+    fn the_command_line_stands_over_the_environment_over_the_file() {
+        let file = "[log]\nlevel = \"error\"\nformat = \"json\"\nfile = \"a\"";
+        let environment = [("VESTIBULE_LOG__LEVEL", "warn"), ("VESTIBULE_LOG__FORMAT", "text")];
+        let log = config(file, &["log.level=debug"], &environment).log;
+        assert_eq!((log.level, log.format, log.file.as_str()), (LogLevel::Debug, LogFormat::Text, "a"));
+        let log = config(file, &["log.level=debug", "log.level=info"], &[]).log;
+        assert_eq!(log.level, LogLevel::Info, "the last one counts");
+    }
+
+    #[test]
+    fn what_is_no_toml_is_a_text() {
+        let environment = [("VESTIBULE_LOG__FILE", "/var/log/a=b.log"), ("VESTIBULE_PROCESS__WORKERS", "4")];
+        let config = config("", &["upstream.web.servers=[\"10.0.0.1:443\"]", "routes.dmz.hosts.\"a=b.c\" = web"], &environment);
+        assert_eq!(config.log.file, "/var/log/a=b.log");
+        assert_eq!(config.process.workers, Count::Exactly(4));
+        assert_eq!(config.upstream["web"].servers[0].address, "10.0.0.1:443");
+        assert!(config.routes["dmz"].hosts.contains_key("a=b.c"));
+    }
+
+    #[test]
+    fn a_text_that_looks_like_a_number_is_still_a_text_where_one_belongs() {
+        let environment = [("VESTIBULE_LOG__FILE", "0x10")];
+        assert_eq!(config("", &[], &environment).log.file, "0x10");
+        assert_eq!(config("", &["access_log.a={ file = 1_0 }"], &[]).access_log["a"].file, "1_0");
+    }
+
+    #[test]
+    fn tables_of_defaults_can_be_reached_from_the_environment() {
+        let environment = [("VESTIBULE_DEFAULTS__UPSTREAM__BALANCE", "hash"), ("VESTIBULE_DEFAULTS__UPSTREAM__SERVER__WEIGHT", "2")];
+        let defaults = config("", &[], &environment).defaults.upstream;
+        assert_eq!((defaults.balancing.balance, defaults.server.weight), (Some(Balance::Hash), Some(2)));
+    }
+
+    #[test]
+    fn names_without_two_underscores_are_not_ours() {
+        assert_eq!(
+            config("", &[], &[("VESTIBULE_CONFIG", "x"), ("VESTIBULE_PORT_443_TCP", "tcp://x"), ("HOME__X", "y")]),
+            Config::default()
+        );
+    }
+
+    #[test]
+    fn a_value_with_a_line_end_sets_no_second_key() {
+        let loaded = load("", &[], &[("VESTIBULE_LOG__FILE", "a\nlog.level = \"debug\"")]);
+        assert_eq!(loaded.config.log.file, "a\nlog.level = \"debug\"");
+        assert_eq!(loaded.config.log.level, LogLevel::Info);
+        assert_eq!(config("", &["log.file=1\nlog.level=\"debug\""], &[]).log.level, LogLevel::Info);
+    }
+}

@@ -5,8 +5,9 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
-use super::read::{MOST, OneOrMany, Read, Reader, Table, number, size, words};
+use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
+use super::values::{MOST, OneOrMany, number, size, words};
 use super::{print, words as kinds};
 
 /// `[listener.NAME]`.
@@ -41,7 +42,7 @@ pub enum ListenerAction {
 
 words! {
     /// What is expected of a connection's first bytes.
-    Preread, "preread", {
+    Preread, "a kind of preread", {
         /// A TLS hello.
         Tls = "tls",
         /// Nothing: not a byte is read before a server is asked.

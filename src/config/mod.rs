@@ -15,6 +15,7 @@ mod routes;
 mod source;
 mod syntax;
 mod upstream;
+mod values;
 mod words;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use read::{Read, Reader};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
-pub(crate) use places::path_to;
+pub use crate::path_to;
 pub use places::{Key, Places};
 pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process};
 pub use render::Paint;
@@ -122,12 +123,12 @@ impl Read for Config {
         Some(Self {
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
-            access_log: reader.take_with(&mut table, "access_log", read::named).unwrap_or_default(),
+            access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),
             networks: reader.take(&mut table, "networks").unwrap_or_default(),
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
-            listener: reader.take_with(&mut table, "listener", read::named).unwrap_or_default(),
-            routes: reader.take_with(&mut table, "routes", read::named).unwrap_or_default(),
-            upstream: reader.take_with(&mut table, "upstream", read::named).unwrap_or_default(),
+            listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
+            routes: reader.take_with(&mut table, "routes", values::named).unwrap_or_default(),
+            upstream: reader.take_with(&mut table, "upstream", values::named).unwrap_or_default(),
         })
     }
 }
@@ -143,12 +144,6 @@ mod tests {
 
     fn read(text: &str) -> Loaded {
         parse("routes.toml", text, &[], []).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
-    }
-
-    fn read_with(text: &str, sets: &[&str], environment: &[(&str, &str)]) -> Loaded {
-        let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
-        let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        parse("routes.toml", text, &sets, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
     }
 
     fn config(loaded: Loaded) -> Config {
@@ -197,12 +192,63 @@ mod tests {
         }
     }
 
+    /// What everything is made of, to be put together in other ways.
+    fn scraps() -> Vec<String> {
+        let broken =
+            [include_str!("../../tests/data/broken/unquoted_hosts.toml"), include_str!("../../tests/data/broken/syntax_rest.toml")];
+        let lines = broken.into_iter().chain([EVERYTHING]).flat_map(str::lines).map(|line| format!("{line}\n"));
+        let pieces =
+            ["[", "]", "{", "}", "=", ".", ",", "\"", "'", "\"\"\"", "\n", "\r\n", "#", "\\", "ü", "\u{feff}", "\0", "0", "inf", "a"];
+        lines.chain(pieces.map(str::to_owned)).collect()
+    }
+
     proptest! {
         #[test]
-        fn what_reads_without_errors_prints_and_reads_the_same(lines in proptest::sample::subsequence(EVERYTHING.lines().collect::<Vec<_>>(), 0..80)) {
+        fn what_reads_without_errors_prints_and_reads_the_same(
+            lines in proptest::sample::subsequence(EVERYTHING.lines().collect::<Vec<_>>(), 0..80),
+        ) {
             if let Ok(loaded) = parse("routes.toml", lines.join("\n"), &[], []) && loaded.diagnostics.is_empty() {
                 prop_assert_eq!(config(read(&print(&loaded.config))), loaded.config);
             }
         }
+
+        #[test]
+        fn nothing_that_is_written_panics(pieces in proptest::collection::vec(proptest::sample::select(scraps()), 0..30), set in any::<String>()) {
+            let environment = [("VESTIBULE_LOG__LEVEL".to_owned(), set.clone()), (format!("VESTIBULE_{set}__X"), set.clone())];
+            match parse("routes.toml", pieces.concat(), &[set.clone(), format!("log.level={set}")], environment) {
+                Ok(loaded) => loaded.diagnostics.render(Paint::Colours),
+                Err(diagnostics) => diagnostics.render(Paint::Plain),
+            };
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let report = read("\u{feff}[log]\nlevel = \"info\"\nlvel = 1\n").diagnostics.to_string();
+        assert!(report.contains("1 error") && report.contains("routes.toml:3:1"), "{report}");
+    }
+
+    #[test]
+    fn one_error_among_many_hosts_leaves_the_others() {
+        let mut text = String::from("[routes.dmz.hosts]\n");
+        for number in 0..20_000 {
+            text.push_str(&format!("\"host{number}.example\" = \"web\"\n"));
+        }
+        text.push_str(&"\"b\" = 3\n".replace('b', "last.example"));
+        let loaded = read(&text);
+        assert_eq!(loaded.diagnostics.errors(), 1);
+        assert_eq!(loaded.diagnostics.sorted()[0].place().line(), Some(20_002));
+        assert_eq!(loaded.config.routes["dmz"].hosts.len(), 20_000);
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = load(&folder.path().join("routes.toml"), &[], []).unwrap_err().to_string();
+        assert!(missing.starts_with("error: ") && missing.contains("routes.toml can't be read"), "{missing}");
+        let latin = folder.path().join("latin.toml");
+        std::fs::write(&latin, b"[log]\nfile = \"\xe4\"\n").unwrap();
+        let report = load(&latin, &[], []).unwrap_err().to_string();
+        assert!(report.contains("this is not UTF-8 text") && report.contains("latin.toml:2:9"), "{report}");
     }
 }

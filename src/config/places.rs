@@ -2,6 +2,7 @@
 //! Values are plain; a path such as `path_to!["upstream", "web", "servers", 0]` leads from one to its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +16,19 @@ pub enum Key {
     Name(String),
     /// Into a list.
     Index(usize),
+}
+
+/// As a TOML key, in quotes where it needs them.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) => {
+                f.write_str(name)
+            }
+            Self::Name(name) => write!(f, "{name:?}"),
+            Self::Index(index) => index.fmt(f),
+        }
+    }
 }
 
 impl From<&str> for Key {
@@ -39,10 +53,10 @@ impl From<usize> for Key {
 ///
 /// What may be written as one value or as a list, or as a text or a table, has the path of its longest form: the one
 /// above leads to the right text whether the host has a list of tables, one table or only an upstream's name.
+#[macro_export]
 macro_rules! path_to {
     ($($key:expr),* $(,)?) => { [$($crate::config::Key::from($key)),*] };
 }
-pub(crate) use path_to;
 
 /// Where a layer's values come from.
 #[derive(Clone, Debug)]
@@ -140,6 +154,11 @@ impl Places {
     /// that what is missing now needs no second complaint.
     #[must_use]
     pub fn was_cut(&self, path: &[Key]) -> bool {
+        self.is_cut(&self.as_written(path))
+    }
+
+    /// The same of a path as it stands in the text.
+    pub(super) fn is_cut(&self, path: &[Key]) -> bool {
         let above = (1..=path.len()).any(|length| self.cuts.contains(&path[..length]));
         above || self.cuts.range(path.to_vec()..).next().is_some_and(|cut| cut.starts_with(path))
     }
@@ -212,4 +231,96 @@ fn walk<'a>(root: &'a Spot, path: &[Key]) -> (usize, &'a Spot) {
         }
     }
     (path.len(), spot)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Loaded, parse};
+
+    const TEXT: &str = r#"[routes.dmz]
+default = "web"
+[routes.dmz.hosts]
+"a.example" = "w${b}"
+"b.example" = { upstream = "web" }
+"c.example" = [{ from = ["x"], upstream = 'web' }, "api"]
+"d.example" = "esc\u0061ped"
+[upstream.web]
+servers = [1, "10.0.0.1:443", { address = "10.0.0.2:443", wieght = 1 }, 2, "10.0.0.3:443"]
+"#;
+
+    fn loaded() -> Loaded {
+        let sets = ["routes.dmz.hosts.\"e.example\"=web".to_owned(), "routes.dmz.default=api".to_owned()];
+        parse("a.toml", TEXT, &sets, []).unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
+    }
+
+    fn text(place: &super::Place) -> &str {
+        match place {
+            super::Place::File { source, span } => &source.text()[span.clone()],
+            super::Place::Set(item) => item,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn one_path_leads_to_a_target_in_all_its_forms() {
+        let places = loaded().places;
+        let upstream = |host: &str, target: usize| {
+            let place = places.value(&path_to!["routes", "dmz", "hosts", host, target, "upstream"]);
+            text(&place).to_owned()
+        };
+        assert_eq!(upstream("a.example", 0), "\"w${b}\"");
+        assert_eq!(upstream("b.example", 0), "\"web\"");
+        assert_eq!(upstream("c.example", 0), "'web'");
+        assert_eq!(upstream("c.example", 1), "\"api\"");
+        assert_eq!(upstream("e.example", 0), "routes.dmz.hosts.\"e.example\"=web");
+    }
+
+    #[test]
+    fn the_last_layer_decides_a_value_but_a_table_is_where_it_was_first() {
+        let places = loaded().places;
+        assert_eq!(text(&places.value(&path_to!["routes", "dmz", "default"])), "routes.dmz.default=api");
+        assert_eq!(text(&places.value(&path_to!["routes", "dmz"])), "[routes.dmz]");
+        assert_eq!(text(&places.key(&path_to!["routes", "dmz", "hosts", "a.example"])), "\"a.example\"");
+    }
+
+    #[test]
+    fn what_is_missing_is_missing_from_its_table() {
+        let places = loaded().places;
+        assert_eq!(text(&places.value(&path_to!["upstream", "web", "balance"])), "[upstream.web]");
+        assert_eq!(places.value(&path_to!["listener", "x", "listen"]), super::Place::Whole);
+    }
+
+    #[test]
+    fn bytes_inside_a_text_are_found_where_it_stands_as_it_is() {
+        let places = loaded().places;
+        let inside = |host: &str, bytes| text(&places.inside(&path_to!["routes", "dmz", "hosts", host, 0, "upstream"], bytes)).to_owned();
+        assert_eq!(inside("a.example", 1..5), "${b}");
+        assert_eq!(inside("c.example", 1..3), "eb");
+        assert_eq!(inside("d.example", 0..3), "\"esc\\u0061ped\"", "escapes shift the bytes");
+        assert_eq!(inside("a.example", 3..50), "\"w${b}\"");
+        assert_eq!(inside("e.example", 0..1), "routes.dmz.hosts.\"e.example\"=web");
+    }
+
+    #[test]
+    fn elements_are_counted_without_those_that_were_cut() {
+        let loaded = loaded();
+        let servers = &loaded.config.upstream["web"].servers;
+        assert_eq!(servers.len(), 3);
+        for (index, server) in servers.iter().enumerate() {
+            let place = loaded.places.value(&path_to!["upstream", "web", "servers", index, "address"]);
+            assert_eq!(text(&place), format!("\"{}\"", server.address));
+        }
+    }
+
+    #[test]
+    fn a_cut_is_known_from_above_and_from_below() {
+        let places = loaded().places;
+        let was_cut = |path: &[super::Key]| places.was_cut(path);
+        assert!(was_cut(&path_to!["upstream"]));
+        assert!(was_cut(&path_to!["upstream", "web", "servers"]));
+        assert!(!was_cut(&path_to!["upstream", "web", "servers", 0, "weight"]), "the first that is left");
+        assert!(!was_cut(&path_to!["upstream", "web", "balance"]));
+        assert!(!was_cut(&path_to!["upstream", "api"]));
+        assert!(!was_cut(&path_to!["routes"]));
+    }
 }

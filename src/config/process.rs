@@ -5,7 +5,8 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::{Serialize, Serializer};
 
-use super::read::{MOST, Read, Reader, number, unknown_word, words};
+use super::read::{Read, Reader};
+use super::values::{MOST, number, unknown_word, words};
 use super::{print, words as kinds};
 
 /// `[process]`.
@@ -52,7 +53,7 @@ impl Read for Count {
         match value.as_str() {
             Some("auto") => Some(Self::Auto),
             Some(text) if text.parse::<i128>().is_err() => {
-                unknown_word(text, "word", ["auto"].into_iter(), reader);
+                unknown_word(text, "a number or \"auto\"", ["auto"].into_iter(), reader);
                 None
             }
             _ => number(1..=MOST)(value, reader).map(Self::Exactly),
@@ -100,7 +101,7 @@ impl Read for Log {
 
 words! {
     /// How important a message is.
-    LogLevel, "log level", {
+    LogLevel, "a log level", {
         /// The gateway's own fault.
         Error = "error",
         /// A server's fault, or something to look at.
@@ -114,7 +115,7 @@ words! {
 
 words! {
     /// How the gateway's own messages look.
-    LogFormat, "log format", {
+    LogFormat, "a log format", {
         /// For people.
         Text = "text",
         /// For programs.
@@ -161,7 +162,7 @@ impl Read for AccessLogFormat {
             _ if text.contains('$') => Some(Self::Template(text)),
             // A line that is the same for every session is a misspelt word.
             _ => {
-                unknown_word(&text, "access log format", ["text", "json"].into_iter(), reader);
+                unknown_word(&text, "an access log format", ["text", "json"].into_iter(), reader);
                 None
             }
         }

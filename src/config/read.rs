@@ -1,16 +1,12 @@
 //! Reads plain values into types. What does not fit is noted with its place and left out, and reading goes on, so one
 //! pass finds every error. serde would stop at the first.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use figment::value::{Dict, Value};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::places::{Key, Origin, Places};
-use super::words::{Advice, Kind, suggest};
-use crate::units::{self, UnitError};
+use super::words::{Advice, Kind};
+use crate::units::UnitError;
 
 /// A type that is read from a value.
 pub(super) trait Read: Sized {
@@ -90,7 +86,7 @@ impl<'a> Reader<'a> {
             [one] => return Some(one),
             [] if keys.iter().any(|key| self.was_cut(key)) => {}
             [] => {
-                self.wrong(format!("{} needs one of {}", table.kind.name, choice()));
+                self.wrong(format!("{} needs one of {}", table.kind.name, choice())).help(format!("{} = \"NAME\"", keys[0]));
             }
             [first, ref others @ ..] => {
                 let place = self.entry(first, Places::written_key);
@@ -128,7 +124,7 @@ impl<'a> Reader<'a> {
 
     /// Whether what is missing of an entry was left out for its own error.
     pub(super) fn was_cut(&mut self, key: &str) -> bool {
-        self.entry(key, Places::was_cut)
+        self.entry(key, Places::is_cut)
     }
 
     /// What the places say of an entry of the table being read.
@@ -162,6 +158,14 @@ impl<'a> Reader<'a> {
         self.wrong(format!("{wanted} belongs here, not {}", sort_of(value)))
     }
 
+    /// The name of what is being read.
+    pub(super) fn name(&self) -> &str {
+        match self.path.last() {
+            Some(Key::Name(name)) => name,
+            _ => "",
+        }
+    }
+
     pub(super) fn path(&self) -> &[Key] {
         &self.path
     }
@@ -178,19 +182,22 @@ impl<'a> Reader<'a> {
     fn stray(&mut self, stray: &str, is_section: bool, kind: &'static Kind) {
         let at_the_top = self.path.is_empty();
         let problem = if at_the_top && is_section { format!("unknown section [{stray}]") } else { format!("unknown key `{stray}`") };
-        let label = match kind.advice(stray) {
-            Advice::Say(text) => text,
-            Advice::Meant(near) => {
-                // What it stands for is not missing.
-                self.cut(near);
-                if at_the_top && is_section { format!("did you mean [{near}]?") } else { format!("did you mean `{near}`?") }
-            }
+        let advice = kind.advice(stray);
+        if let Advice::Meant(near) = advice {
+            // What it stands for is not missing.
+            self.cut(near);
+        }
+        let wrong = self.wrong_entry(stray, problem);
+        match advice {
+            Advice::Meant(near) if at_the_top && is_section => wrong.label(format!("did you mean [{near}]?")),
+            Advice::Meant(near) => wrong.label(format!("did you mean `{near}`?")),
+            Advice::Elsewhere(text) => wrong.label(text),
+            Advice::Unknown => wrong.label(format!("not a key of {}", kind.name)).help(kind.known().collect::<Vec<_>>().join(", ")),
         };
-        self.wrong_entry(stray, problem).label(label);
     }
 
     /// What was written, where the environment or the command line gave it: they know no types.
-    fn given(&self) -> Option<String> {
+    pub(super) fn given(&self) -> Option<String> {
         match self.places.find(&self.path)? {
             (Origin::Given { text, .. }, spot) => Some(text[spot.value.clone()].to_owned()),
             (Origin::File(_), _) => None,
@@ -215,192 +222,5 @@ fn sort_of(value: &Value) -> &'static str {
         Value::Empty(..) => "a date",
         Value::Dict(..) => "a table",
         Value::Array(..) => "a list",
-    }
-}
-
-impl Read for String {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match value {
-            Value::String(_, text) => Some(text),
-            Value::Num(..) | Value::Bool(..) | Value::Empty(..) => reader.given().or_else(|| {
-                let quoted = value.to_i128().map_or_else(|| "quotes belong around it".into(), |number| format!("\"{number}\""));
-                reader.unfit(&value, "a text").label(quoted);
-                None
-            }),
-            Value::Char(..) | Value::Dict(..) | Value::Array(..) => {
-                reader.unfit(&value, "a text");
-                None
-            }
-        }
-    }
-}
-
-impl Read for bool {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        let meant = match value.as_str() {
-            Some("true" | "on" | "yes") => Some("without quotes: true"),
-            Some("false" | "off" | "no") => Some("without quotes: false"),
-            _ => None,
-        };
-        let yes = value.to_bool();
-        if yes.is_none() {
-            let wrong = reader.unfit(&value, "true or false");
-            meant.map(|meant| wrong.label(meant));
-        }
-        yes
-    }
-}
-
-impl Read for Duration {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match (&value, value.to_i128()) {
-            (Value::String(_, text), _) => reader.fits(units::duration(text)),
-            (_, Some(number @ 0..)) => reader.fits(Err(units::bare_duration(&number.to_string()))),
-            _ => {
-                reader.unfit(&value, "a duration").label("\"30s\"");
-                None
-            }
-        }
-    }
-}
-
-/// Reads a whole number of this range.
-pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
-    move |value, reader| {
-        let Some(number) = value.to_i128() else {
-            let bare = value.as_str().and_then(|text| text.trim().parse::<i128>().ok());
-            let wrong = reader.unfit(&value, "a whole number");
-            bare.map(|bare| wrong.label(format!("without quotes: {bare}")));
-            return None;
-        };
-        let fits = range.contains(&number).then(|| T::try_from(number).ok()).flatten();
-        if fits.is_none() {
-            reader.wrong(format!("a number from {} to {} belongs here", range.start(), range.end()));
-        }
-        fits
-    }
-}
-
-/// The most that a count may be.
-pub(super) const MOST: i128 = 0xffff_ffff;
-
-/// Reads a number of bytes.
-pub(super) fn size(value: Value, reader: &mut Reader<'_>) -> Option<u64> {
-    match value.as_str().map(units::size) {
-        Some(read) => reader.fits(read),
-        None => number(0..=i128::from(i64::MAX))(value, reader),
-    }
-}
-
-/// A type whose values are a few words.
-pub(super) trait Word: Copy + 'static {
-    /// What it is, as an error says it: "log format".
-    const WHAT: &'static str;
-    /// Each word with its value.
-    const ALL: &'static [(&'static str, Self)];
-}
-
-impl<T: Word> Read for T {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        let text = String::read(value, reader)?;
-        if let Some(&(_, known)) = T::ALL.iter().find(|(word, _)| *word == text) {
-            return Some(known);
-        }
-        unknown_word(&text, T::WHAT, T::ALL.iter().map(|&(word, _)| word), reader);
-        None
-    }
-}
-
-/// Notes a word that is none of the known ones.
-pub(super) fn unknown_word(text: &str, what: &str, known: impl Iterator<Item = &'static str> + Clone, reader: &mut Reader<'_>) {
-    let label = match suggest(text, known.clone()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("one of {}", known.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")),
-    };
-    reader.wrong(format!("unknown {what} {text:?}")).label(label);
-}
-
-/// Defines an enum whose values are words of the file.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident, $what:literal, { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-        pub enum $name {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $crate::config::read::Word for $name {
-            const WHAT: &'static str = $what;
-            const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
-        }
-    };
-}
-pub(super) use words;
-
-/// A list; elements that do not fit are left out.
-impl<T: Read> Read for Vec<T> {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match value {
-            Value::Array(_, elements) => {
-                Some(elements.into_iter().enumerate().filter_map(|(index, element)| reader.at(index, element, T::read)).collect())
-            }
-            other => {
-                let example = other.as_str().map(|text| format!("[{text:?}]"));
-                let wrong = reader.unfit(&other, "a list");
-                example.map(|example| wrong.label(example));
-                None
-            }
-        }
-    }
-}
-
-/// A list that may be written as its only element.
-pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
-
-impl<T: Read> Read for OneOrMany<T> {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match value {
-            Value::Array(..) => Vec::read(value, reader).map(Self),
-            single => T::read(single, reader).map(|one| Self(vec![one])),
-        }
-    }
-}
-
-/// Things by name; those that do not fit are left out.
-impl<T: Read> Read for BTreeMap<String, T> {
-    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match value {
-            Value::Dict(_, entries) => Some(
-                entries.into_iter().filter_map(|(name, value)| Some((name.clone(), reader.at(name.as_str(), value, T::read)?))).collect(),
-            ),
-            other => {
-                reader.unfit(&other, "a table");
-                None
-            }
-        }
-    }
-}
-
-/// Reads a section whose tables have names of the user's choosing, such as `[listener.https]`.
-pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, T>> {
-    let section = match reader.path() {
-        [.., Key::Name(section)] => section.clone(),
-        _ => String::new(),
-    };
-    match value {
-        Value::Dict(tag, mut entries) => {
-            // A key right under [listener] means that the name was forgotten; it is said once.
-            if let Some(key) = entries.iter().find(|(_, value)| !matches!(value, Value::Dict(..))).map(|(key, _)| key.clone()) {
-                reader
-                    .wrong_entry(&key, format!("[{section}] needs a name of your choosing"))
-                    .label(format!("belongs under [{section}.NAME]"));
-                entries.retain(|_, value| matches!(value, Value::Dict(..)));
-            }
-            BTreeMap::read(Value::Dict(tag, entries), reader)
-        }
-        other => {
-            reader.unfit(&other, "a table").help(format!("[{section}.NAME]"));
-            None
-        }
     }
 }

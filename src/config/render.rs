@@ -35,7 +35,7 @@ impl Diagnostics {
         text
     }
 
-    /// `routes.toml: 4 errors, 2 warnings: not usable`.
+    /// `routes.toml: 4 errors, 2 warnings: not usable`, or `routes.toml: no errors`.
     #[must_use]
     pub fn summary(&self) -> String {
         let count = |number: usize, what: &str| match number {
@@ -45,6 +45,7 @@ impl Diagnostics {
         };
         let counts = [count(self.errors(), "error"), count(self.len() - self.errors(), "warning")];
         let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let counts = if counts.is_empty() { "no errors" } else { &counts };
         let verdict = if self.has_errors() { ": not usable" } else { "" };
         format!("{}: {counts}{verdict}", self.name())
     }

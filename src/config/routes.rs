@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::hosts;
 use super::listener::SessionKeys;
-use super::read::{Read, Reader, Table, words};
+use super::places::Places;
+use super::read::{Read, Reader, Table};
+use super::values::words;
 use super::words as kinds;
 
 /// `[routes.NAME]`.
@@ -106,7 +108,7 @@ pub struct Guards {
 
 words! {
     /// A version of TLS.
-    TlsVersion, "TLS version", {
+    TlsVersion, "a TLS version", {
         /// RFC 2246.
         V1_0 = "1.0",
         /// RFC 4346.
@@ -159,7 +161,7 @@ fn guard<T: Read>(table: &mut Table, reader: &mut Reader<'_>, key: &'static str)
     }
     let values: Vec<T> = reader.take(table, key)?;
     if values.is_empty() && !reader.was_cut(key) {
-        let place = reader.entry(key, super::Places::written_value);
+        let place = reader.entry(key, Places::written_value);
         reader.error(place, format!("an empty `{key}` lets nobody pass")).label("leave it out to let everybody pass");
         reader.cut(key);
     }

@@ -11,26 +11,50 @@ use super::source::Source;
 /// All syntax errors of a file.
 pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
     let mut diagnostics = Diagnostics::new(source.name());
+    if let Some(first) = found.iter().find(|error| is_no_line(error)).and_then(|error| line_of(source.text(), error))
+        && source.text()[first.clone()].trim_end().ends_with(['{', ';'])
+    {
+        let place = Place::File { source: Arc::clone(source), span: first };
+        diagnostics.error(place, "this looks like nginx's configuration").label("here it would be [upstream.web], key = \"value\"");
+        return diagnostics;
+    }
     let mut text = source.text().to_owned();
     let mut found = found;
+    let mut read_up_to = None;
     for _ in 0..MOST_ROUNDS {
-        for error in &found {
+        found.sort_by_key(start);
+        without_echoes(&mut found);
+        for error in found.iter().filter(|error| start(error) > read_up_to) {
             note(source, error, &mut diagnostics);
         }
-        // Behind a line without "=" the parser reads nothing, so that line is blanked and the rest read again.
-        let Some(line) = found.iter().find(|error| stops_reading(error)).and_then(|error| line_of(&text, error)) else {
-            return diagnostics;
+        // Behind some lines the parser reads no more: such a line is blanked and the rest read again.
+        let last = found.last();
+        read_up_to = read_up_to.max(last.and_then(start));
+        let Some(line) = last.filter(|error| is_no_line(error)).and_then(|error| line_of(&text, error)) else {
+            break;
         };
-        let known_up_to = line.end;
         text.replace_range(line.clone(), &" ".repeat(line.len()));
         found = DeTable::parse_recoverable(&text).1;
-        found.retain(|error| error.span().is_some_and(|span| span.start > known_up_to));
     }
     diagnostics
 }
 
-fn stops_reading(error: &Error) -> bool {
+fn start(error: &Error) -> Option<usize> {
+    error.span().map(|span| span.start)
+}
+
+fn is_no_line(error: &Error) -> bool {
     error.message().starts_with("key with no value")
+}
+
+/// A list that is never closed swallows all that follows; only where it first shows is worth a line.
+fn without_echoes(found: &mut Vec<Error>) {
+    let swallows = |error: &Error| error.message().starts_with("unclosed array");
+    if found.iter().any(swallows)
+        && let Some(first) = found.iter().position(|error| error.message().contains("array"))
+    {
+        found.truncate(first + 1);
+    }
 }
 
 fn line_of(text: &str, error: &Error) -> Option<Range<usize>> {
@@ -60,10 +84,12 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
     } else if message == "duplicate key" {
         let problem = format!("`{}` is written twice", &text[part.clone()]);
         wrong(part, problem, "this is the second");
-    } else if stops_reading(error) {
+    } else if is_no_line(error) {
         let line = line_of(text, error).unwrap_or(part);
         let line = line.start + indent(&text[line.clone()])..line.end;
-        wrong(line, "this line is neither `key = value` nor a [table]".into(), "TOML has no blocks in braces and no semicolons");
+        wrong(line, "this line is neither `key = value` nor a [table]".into(), "a key needs a value");
+    } else if message.starts_with("missing comma between array") {
+        wrong(part, "a list is not closed, or a comma is missing".into(), "`]` or `,` belongs before this");
     } else {
         let (problem, expected) = message.split_once(", ").unwrap_or((message, ""));
         wrong(part, format!("this is not TOML: {problem}"), expected);

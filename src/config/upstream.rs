@@ -5,7 +5,9 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
-use super::read::{MOST, Read, Reader, Table, number, words};
+use super::places::Places;
+use super::read::{Read, Reader, Table};
+use super::values::{MOST, number, words};
 use super::{print, words as kinds};
 
 /// `[upstream.NAME]`.
@@ -22,11 +24,11 @@ impl Read for Upstream {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::UPSTREAM)?;
         let balancing = Balancing::take(&mut table, reader);
-        let servers: Option<Vec<Server>> = reader.require(&mut table, "servers", "[\"10.0.0.1:443\"]");
-        let servers = servers.unwrap_or_default();
+        let servers: Vec<Server> = reader.take(&mut table, "servers").unwrap_or_default();
         if servers.is_empty() && !reader.was_cut("servers") {
-            let place = reader.entry("servers", super::Places::written_value);
-            reader.error(place, "an upstream without servers serves nobody").help("servers = [\"10.0.0.1:443\"]");
+            let place = reader.entry("servers", Places::written_value);
+            let problem = format!("upstream {:?} has no servers", reader.name());
+            reader.error(place, problem).help("servers = [\"10.0.0.1:443\"]");
             reader.cut("servers");
         }
         Some(Self { balancing, servers })
@@ -50,7 +52,7 @@ impl Balancing {
 
 words! {
     /// The ways of picking a server.
-    Balance, "balance", {
+    Balance, "a way to balance", {
         /// In turn, by weight.
         RoundRobin = "round_robin",
         /// By a key, as nginx's `hash`.

@@ -18,17 +18,14 @@ impl Kind {
     /// What to say beside a key that is none of ours.
     pub(super) fn advice(&self, stray: &str) -> Advice {
         if let Some((_, ours)) = NGINX.iter().find(|(theirs, _)| *theirs == stray) {
-            return Advice::Say(format!("nginx's {stray} is {ours} here"));
+            return Advice::Elsewhere(format!("nginx's {stray} is {ours} here"));
         }
         let elsewhere: Vec<_> = EVERYWHERE.iter().filter(|kind| kind.has(stray)).map(|kind| kind.name).collect();
         if let Some((last, others)) = elsewhere.split_last() {
             let all = if others.is_empty() { (*last).into() } else { format!("{} or {last}", others.join(", ")) };
-            return Advice::Say(format!("`{stray}` belongs to {all}"));
+            return Advice::Elsewhere(format!("`{stray}` belongs to {all}"));
         }
-        match suggest(stray, self.known()) {
-            Some(near) => Advice::Meant(near),
-            None => Advice::Say(format!("not a key of {}", self.name)),
-        }
+        suggest(stray, self.known()).map_or(Advice::Unknown, Advice::Meant)
     }
 }
 
@@ -36,8 +33,10 @@ impl Kind {
 pub(super) enum Advice {
     /// It was probably this one.
     Meant(&'static str),
-    /// It is known, but not here; or not at all.
-    Say(String),
+    /// It is known, but not here, as this says.
+    Elsewhere(String),
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// The known word that was probably meant: within a third of its letters, swapped neighbours counting once.
@@ -60,10 +59,8 @@ const GUARDED: &[&str] = &["upstream", "reject", "respond", "alpn", "from", "ver
 const BALANCING: &[&str] = &["balance", "hash_key"];
 const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "backup", "down"];
 
-pub(super) const FILE: Kind = Kind {
-    name: "the file's top level",
-    keys: &[&["process", "log", "access_log", "networks", "defaults", "listener", "routes", "upstream"]],
-};
+pub(super) const FILE: Kind =
+    Kind { name: "the file itself", keys: &[&["process", "log", "access_log", "networks", "defaults", "listener", "routes", "upstream"]] };
 pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout"]] };
 pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
 pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format"]] };

@@ -60,7 +60,9 @@ impl<T> Builder<T> {
         }
         let entry = Arc::new(entry);
         match pattern {
-            HostPattern::Exact(name) => drop(self.exact.insert(name, entry)),
+            HostPattern::Exact(name) => {
+                self.exact.insert(name, entry);
+            }
             HostPattern::Below(name) => self.leading.insert(labels::from_the_top(&name), entry),
             HostPattern::AndBelow(name) => {
                 self.leading.insert(labels::from_the_top(&name), Arc::clone(&entry));

@@ -222,6 +222,37 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_thousand_names_cost_no_more_than_ten() {
+        let names: Vec<_> = (0..100_000).map(|n| format!("host-{n}.example")).collect();
+        let all: Vec<_> = names.iter().map(String::as_str).collect();
+        let asked: Vec<_> = names.iter().step_by(100).map(|name| Hostname::parse(name).unwrap()).collect();
+        let time = |table: &RouteTable<usize>| {
+            let once = || {
+                let start = tokio::time::Instant::now();
+                assert!(asked.iter().filter_map(|name| table.lookup(FirstName::Name(name))).count() > 0);
+                start.elapsed()
+            };
+            (0..5).map(|_| once()).min().unwrap()
+        };
+        let (few, many) = (table(&all[..10], &[], &[]), table(&all, &[], &[]));
+        // Searched one by one they would cost thousands of times as much; cold memory and a busy machine may cost some.
+        assert!(time(&many) < 30 * time(&few));
+    }
+
+    #[test]
+    fn a_hostile_name_costs_what_its_length_costs() {
+        let deepest = vec!["a"; 126].join(".");
+        let wildcards: Vec<_> = (1..126).map(|labels| format!("*.{}", vec!["a"; labels].join("."))).collect();
+        let table = table(&wildcards.iter().map(String::as_str).collect::<Vec<_>>(), &[], &[]);
+        assert_eq!(winner(&table, &deepest), wildcards.last().cloned());
+        let name = Hostname::parse(&deepest).unwrap();
+        let looked_at = std::cell::Cell::new(0);
+        let labels = labels::from_the_top(&name).inspect(|_| looked_at.set(looked_at.get() + 1));
+        assert_eq!(table.leading.longest_first(labels).count(), 125);
+        assert_eq!(looked_at.get(), 126);
+    }
+
+    #[test]
     fn only_a_winning_pattern_captures() {
         let table = table(&["a.b"], &["(?<first>[^.]+)\\.(.+)"], &["default"]);
         let name = Hostname::parse("x.y.z").unwrap();

@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn hundreds_of_patterns_compile_and_the_first_match_leads() {
-        let each = (0..500).map(|n| (Pattern::parse(&format!(r"([a-z0-9-]+|x)\.\w+\.t{n}\.example|both")).unwrap(), n)).collect();
+        let each = (0..200).map(|n| (Pattern::parse(&format!(r"([a-z0-9-]+|x)\.\w+\.t{n}\.example|both")).unwrap(), n)).collect();
         let patterns = Patterns::compile(each).unwrap();
         let found = |name| patterns.matching(&Hostname::parse(name).unwrap()).map(|(_, &n)| n).collect::<Vec<_>>();
-        assert_eq!(found("a-1.b.t499.example"), [499]);
-        assert_eq!(found("both"), (0..500).collect::<Vec<_>>());
+        assert_eq!(found("a-1.b.t199.example"), [199]);
+        assert_eq!(found("both"), (0..200).collect::<Vec<_>>());
         assert_eq!(found("neither"), [0; 0]);
     }
 }

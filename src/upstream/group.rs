@@ -104,7 +104,7 @@ impl Group {
 }
 
 impl Member {
-    fn new(server: Server) -> Self {
+    pub(super) fn new(server: Server) -> Self {
         let weight = i64::from(server.line().weight);
         Self { server: Arc::new(server), effective: weight, current: 0, fails: 0, accessed: None, checked: None }
     }

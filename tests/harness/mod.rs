@@ -19,6 +19,7 @@ use vestibule::gateway::{Gateway, Totals};
 use vestibule::snapshot::Snapshot;
 
 pub use hellos::Spec;
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use server::{Received, Server, refusing};
 
 /// Longer than anything here should take, however loaded the machine is.

@@ -127,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_belongs_to_the_first_point_that_is_not_less() {
+        let lines = [1, 2, 3].map(|port| Arc::new(line(&format!("10.0.0.1:{port}"))));
+        let ring = Ring::new(&lines);
+        let first = |value| ring.owners_from(value).next();
+        for pair in ring.points.windows(2) {
+            assert_eq!([first(pair[0].value), first(pair[0].value + 1)], [Some(pair[0].owner), Some(pair[1].owner)]);
+        }
+        assert_eq!(first(u32::MAX), first(0), "behind the last point the circle begins again");
+        assert_eq!(ring.owners_from(1 << 31).count(), ring.points.len());
+    }
+
+    #[test]
     fn lines_with_one_text_share_their_points() {
         let lines = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.1:1"].map(|written| Arc::new(line(written)));
         let ring = Ring::new(&lines);

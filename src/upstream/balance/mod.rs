@@ -66,3 +66,33 @@ impl Balancer {
         hashed.or_else(|| round_robin::pick(members, eligible))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::upstream::Endpoint;
+    use crate::upstream::server::Server;
+    use crate::upstream::tests::line;
+
+    #[test]
+    fn a_hash_gives_up_after_its_twenty_first_miss() {
+        let lines = [1, 2, 3].map(|port| Arc::new(line(&format!("10.0.0.1:{port}"))));
+        let endpoint = |number: usize| Endpoint::Ip(([10, 0, 0, 1], 1 + number as u16).into());
+        let server = |(number, line)| Server::new(number as u32, number, line, endpoint(number));
+        let mut members: Vec<_> = lines.iter().enumerate().map(server).map(Member::new).collect();
+        for balance in [Balance::Hash, Balance::ConsistentHash] {
+            let (mut cursor, asked) = (Cursor::default(), Cell::new(0));
+            let nobody = |_: &Member| {
+                asked.set(asked.get() + 1);
+                false
+            };
+            let balancer = Balancer::new(balance, &lines);
+            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);
+            assert_eq!((asked.take(), cursor.misses), (21 + members.len(), 21), "{balance:?}: then each has its turn");
+            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);
+            assert_eq!(asked.get(), members.len(), "{balance:?}: from then on they take turns");
+        }
+    }
+}

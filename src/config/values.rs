@@ -1,0 +1,204 @@
+//! How the simple values are read: texts, switches, numbers, durations, sizes, words, lists, and things by name.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use figment::value::Value;
+
+use super::read::{Read, Reader};
+use super::words::suggest;
+use crate::units;
+
+impl Read for String {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value {
+            Value::String(_, text) => Some(text),
+            Value::Num(..) | Value::Bool(..) | Value::Empty(..) => reader.given().or_else(|| {
+                let wrong = reader.unfit(&value, "a text");
+                value.to_i128().map(|number| wrong.label(format!("\"{number}\"")));
+                None
+            }),
+            Value::Char(..) | Value::Dict(..) | Value::Array(..) => {
+                reader.unfit(&value, "a text");
+                None
+            }
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let meant = match value.as_str() {
+            Some("true" | "on" | "yes") => Some("without quotes: true"),
+            Some("false" | "off" | "no") => Some("without quotes: false"),
+            _ => None,
+        };
+        let yes = value.to_bool();
+        if yes.is_none() {
+            let wrong = reader.unfit(&value, "true or false");
+            meant.map(|meant| wrong.label(meant));
+        }
+        yes
+    }
+}
+
+impl Read for Duration {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match (&value, value.to_i128()) {
+            (Value::String(_, text), _) => reader.fits(units::duration(text)),
+            (_, Some(number @ 0..)) => reader.fits(Err(units::bare_duration(&number.to_string()))),
+            _ => {
+                reader.unfit(&value, "a duration").label("\"30s\"");
+                None
+            }
+        }
+    }
+}
+
+/// Reads a whole number of this range.
+pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
+    move |value, reader| {
+        let Some(number) = value.to_i128() else {
+            let bare = value.as_str().and_then(|text| text.trim().parse::<i128>().ok());
+            let wrong = reader.unfit(&value, "a whole number");
+            bare.map(|bare| wrong.label(format!("without quotes: {bare}")));
+            return None;
+        };
+        let fits = range.contains(&number).then(|| T::try_from(number).ok()).flatten();
+        if fits.is_none() {
+            reader.wrong(format!("a number from {} to {} belongs here", range.start(), range.end()));
+        }
+        fits
+    }
+}
+
+/// The most that a count may be.
+pub(super) const MOST: i128 = 0xffff_ffff;
+
+/// Reads a number of bytes.
+pub(super) fn size(value: Value, reader: &mut Reader<'_>) -> Option<u64> {
+    match value.as_str().map(units::size) {
+        Some(read) => reader.fits(read),
+        None => number(0..=i128::from(i64::MAX))(value, reader),
+    }
+}
+
+/// A type whose values are a few words.
+pub(super) trait Word: Copy + 'static {
+    /// What it is, as an error says it: "a log format".
+    const WHAT: &'static str;
+    /// Each word with its value.
+    const ALL: &'static [(&'static str, Self)];
+}
+
+impl<T: Word> Read for T {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let words = T::ALL.iter().map(|&(word, _)| word);
+        let Some(text) = value.as_str() else {
+            reader.unfit(&value, T::WHAT).label(one_of(words));
+            return None;
+        };
+        let known = T::ALL.iter().find(|(word, _)| *word == text);
+        if known.is_none() {
+            unknown_word(text, T::WHAT, words, reader);
+        }
+        known.map(|&(_, value)| value)
+    }
+}
+
+/// Notes a word that is none of the known ones.
+pub(super) fn unknown_word(text: &str, what: &str, known: impl Iterator<Item = &'static str> + Clone, reader: &mut Reader<'_>) {
+    let label = match suggest(text, known.clone()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => one_of(known),
+    };
+    reader.wrong(format!("{text:?} is not {what}")).label(label);
+}
+
+fn one_of(words: impl Iterator<Item = &'static str>) -> String {
+    let quoted: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
+    if quoted.len() > 1 { format!("one of {}", quoted.join(", ")) } else { quoted.concat() }
+}
+
+/// Defines an enum whose values are words of the file.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, $what:literal, { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $crate::config::values::Word for $name {
+            const WHAT: &'static str = $what;
+            const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
+        }
+    };
+}
+pub(super) use words;
+
+/// A list; elements that do not fit are left out.
+impl<T: Read> Read for Vec<T> {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value {
+            Value::Array(_, elements) => {
+                Some(elements.into_iter().enumerate().filter_map(|(index, element)| reader.at(index, element, T::read)).collect())
+            }
+            other => {
+                let example = other.as_str().map(|text| format!("[{text:?}]"));
+                let wrong = reader.unfit(&other, "a list");
+                example.map(|example| wrong.label(example));
+                None
+            }
+        }
+    }
+}
+
+/// A list that may be written as its only element.
+pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
+
+impl<T: Read> Read for OneOrMany<T> {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value {
+            Value::Array(..) => Vec::read(value, reader).map(Self),
+            single => T::read(single, reader).map(|one| Self(vec![one])),
+        }
+    }
+}
+
+/// Things by name; those that do not fit are left out.
+impl<T: Read> Read for BTreeMap<String, T> {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value {
+            Value::Dict(_, entries) => Some(
+                entries.into_iter().filter_map(|(name, value)| Some((name.clone(), reader.at(name.as_str(), value, T::read)?))).collect(),
+            ),
+            other => {
+                reader.unfit(&other, "a table");
+                None
+            }
+        }
+    }
+}
+
+/// Reads a section whose tables have names of the user's choosing, such as `[listener.https]`.
+pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, T>> {
+    let section = reader.name().to_owned();
+    match value {
+        Value::Dict(tag, mut entries) => {
+            // A key right under [listener] means that the name was forgotten; it is said once.
+            if let Some(key) = entries.iter().find(|(_, value)| !matches!(value, Value::Dict(..))).map(|(key, _)| key.clone()) {
+                reader
+                    .wrong_entry(&key, format!("[{section}] needs a name of your choosing"))
+                    .label(format!("belongs under [{section}.NAME]"));
+                entries.retain(|_, value| matches!(value, Value::Dict(..)));
+            }
+            BTreeMap::read(Value::Dict(tag, entries), reader)
+        }
+        other => {
+            reader.unfit(&other, "a table").help(format!("[{section}.NAME]"));
+            None
+        }
+    }
+}
