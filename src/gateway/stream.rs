@@ -1,6 +1,7 @@
 //! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -15,16 +16,27 @@ use crate::net::Socket;
 use crate::peek::{First, PeekError, first_bytes};
 use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
-use crate::session::{CloseReason, Hello, Session};
+use crate::session::{CloseReason, Farewell, Hello, Session};
 use crate::snapshot::{Action, Destination, ForwardRules, Listener, Pool, Target};
-use crate::upstream::{Balance, ConnectError, Lease, ResolveError, ServerLine, Upstream};
+use crate::upstream::{Balance, ConnectError, Connected, ResolveError, ServerLine, Upstream};
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
 pub(super) async fn serve(client: Socket, listener: Arc<Listener>, mut live: Live, worker: &Worker) {
-    let joined = worker.unless_stopped(set_up(&client, listener, &mut live, worker)).await;
-    let (reason, detail) = match joined {
-        Ok(Ok(joined)) => (joined.relay(&client, &mut live, worker).await, None),
+    let (reason, detail) = match worker.unless_stopped(set_up(&client, listener, &mut live, worker)).await {
+        Ok(Ok(joined)) => {
+            // Unpacked here and relayed by reference: what is handed to a future by value is kept in it twice.
+            let Joined { server: Connected { socket: server, lease, sent }, first, limits } = joined;
+            let counts = Counts::default();
+            let ended = worker.unless_stopped(pin!(relay(&client, &server, first, sent, &limits, &counts))).await;
+            let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
+            note_counts(&counts, &mut live);
+            if reason.farewell() == Farewell::Reset {
+                server.reset_on_drop();
+            }
+            drop(lease);
+            (reason, None)
+        }
         Ok(Err(Refusal { reason, detail })) => (reason, detail),
         Err(stopped) => (stopped, None),
     };
@@ -39,7 +51,7 @@ fn set_up<'s>(
     listener: Arc<Listener>,
     session: &'s mut Session,
     worker: &'s Worker,
-) -> std::pin::Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
+) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
         let (first, read) = first(client, &listener, session).await?;
         let target = route(&listener, first.as_ref(), session)?;
@@ -52,12 +64,12 @@ fn set_up<'s>(
         session.upstream = Some(pool.upstream.name().clone());
         let key = pool.key(session);
         // A client that gives up meanwhile takes no server's connection.
-        let (server, lease) = tokio::select! {
+        let server = tokio::select! {
             biased;
-            connected = pool.upstream.connect(&key, &target.limits.connect, session) => connected?,
+            connected = pool.upstream.connect(&key, &read, &target.limits.connect, session) => connected?,
             () = client.broken() => return Err(CloseReason::ClientReset.into()),
         };
-        Ok(Joined { server, lease, first: read, limits: target.limits.relay })
+        Ok(Joined { server, first: read, limits: target.limits.relay })
     })
 }
 
@@ -184,26 +196,9 @@ async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<
 
 /// A client and its server.
 struct Joined {
-    server: Socket,
-    lease: Lease,
+    server: Connected,
     first: Vec<u8>,
     limits: RelayLimits,
-}
-
-impl Joined {
-    /// Relays until the end, and notes what has moved.
-    async fn relay(self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
-        let Self { server, lease, first, limits } = self;
-        let counts = Counts::default();
-        let ended = worker.unless_stopped(relay(client, &server, first, &limits, &counts)).await;
-        note_counts(&counts, session);
-        let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
-        if reason.farewell() == crate::session::Farewell::Reset {
-            server.reset_on_drop();
-        }
-        drop(lease);
-        reason
-    }
 }
 
 fn note_counts(counts: &Counts, session: &mut Session) {
@@ -270,5 +265,20 @@ fn hello_of(error: &PeekError) -> Hello {
         PeekError::TooLarge => Hello::TooLarge,
         PeekError::Timeout => Hello::Timeout,
         PeekError::Gone | PeekError::Reset(_) => Hello::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let serve = size_of_output(|client, listener, live, worker: &'static Worker| serve(client, listener, live, worker));
+        assert!(serve <= 1024, "the future of a session takes {serve} bytes, and each idle session keeps one");
     }
 }

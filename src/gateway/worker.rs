@@ -70,14 +70,14 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let worker =
-            Rc::new(Worker { shared, phase: Cell::new(Phase::Running), told: Notify::new(), open: Cell::new(0), idle: Notify::new() });
+        let worker = Rc::new(Worker::new(shared, assignments.len()));
         for Assignment { listener, socket, hand_to } in assignments {
             let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
             let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
             spawn_local(worker.clone().accept(acceptor, hands, open));
         }
         spawn_local(worker.clone().obey(phase));
+        spawn_local(worker.clone().keep_time());
         worker.clone().take_in(inbox).await;
         worker.all_over().await;
         Ok(())
@@ -92,9 +92,18 @@ pub(super) struct Worker {
     /// Tasks of this worker that must end before it does: its sessions and its acceptors.
     open: Cell<usize>,
     idle: Notify,
+    /// How many of them are acceptors, at first.
+    acceptors: usize,
+    /// Hears of each new session.
+    busy: Notify,
 }
 
 impl Worker {
+    fn new(shared: Arc<Shared>, acceptors: usize) -> Self {
+        let phase = Cell::new(Phase::Running);
+        Self { shared, phase, told: Notify::new(), open: Cell::new(0), idle: Notify::new(), acceptors, busy: Notify::new() }
+    }
+
     pub(super) fn pools(&self) -> &Pools {
         &self.shared.pools
     }
@@ -127,6 +136,17 @@ impl Worker {
     async fn draining(&self) {
         while self.phase.get() == Phase::Running {
             self.told.notified().await;
+        }
+    }
+
+    /// Keeps a timer armed that fires sooner than those of sessions. The runtime wakes itself by a write whenever a
+    /// timer becomes the next one, which each session's would; while there are none, nothing ticks.
+    async fn keep_time(self: Rc<Self>) {
+        loop {
+            self.busy.notified().await;
+            while self.open.get() > self.acceptors {
+                tokio::time::sleep(TICK).await;
+            }
         }
     }
 
@@ -193,6 +213,7 @@ impl Worker {
         let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
         let live = Live::new(session, self.shared.ledger.clone());
         let open = self.clone().opened();
+        self.busy.notify_one();
         spawn_local(async move {
             stream::serve(socket, listener, live, &open.0).await;
             drop(permit);
@@ -250,5 +271,7 @@ impl Drop for Open {
     }
 }
 
+/// How often the runtime wakes while there are sessions.
+const TICK: Duration = Duration::from_millis(500);
 /// How long an accept that failed is waited with, unless a session ends first.
 const RETRY_ACCEPT: Duration = Duration::from_millis(100);

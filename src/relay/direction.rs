@@ -38,10 +38,10 @@ pub(super) enum Broken {
 }
 
 impl Direction {
-    /// A direction in which these bytes were read already.
-    pub(super) fn starting_with(bytes: Vec<u8>) -> Self {
-        let read = bytes.len() as u64;
-        Self { read, spill: (read > 0).then_some((bytes, 0)), ..Self::default() }
+    /// A direction in which these bytes were read already, and so many of them written.
+    pub(super) fn starting_with(bytes: Vec<u8>, written: usize) -> Self {
+        let read = bytes.len();
+        Self { read: read as u64, written: written as u64, spill: (written < read).then_some((bytes, written)), ..Self::default() }
     }
 
     /// Moves what can be moved now. The runtime's budget, which each readiness costs, bounds how long that is.

@@ -55,10 +55,11 @@ pub enum RelayEnd {
     Idle,
 }
 
-/// Relays until the end. `first` was read from the client before, and is sent to the server first. Neither socket is closed here, so that the end can be written down before either side
+/// Relays until the end. `first` was read from the client before, and `sent` bytes of it
+/// are with the server already. Neither socket is closed here, so that the end can be written down before either side
 /// sees it.
-pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, limits: &RelayLimits, counts: &Counts) -> RelayEnd {
-    let up = Direction::starting_with(first);
+pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize, limits: &RelayLimits, counts: &Counts) -> RelayEnd {
+    let up = Direction::starting_with(first, sent);
     let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
     let mut watch = Watch { client, server, client_broken: None, server_broken: None };
     let mut idle = pin!(sleep(limits.idle_timeout));

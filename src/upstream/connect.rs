@@ -22,6 +22,17 @@ pub struct ConnectLimits {
     pub tries_timeout: Duration,
 }
 
+/// A server that is connected.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub socket: Socket,
+    /// The right to it.
+    pub lease: Lease,
+    /// How many of the first bytes it has taken already.
+    pub sent: usize,
+}
+
 /// Why no server is connected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -67,16 +78,18 @@ pub enum TryError {
 }
 
 impl Upstream {
-    /// Connects to a server. Each try is noted in the session.
+    /// Connects to a server, and sends it the first bytes, from their start to each that is tried. Each try is noted
+    /// in the session.
     ///
     /// # Errors
     /// When no server could be connected within the limits, or no descriptor is left.
     pub async fn connect(
         self: &Arc<Self>,
         key: &[u8],
+        first: &[u8],
         limits: &ConnectLimits,
         session: &mut Session,
-    ) -> Result<(Socket, Lease), ConnectError> {
+    ) -> Result<Connected, ConnectError> {
         let mut tried = Tried::default();
         let mut last = None;
         let begun = Instant::now();
@@ -87,12 +100,12 @@ impl Upstream {
             }
             let Some(lease) = self.pick(key, &mut tried, now) else { break };
             session.begin_try(lease.address_text().clone(), now);
-            match dial(&lease, limits.connect_timeout).await {
-                Ok(socket) => {
+            match dial(&lease, first, limits.connect_timeout).await {
+                Ok((socket, sent)) => {
                     let now = Instant::now();
                     lease.connected();
                     session.connected(now);
-                    return Ok((socket, lease));
+                    return Ok(Connected { socket, lease, sent });
                 }
                 Err(TryError::Failed { address, source }) if is_out_of_descriptors(&source) => {
                     return Err(ConnectError::NoDescriptor { address, source });
@@ -121,15 +134,15 @@ impl Upstream {
     }
 }
 
-async fn dial(lease: &Lease, limit: Duration) -> Result<Socket, TryError> {
+async fn dial(lease: &Lease, first: &[u8], limit: Duration) -> Result<(Socket, usize), TryError> {
     let dialled = async {
         match lease.endpoint() {
-            Endpoint::Ip(address) => dial_tcp(*address).await,
-            Endpoint::Unix(path) => dial_unix(path).await,
+            Endpoint::Ip(address) => dial_tcp(*address, first).await,
+            Endpoint::Unix(path) => dial_unix(path).await.map(|socket| (socket, 0)),
         }
     };
     match timeout(limit, dialled).await {
-        Ok(Ok(socket)) => Ok(socket),
+        Ok(Ok(connected)) => Ok(connected),
         Ok(Err(source)) => Err(TryError::Failed { address: lease.address_text().clone(), source }),
         Err(_) => Err(TryError::Timeout { address: lease.address_text().clone(), limit }),
     }

@@ -20,7 +20,7 @@ use crate::address::Address;
 
 pub use balance::Balance;
 use balance::Balancer;
-pub use connect::{ConnectError, ConnectLimits, TryError};
+pub use connect::{ConnectError, ConnectLimits, Connected, TryError};
 use group::Group;
 pub use lease::Lease;
 pub use resolve::{ResolveError, Resolver};
