@@ -17,11 +17,10 @@ pub(super) async fn say(client: Socket, reason: CloseReason, hello: Option<Hello
     }
 }
 
-/// Whether the client may still be sending. Closing on unread bytes would be a reset, which takes from the client
-/// what was sent to it last.
+/// Whether the client may still be sending, as it may when its server ended first and there is no half close.
+/// Closing on unread bytes would be a reset, which takes from the client what was sent to it last.
 fn lingers(reason: CloseReason) -> bool {
-    let is_over = matches!(reason, CloseReason::ClientClosed | CloseReason::ServerClosed | CloseReason::HelloGone);
-    !is_over && reason.side() != Side::Client || reason == CloseReason::NotTls
+    reason.side() != Side::Client || reason == CloseReason::NotTls
 }
 
 async fn end_in_order(client: &Socket, last_words: &[u8]) {
