@@ -1,6 +1,7 @@
 //! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -21,14 +22,15 @@ use crate::upstream::{Balance, ConnectError, Lease, ResolveError, ServerLine, Up
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
-pub(super) async fn serve(client: Socket, listener: Arc<Listener>, mut live: Live, worker: &Worker) {
-    let joined = worker.unless_stopped(set_up(&client, listener, &mut live, worker)).await;
-    let (reason, detail) = match joined {
-        Ok(Ok(joined)) => (joined.relay(&client, &mut live, worker).await, None),
-        Ok(Err(Refusal { reason, detail })) => (reason, detail),
-        Err(stopped) => (stopped, None),
+pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut Live, worker: &Worker) {
+    let mut joined = worker.unless_stopped(set_up(client, listener, live, worker).as_mut()).await;
+    let (reason, detail) = match &mut joined {
+        Ok(Ok(joined)) => (joined.relay(client, live, worker).await, None),
+        Ok(Err(Refusal { reason, detail })) => (*reason, detail.take()),
+        Err(stopped) => (*stopped, None),
     };
     live.end(reason, detail);
+    drop(joined);
     farewell::say(client, reason, live.hello).await;
 }
 
@@ -57,7 +59,7 @@ fn set_up<'s>(
             connected = pool.upstream.connect(&key, &target.limits.connect, session) => connected?,
             () = client.broken() => return Err(CloseReason::ClientReset.into()),
         };
-        Ok(Joined { server, lease, first: read, limits: target.limits.relay })
+        Ok(Joined { server, _lease: lease, first: read, limits: target.limits.relay })
     })
 }
 
@@ -185,23 +187,22 @@ async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<
 /// A client and its server.
 struct Joined {
     server: Socket,
-    lease: Lease,
+    _lease: Lease,
     first: Vec<u8>,
     limits: RelayLimits,
 }
 
 impl Joined {
-    /// Relays until the end, and notes what has moved.
-    async fn relay(self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
-        let Self { server, lease, first, limits } = self;
+    /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped.
+    async fn relay(&mut self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
+        let Self { server, first, limits, .. } = self;
         let counts = Counts::default();
-        let ended = worker.unless_stopped(relay(client, &server, first, &limits, &counts)).await;
+        let ended = worker.unless_stopped(pin!(relay(client, server, std::mem::take(first), limits, &counts))).await;
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
         if reason.farewell() == crate::session::Farewell::Reset {
             server.reset_on_drop();
         }
-        drop(lease);
         reason
     }
 }
