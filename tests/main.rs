@@ -4,5 +4,8 @@
 mod harness;
 
 mod broken_config; // everything that is wrong, at once, with its place
+mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod layering; // the modules of the library use lower ones only
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod slow_client; // one deadline and one cap for the hello

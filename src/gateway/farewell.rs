@@ -5,23 +5,22 @@ use tokio::time::{Duration, timeout};
 use crate::net::{Socket, with_scratch};
 use crate::session::{CloseReason, Farewell, Hello, Side, alert};
 
-/// Tells the client how its session ended, and closes the connection.
-pub(super) async fn say(client: Socket, reason: CloseReason, hello: Option<Hello>) {
+/// Tells the client how its session ended; what is left to do is to close the connection.
+pub(super) async fn say(client: &Socket, reason: CloseReason, hello: Option<Hello>) {
     match reason.farewell() {
         // Who does not speak TLS has no use for an alert.
-        Farewell::Alert(_) if hello == Some(Hello::NotTls) => end_in_order(&client, &[]).await,
-        Farewell::Alert(number) => end_in_order(&client, &alert::record(number)).await,
+        Farewell::Alert(_) if hello == Some(Hello::NotTls) => end_in_order(client, &[]).await,
+        Farewell::Alert(number) => end_in_order(client, &alert::record(number)).await,
         Farewell::Reset => client.reset_on_drop(),
-        Farewell::Close if lingers(reason) => end_in_order(&client, &[]).await,
+        Farewell::Close if lingers(reason) => end_in_order(client, &[]).await,
         Farewell::Close => {}
     }
 }
 
-/// Whether the client may still be sending. Closing on unread bytes would be a reset, which takes from the client
-/// what was sent to it last.
+/// Whether the client may still be sending, as it may when its server ended first and there is no half close.
+/// Closing on unread bytes would be a reset, which takes from the client what was sent to it last.
 fn lingers(reason: CloseReason) -> bool {
-    let is_over = matches!(reason, CloseReason::ClientClosed | CloseReason::ServerClosed | CloseReason::HelloGone);
-    !is_over && reason.side() != Side::Client || reason == CloseReason::NotTls
+    reason.side() != Side::Client || reason == CloseReason::NotTls
 }
 
 async fn end_in_order(client: &Socket, last_words: &[u8]) {

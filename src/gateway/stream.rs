@@ -1,7 +1,7 @@
 //! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -16,31 +16,21 @@ use crate::net::Socket;
 use crate::peek::{First, PeekError, first_bytes};
 use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
-use crate::session::{CloseReason, Farewell, Hello, Session};
+use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Destination, ForwardRules, Listener, Pool, Target};
 use crate::upstream::{Balance, ConnectError, Connected, ResolveError, ServerLine, Upstream};
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
-pub(super) async fn serve(client: Socket, listener: Arc<Listener>, mut live: Live, worker: &Worker) {
-    let (reason, detail) = match worker.unless_stopped(set_up(&client, listener, &mut live, worker)).await {
-        Ok(Ok(joined)) => {
-            // Unpacked here and relayed by reference: what is handed to a future by value is kept in it twice.
-            let Joined { server: Connected { socket: server, lease, sent }, first, limits } = joined;
-            let counts = Counts::default();
-            let ended = worker.unless_stopped(pin!(relay(&client, &server, first, sent, &limits, &counts))).await;
-            let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
-            note_counts(&counts, &mut live);
-            if reason.farewell() == Farewell::Reset {
-                server.reset_on_drop();
-            }
-            drop(lease);
-            (reason, None)
-        }
-        Ok(Err(Refusal { reason, detail })) => (reason, detail),
-        Err(stopped) => (stopped, None),
+pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut Live, worker: &Worker) {
+    let mut joined = worker.unless_stopped(set_up(client, listener, live, worker).as_mut()).await;
+    let (reason, detail) = match &mut joined {
+        Ok(Ok(joined)) => (joined.relay(client, live, worker).await, None),
+        Ok(Err(Refusal { reason, detail })) => (*reason, detail.take()),
+        Err(stopped) => (*stopped, None),
     };
     live.end(reason, detail);
+    drop(joined);
     farewell::say(client, reason, live.hello).await;
 }
 
@@ -51,7 +41,7 @@ fn set_up<'s>(
     listener: Arc<Listener>,
     session: &'s mut Session,
     worker: &'s Worker,
-) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
+) -> std::pin::Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
         let (first, read) = first(client, &listener, session).await?;
         let target = route(&listener, first.as_ref(), session)?;
@@ -201,6 +191,21 @@ struct Joined {
     limits: RelayLimits,
 }
 
+impl Joined {
+    /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped.
+    async fn relay(&mut self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
+        let Self { server: Connected { socket: server, sent, .. }, first, limits } = self;
+        let counts = Counts::default();
+        let ended = worker.unless_stopped(pin!(relay(client, server, std::mem::take(first), *sent, limits, &counts))).await;
+        note_counts(&counts, session);
+        let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
+        if reason.farewell() == crate::session::Farewell::Reset {
+            server.reset_on_drop();
+        }
+        reason
+    }
+}
+
 fn note_counts(counts: &Counts, session: &mut Session) {
     session.bytes_received = counts.from_client.get();
     session.bytes_sent = counts.to_client.get();
@@ -278,7 +283,9 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        let serve = size_of_output(|client, listener, live, worker: &'static Worker| serve(client, listener, live, worker));
+        let serve = size_of_output(|client: &'static Socket, listener, live: &'static mut Live, worker: &'static Worker| {
+            serve(client, listener, live, worker)
+        });
         assert!(serve <= 1024, "the future of a session takes {serve} bytes, and each idle session keeps one");
     }
 }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -112,11 +113,12 @@ impl Worker {
         &self.shared.resolver
     }
 
-    /// Goes on with `work` until the open sessions are to be cut.
+    /// Goes on with `work` until the open sessions are to be cut. It is borrowed, since a future that is handed over
+    /// would take its size twice in that of the session.
     ///
     /// # Errors
     /// The reason, if they were cut before the work was done.
-    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, CloseReason> {
+    pub(super) async fn unless_stopped<T>(&self, work: Pin<&mut impl Future<Output = T>>) -> Result<T, CloseReason> {
         tokio::select! {
             biased;
             done = work => Ok(done),
@@ -211,11 +213,12 @@ impl Worker {
         let number = self.shared.ledger.number();
         let local = asked.map_or(local, Peer::Ip);
         let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
-        let live = Live::new(session, self.shared.ledger.clone());
+        let mut live = Live::new(session, self.shared.ledger.clone());
         let open = self.clone().opened();
         self.busy.notify_one();
         spawn_local(async move {
-            stream::serve(socket, listener, live, &open.0).await;
+            stream::serve(&socket, listener, &mut live, &open.0).await;
+            drop(socket);
             drop(permit);
         });
     }

@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each behaviour uses its own part")]
 
+mod by_hand;
 pub mod hellos;
+mod process;
 mod server;
 
 use std::future::Future;
@@ -18,7 +20,10 @@ use vestibule::config;
 use vestibule::gateway::{Gateway, Totals};
 use vestibule::snapshot::Snapshot;
 
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use by_hand::{ByHand, black_hole, fill};
 pub use hellos::Spec;
+pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use server::{Received, Server, refusing};
 

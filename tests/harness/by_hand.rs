@@ -1,0 +1,77 @@
+//! Servers whose every word the test says itself, and sessions joined to them.
+
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{Server, connect, hello, read, until, within};
+
+/// A server that hands its connections over.
+pub struct ByHand {
+    pub server: Server,
+    connections: UnboundedReceiver<TcpStream>,
+}
+
+impl ByHand {
+    pub async fn start() -> Self {
+        let (hand, connections) = unbounded_channel();
+        let server = Server::start(move |stream, _| {
+            // Nobody waits for it any more once the test is over.
+            let _ = hand.send(stream);
+            std::future::ready(())
+        })
+        .await;
+        Self { server, connections }
+    }
+
+    /// The server's end of the next session.
+    pub async fn accept(&mut self) -> TcpStream {
+        within(self.connections.recv()).await.unwrap()
+    }
+
+    /// Both ends of a new session with the host `api.test`, its hello said and read.
+    pub async fn join(&mut self, gate: SocketAddr) -> (TcpStream, TcpStream) {
+        self.join_from(connect(gate).await).await
+    }
+
+    /// The same over a connection that is there already.
+    pub async fn join_from(&mut self, mut client: TcpStream) -> (TcpStream, TcpStream) {
+        let hello = hello("api.test");
+        client.write_all(&hello).await.unwrap();
+        let mut server = self.accept().await;
+        assert_eq!(read(&mut server, hello.len()).await, hello);
+        (client, server)
+    }
+}
+
+/// Writes until nobody takes any more, and says how much was taken.
+pub async fn fill(stream: &TcpStream) -> usize {
+    let chunk = [b'x'; 64 * 1024];
+    let mut taken = 0;
+    // What was taken a moment ago may still make room behind it; a pause without any shows that all is full.
+    while let Ok(ready) = tokio::time::timeout(std::time::Duration::from_millis(300), stream.writable()).await {
+        ready.unwrap();
+        taken += stream.try_write(&chunk).unwrap_or_default();
+    }
+    taken
+}
+
+/// An address that never answers a connection: its queue is full. It lasts as long as what it returns.
+pub async fn black_hole() -> (SocketAddr, impl Sized) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener: TcpListener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // The first fills the queue; those behind it are what a client sees from then on.
+    let first = connect(address).await;
+    let second = tokio::spawn(TcpStream::connect(address));
+    let waits = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let to = format!(":{:04X} 02", address.port());
+        sockets.lines().any(|line| line.contains(&to))
+    };
+    until(waits).await;
+    (address, (listener, first, second))
+}

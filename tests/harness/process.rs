@@ -1,0 +1,132 @@
+//! The real binary: for signals, exit status, descriptor limits, and what the kernel says that it uses.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::{connect, until, within};
+
+/// `vestibule run` on a `routes.toml` of the test's, killed when dropped. It says on stderr what it has to say.
+pub struct Process {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Process {
+    /// Runs it, and waits until it listens. `{folder}` in the text stands for a folder of its own.
+    pub async fn start(routes: &str) -> Self {
+        Self::start_by(&[], routes).await
+    }
+
+    /// The same with no more descriptors than these.
+    pub async fn start_with_descriptors(limit: usize, routes: &str) -> Self {
+        Self::start_by(&["sh", "-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"], routes).await
+    }
+
+    async fn start_by(wrapper: &[&str], routes: &str) -> Self {
+        let mut process = Self::spawn(wrapper, routes);
+        let child = &mut process.child;
+        let log = process.folder.path().join(LOG);
+        let wait = async {
+            while !fs::read_to_string(&log).unwrap().contains("listening on") {
+                assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&log).unwrap());
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        within(wait).await;
+        process
+    }
+
+    /// Runs it behind other words of a command line, whatever becomes of it.
+    pub fn spawn(wrapper: &[&str], routes: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("routes.toml");
+        fs::write(&file, routes.replace("{folder}", folder.path().to_str().unwrap())).unwrap();
+        let words = [wrapper, &[env!("CARGO_BIN_EXE_vestibule"), "run", "-c", file.to_str().unwrap()]].concat();
+        let child = Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(folder.path().join("stdout")).unwrap())
+            .stderr(fs::File::create(folder.path().join(LOG)).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child, folder }
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path(LOG)).unwrap()
+    }
+
+    /// Waits until it has said something.
+    pub async fn says(&self, words: &str) {
+        until(|| self.log().contains(words)).await;
+    }
+
+    /// Where its listener `https` listens.
+    pub fn address(&self) -> SocketAddr {
+        let log = self.log();
+        let said = log.lines().find_map(|line| line.split_once("listening on ").filter(|(_, rest)| rest.contains("https")));
+        said.and_then(|(_, rest)| rest.split_whitespace().next()).unwrap().parse().unwrap()
+    }
+
+    /// A connection to the listener `https`.
+    pub async fn connect(&self) -> TcpStream {
+        connect(self.address()).await
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        within(self.child.wait()).await.unwrap()
+    }
+
+    /// The processor time it has used, in the kernel and out of it.
+    pub fn processor_time(&self) -> Duration {
+        let stat = self.proc("stat");
+        // Behind the program's name, which may hold anything: from the third field on.
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        // The kernel counts in hundredths of a second here, whatever it is built with.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// The bytes of memory that are its alone.
+    pub fn private_memory(&self) -> usize {
+        let rollup = self.proc("smaps_rollup");
+        let private = rollup.lines().filter(|line| line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:"));
+        let kilobytes: usize = private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()).sum();
+        assert!(kilobytes > 0, "the kernel tells how much there is: {rollup}");
+        kilobytes * 1024
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid().as_raw_nonzero())).unwrap().count()
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid().as_raw_nonzero())).unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.child.id().expect("it has not been waited for");
+        Pid::from_raw(id.try_into().unwrap()).unwrap()
+    }
+}
+
+const LOG: &str = "stderr";
