@@ -3,6 +3,12 @@
 
 mod harness;
 
+mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
+mod dmz; // a configuration that people run today
+mod failover; // a server that is gone is not noticed
+mod forward; // where a client's name may lead
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod refusals; // what a refused client hears
+mod routing; // which entry wins
