@@ -3,9 +3,15 @@
 
 mod harness;
 
+mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
+mod dmz; // a configuration that people run today
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod failover; // a server that is gone is not noticed
+mod forward; // where a client's name may lead
 mod layering; // the modules of the library use lower ones only
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod refusals; // what a refused client hears
+mod routing; // which entry wins
 mod slow_client; // one deadline and one cap for the hello

@@ -9,11 +9,11 @@ mod process;
 mod server;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use vestibule::address::ListenAddress;
 use vestibule::config;
@@ -25,7 +25,7 @@ pub use by_hand::{ByHand, black_hole, fill};
 pub use hellos::Spec;
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
-pub use server::{Received, Server, refusing};
+pub use server::{BlackHole, Received, Server, refusing, reply};
 
 /// Longer than anything here should take, however loaded the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,9 +39,14 @@ pub struct Gate {
 impl Gate {
     /// Starts a gateway on a `routes.toml`, in which `{folder}` stands for the gate's own folder. Listeners want port 0.
     pub fn start(routes: &str) -> Self {
+        Self::start_with(routes, &[])
+    }
+
+    /// The same with what `--set` would put over it.
+    pub fn start_with(routes: &str, sets: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = routes.replace("{folder}", folder.path().to_str().unwrap());
-        let snapshot = compile(&text);
+        let snapshot = compile_with(&text, sets);
         let gateway = Gateway::start(&snapshot).unwrap_or_else(|error| panic!("{error}"));
         Self { gateway: Some(gateway), folder }
     }
@@ -74,10 +79,19 @@ impl Gate {
 
     /// What the server says to a client that sends a hello for this host: its name.
     pub async fn ask(&self, host: &str) -> String {
+        answer(&mut self.connect().await, &hello(host)).await
+    }
+
+    /// The same for a client with this address, which must be one of the loopback network.
+    pub async fn ask_from(&self, client: &str, host: &str) -> String {
+        answer(&mut connect_from(client, self.address("https")).await, &hello(host)).await
+    }
+
+    /// What a client hears that sends this and keeps its side open: that it ends at all is the gateway's doing.
+    pub async fn hears(&self, bytes: &[u8]) -> Vec<u8> {
         let mut client = self.connect().await;
-        client.write_all(&hello(host)).await.unwrap();
-        client.shutdown().await.unwrap();
-        said(&mut client).await
+        client.write_all(bytes).await.unwrap();
+        heard(&mut client).await.expect("an orderly end, not a reset")
     }
 
     /// Waits until the totals are as wanted.
@@ -96,7 +110,11 @@ impl Gate {
 
 /// The snapshot of a `routes.toml` that must be right.
 pub fn compile(text: &str) -> Snapshot {
-    let loaded = config::parse("routes.toml", text, &[], []).unwrap_or_else(|wrong| panic!("{}", wrong.render(config::Paint::Plain)));
+    compile_with(text, &[])
+}
+
+fn compile_with(text: &str, sets: &[String]) -> Snapshot {
+    let loaded = config::parse("routes.toml", text, sets, []).unwrap_or_else(|wrong| panic!("{}", wrong.render(config::Paint::Plain)));
     Snapshot::compile(loaded).unwrap_or_else(|wrong| panic!("{}", wrong.render(config::Paint::Plain)))
 }
 
@@ -111,11 +129,23 @@ pub fn hello(host: &str) -> Vec<u8> {
     hellos::client_hello(&Spec::named(host))
 }
 
+/// The record of a fatal alert (RFC 8446 §5.1 and §6).
+pub fn alert(number: u8) -> Vec<u8> {
+    vec![21, 3, 3, 0, 2, 2, number]
+}
+
 /// A connection; TCP_NODELAY, so that each write is a segment.
 pub async fn connect(address: SocketAddr) -> TcpStream {
     let stream = within(TcpStream::connect(address)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     stream
+}
+
+/// A connection from an address of the loopback network.
+pub async fn connect_from(client: &str, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((client.parse::<IpAddr>().unwrap(), 0).into()).unwrap();
+    within(socket.connect(address)).await.unwrap()
 }
 
 /// A connection with a receive buffer so small that a client which does not read blocks the gateway soon.
@@ -125,13 +155,20 @@ pub async fn connect_narrow(address: SocketAddr) -> TcpStream {
     within(socket.connect(address)).await.unwrap()
 }
 
+/// What a client hears that sends this and nothing more, as text.
+pub async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8]) -> String {
+    stream.write_all(bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    said(stream).await
+}
+
 /// All that comes until the end, as text. A reset is a failure.
-pub async fn said(stream: &mut TcpStream) -> String {
+pub async fn said(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(heard(stream).await.unwrap()).unwrap()
 }
 
 /// All bytes that come until the end, or the error that ends them.
-pub async fn heard(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub async fn heard(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     within(stream.read_to_end(&mut bytes)).await.map(|_| bytes)
 }

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// A server on a port of its own, gone when dropped.
@@ -109,8 +110,51 @@ impl Received {
     }
 }
 
+/// Serves one connection of any kind as [`Server::named`] does, and returns what it sent.
+pub async fn reply(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: &str) -> Vec<u8> {
+    let mut received = vec![0];
+    stream.read_exact(&mut received).await.unwrap();
+    stream.write_all(name.as_bytes()).await.unwrap();
+    stream.read_to_end(&mut received).await.unwrap();
+    received
+}
+
 /// An address at which nothing listens, so that connecting is refused at once.
 pub async fn refusing() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
+}
+
+/// An address that never answers: something listens there, accepts nobody, and its queue is full.
+pub struct BlackHole {
+    pub address: SocketAddr,
+    _listener: TcpListener,
+    queue: Vec<JoinHandle<()>>,
+}
+
+impl BlackHole {
+    pub async fn open() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let waiting = Arc::new(Semaphore::new(0));
+        let queue = (0..3).map(|_| tokio::spawn(wait_in_line(address, waiting.clone()))).collect();
+        // A queue for nobody has room for one; who comes after hears nothing.
+        super::within(waiting.acquire()).await.unwrap().forget();
+        Self { address, _listener: listener, queue }
+    }
+}
+
+impl Drop for BlackHole {
+    fn drop(&mut self) {
+        self.queue.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn wait_in_line(address: SocketAddr, waiting: Arc<Semaphore>) {
+    let stream = TcpStream::connect(address).await;
+    waiting.add_permits(1);
+    std::future::pending::<()>().await;
+    drop(stream);
 }
