@@ -6,6 +6,7 @@ mod harness;
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
 mod dmz; // a configuration that people run today
+mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
 mod failover; // a server that is gone is not noticed
 mod forward; // where a client's name may lead
