@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::stream;
-use crate::net::{Acceptor, Socket, is_out_of_descriptors, local};
+use crate::net::{Acceptor, Socket, drive, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Session};
 use crate::snapshot::{Listener, Pools};
 use crate::upstream::Resolver;
@@ -77,6 +77,11 @@ pub(super) fn run(
             let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
             spawn_local(worker.clone().accept(acceptor, hands, open));
         }
+        spawn_local(async {
+            if let Err(error) = drive().await {
+                tracing::error!("a worker no longer hears of its sockets: {error}");
+            }
+        });
         spawn_local(worker.clone().obey(phase));
         spawn_local(worker.clone().keep_time());
         worker.clone().take_in(inbox).await;
@@ -165,11 +170,8 @@ impl Worker {
 
     /// Serves what other workers accepted, until none of them accepts any more.
     async fn take_in(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Accepted>) {
-        while let Some(Accepted { listener, socket, client, local, permit }) = inbox.recv().await {
-            match Socket::from_descriptor(socket, client) {
-                Ok(socket) => self.serve(socket, client, local, listener, permit),
-                Err(error) => tracing::error!("an accepted connection is lost: {error}"),
-            }
+        while let Some(accepted) = inbox.recv().await {
+            self.serve(accepted);
         }
     }
 
@@ -196,18 +198,22 @@ impl Worker {
     }
 
     /// Serves a connection here, or hands it to the worker whose turn it is.
-    fn pass_on(self: &Rc<Self>, hands: &mut Hands, socket: Socket, client: Peer, permit: Permit) {
-        let (listener, local) = (hands.listener.clone(), hands.local);
-        let Some(to) = hands.next() else { return self.serve(socket, client, local, listener, permit) };
-        match socket.into_descriptor() {
+    fn pass_on(self: &Rc<Self>, hands: &mut Hands, socket: OwnedFd, client: Peer, permit: Permit) {
+        let accepted = Accepted { listener: hands.listener.clone(), socket, client, local: hands.local, permit };
+        match hands.next() {
             // A worker that is gone has stopped serving altogether; dropping the connection closes it.
-            Ok(socket) => drop(to.send(Accepted { listener, socket, client, local, permit })),
-            Err(error) => tracing::error!("an accepted connection is lost: {error}"),
+            Some(to) => drop(to.send(accepted)),
+            None => self.serve(accepted),
         }
     }
 
     /// Starts a session.
-    fn serve(self: &Rc<Self>, socket: Socket, client: Peer, local: Peer, listener: Arc<Listener>, permit: Permit) {
+    fn serve(self: &Rc<Self>, accepted: Accepted) {
+        let Accepted { listener, socket, client, local, permit } = accepted;
+        let socket = match Socket::new(socket, client) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!("an accepted connection is lost: {error}"),
+        };
         let is_wildcard = local.ip().is_some_and(|ip| ip.is_unspecified());
         let asked = (is_wildcard && self.shared.tells_server_address).then(|| socket.local_address()).flatten();
         let number = self.shared.ledger.number();

@@ -4,18 +4,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
-use tokio::net::{TcpListener, UnixListener};
 
-use super::Socket;
+use super::reactor::{Ready, Registration};
 use crate::address::ListenAddress;
 use crate::session::Peer;
 use crate::sys::set_defer_accept;
@@ -112,58 +111,48 @@ fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<OwnedFd> {
     Ok(listener.into())
 }
 
-/// A listening socket in a worker's runtime.
+/// A listening socket on a worker's thread.
 #[derive(Debug)]
-pub enum Acceptor {
-    /// Over TCP.
-    Tcp(TcpListener),
-    /// Over a unix socket.
-    Unix(UnixListener),
+pub struct Acceptor {
+    // In this order, as in [`Socket`].
+    descriptor: OwnedFd,
+    registration: Registration,
 }
 
 impl Acceptor {
-    /// Takes a bound socket into the current runtime.
+    /// Takes a bound socket onto this thread.
     ///
     /// # Errors
-    /// When the runtime cannot watch one more descriptor.
-    pub fn new(socket: OwnedFd) -> io::Result<Self> {
-        match local(&socket)? {
-            Peer::Ip(_) => Ok(Self::Tcp(TcpListener::from_std(socket.into())?)),
-            Peer::Unix => Ok(Self::Unix(UnixListener::from_std(socket.into())?)),
-        }
+    /// When one more descriptor cannot be watched.
+    pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        Ok(Self { registration: Registration::new(&descriptor)?, descriptor })
     }
 
-    /// Waits for a connection.
+    /// Waits for a connection. What comes is on no thread yet, so that any worker can have it.
     ///
     /// # Errors
     /// As accept(2): the machine or the process may be out of descriptors.
-    pub async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    pub async fn accept(&self) -> io::Result<(OwnedFd, Peer)> {
         loop {
-            match poll_fn(|cx| self.poll_accept(cx)).await {
+            poll_fn(|cx| self.registration.poll(Ready::Read, cx)).await;
+            match self.accept_now() {
+                Err(Errno::AGAIN) => self.registration.exhausted(Ready::Read),
                 // The client was gone before it was accepted (accept(2)): the next one is meant.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                accepted => return accepted,
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                accepted => return Ok(accepted?),
             }
         }
     }
 
     /// A connection that waits already, if there is one: for the moment before the listener is closed.
     #[must_use]
-    pub fn accept_waiting(&self) -> Option<(Socket, Peer)> {
-        let descriptor = match self {
-            Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener) => listener.as_fd(),
-        };
-        let (socket, address) = acceptfrom_with(descriptor, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC).ok()?;
-        let client = address.and_then(|address| SocketAddr::try_from(address).ok()).map_or(Peer::Unix, Peer::Ip);
-        Socket::from_descriptor(socket, client).ok().map(|socket| (socket, client))
+    pub fn accept_waiting(&self) -> Option<(OwnedFd, Peer)> {
+        self.accept_now().ok()
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
-        match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, from)| (Socket::Tcp(stream), Peer::Ip(from))),
-            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
-        }
+    fn accept_now(&self) -> Result<(OwnedFd, Peer), Errno> {
+        let (socket, address) = acceptfrom_with(&self.descriptor, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        Ok((socket, address.and_then(|address| SocketAddr::try_from(address).ok()).map_or(Peer::Unix, Peer::Ip)))
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod dial;
 mod listen;
+mod reactor;
 mod scratch;
 mod socket;
 
 pub use dial::{dial_tcp, dial_unix, is_out_of_descriptors};
 pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
+pub use reactor::drive;
 pub use scratch::{SCRATCH_SIZE, with_scratch};
 pub use socket::Socket;

@@ -8,7 +8,7 @@ mod direction;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, sleep};
@@ -61,12 +61,11 @@ pub enum RelayEnd {
 pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize, limits: &RelayLimits, counts: &Counts) -> RelayEnd {
     let up = Direction::starting_with(first, sent);
     let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
-    let mut watch = Watch { client, server, client_broken: None, server_broken: None };
     let mut idle = pin!(sleep(limits.idle_timeout));
     let mut active = Instant::now();
     poll_fn(|cx| {
         let mut moved = false;
-        if let Poll::Ready(end) = relay.poll(cx, &mut moved, &mut watch) {
+        if let Poll::Ready(end) = relay.poll(cx, &mut moved) {
             return Poll::Ready(end);
         }
         if moved {
@@ -96,8 +95,8 @@ struct Relay<'s> {
     first: Option<RelayEnd>,
 }
 
-impl<'s> Relay<'s> {
-    fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool, watch: &mut Watch<'s>) -> Poll<RelayEnd> {
+impl Relay<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<RelayEnd> {
         // Down first: what a server said before it broke is passed on before a write finds it broken.
         let down = match self.down.poll(cx, self.server, self.client, moved) {
             Ok(progress) => progress,
@@ -113,7 +112,18 @@ impl<'s> Relay<'s> {
         if let Some(end) = self.ended(down, up) {
             return Poll::Ready(end);
         }
-        watch.poll(cx, down, up)
+        self.watch(cx, down, up)
+    }
+
+    /// Notices the death of a side from which nobody reads at the moment, since the other is blocked or it has ended.
+    fn watch(&self, cx: &mut Context<'_>, down: Progress, up: Progress) -> Poll<RelayEnd> {
+        if down != Progress::Reading && self.server.poll_broken(cx).is_ready() {
+            return Poll::Ready(RelayEnd::ServerReset);
+        }
+        if up != Progress::Reading && self.client.poll_broken(cx).is_ready() {
+            return Poll::Ready(RelayEnd::ClientReset);
+        }
+        Poll::Pending
     }
 
     fn count(&self) {
@@ -144,32 +154,5 @@ impl<'s> Relay<'s> {
             self.up.pass_fin(self.server);
         }
         None
-    }
-}
-
-/// Notices the death of a side from which nobody reads at the moment, since the other is blocked or it has ended.
-/// Only sessions in that state pay for it.
-struct Watch<'s> {
-    client: &'s Socket,
-    server: &'s Socket,
-    client_broken: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
-    server_broken: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
-}
-
-impl Watch<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, down: Progress, up: Progress) -> Poll<RelayEnd> {
-        if down != Progress::Reading {
-            let broken = self.server_broken.get_or_insert_with(|| Box::pin(self.server.broken()));
-            if broken.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(RelayEnd::ServerReset);
-            }
-        }
-        if up != Progress::Reading {
-            let broken = self.client_broken.get_or_insert_with(|| Box::pin(self.client.broken()));
-            if broken.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(RelayEnd::ClientReset);
-            }
-        }
-        Poll::Pending
     }
 }

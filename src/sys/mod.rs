@@ -1,6 +1,8 @@
-//! The few system calls that no crate offers safely. Each file holds one of them, with its proof; `unsafe` is
-//! denied everywhere else.
+//! The few calls that no crate offers safely. Each file holds one of them, with its proof; `unsafe` is denied
+//! everywhere else.
 
 mod defer_accept;
+mod watch;
 
 pub use defer_accept::set_defer_accept;
+pub use watch::watch_readable;

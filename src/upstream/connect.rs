@@ -138,7 +138,7 @@ async fn dial(lease: &Lease, first: &[u8], limit: Duration) -> Result<(Socket, u
     let dialled = async {
         match lease.endpoint() {
             Endpoint::Ip(address) => dial_tcp(*address, first).await,
-            Endpoint::Unix(path) => dial_unix(path).await.map(|socket| (socket, 0)),
+            Endpoint::Unix(path) => dial_unix(path, first).await,
         }
     };
     match timeout(limit, dialled).await {

@@ -1,0 +1,234 @@
+//! Which sockets of a worker are ready. One epoll set for each worker thread, watched by its runtime as a single
+//! descriptor: a socket costs a row in a table here instead of a registration there, none of it locked, and closing it
+//! is all it takes to forget it.
+//!
+//! Events are edges (epoll(7)): readiness is kept until a call would have blocked. They are taken in by one task of the
+//! thread, so that none can fall between a call and the note of its result.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use tokio::task::coop::poll_proceed;
+
+use crate::sys::watch_readable;
+
+/// What a task can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// Bytes, an end or an error can be read.
+    Read = 0,
+    /// There is room to write, or writing has an error to tell.
+    Write = 1,
+    /// The connection is broken, whoever reads or not.
+    Broken = 2,
+}
+
+/// A descriptor's row, given back when dropped. The descriptor is to be closed first, or taken out.
+#[derive(Debug)]
+pub(super) struct Registration {
+    reactor: Rc<Reactor>,
+    row: usize,
+}
+
+#[derive(Debug)]
+struct Reactor {
+    epoll: OwnedFd,
+    rows: RefCell<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    all: Vec<Row>,
+    free: Vec<usize>,
+}
+
+/// What is known of a descriptor, and who waits for more.
+#[derive(Debug, Default)]
+struct Row {
+    is_ready: [bool; 3],
+    /// The other side has ended or broken: what is ready for that reason stays so.
+    for_good: [bool; 3],
+    waiting: [Option<Waker>; 3],
+}
+
+impl Registration {
+    /// Watches a descriptor from now on, on this thread.
+    pub(super) fn new(descriptor: impl AsFd) -> io::Result<Self> {
+        let reactor = Reactor::of_this_thread()?;
+        let row = reactor.rows.borrow_mut().take();
+        let registration = Self { reactor, row };
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&registration.reactor.epoll, descriptor, EventData::new_u64(row as u64), flags)?;
+        Ok(registration)
+    }
+
+    /// Whether a call is worth making. Counts towards the task's budget, so that no pair of sockets starves the others.
+    pub(super) fn poll(&self, ready: Ready, cx: &mut Context<'_>) -> Poll<()> {
+        let budget = ready!(poll_proceed(cx));
+        let mut rows = self.reactor.rows.borrow_mut();
+        let row = &mut rows.all[self.row];
+        if row.is_ready[ready as usize] {
+            budget.made_progress();
+            return Poll::Ready(());
+        }
+        let waiting = &mut row.waiting[ready as usize];
+        if !waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waiting = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Notes that the next call would block: it did, or it has just drained or filled the socket.
+    pub(super) fn exhausted(&self, ready: Ready) {
+        let mut rows = self.reactor.rows.borrow_mut();
+        let row = &mut rows.all[self.row];
+        row.is_ready[ready as usize] = row.for_good[ready as usize];
+    }
+
+    /// Forgets a descriptor that stays open.
+    pub(super) fn take_out(&self, descriptor: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.reactor.epoll, descriptor)?)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.reactor.rows.borrow_mut().give_back(self.row);
+    }
+}
+
+/// Takes events in and wakes who waits for them, for as long as the thread's runtime lives.
+///
+/// # Errors
+/// When the runtime cannot watch the epoll set.
+pub async fn drive() -> io::Result<()> {
+    let reactor = Reactor::of_this_thread()?;
+    let watched = watch_readable(reactor.epoll.try_clone()?)?;
+    let mut events = Vec::with_capacity(EVENTS);
+    loop {
+        let mut readable = poll_fn(|cx| watched.poll_read_ready(cx)).await?;
+        reactor.take_in(&mut events)?;
+        if events.len() < EVENTS {
+            readable.clear_ready();
+        }
+    }
+}
+
+impl Reactor {
+    fn of_this_thread() -> io::Result<Rc<Self>> {
+        thread_local! {
+            static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+        }
+        REACTOR.with_borrow_mut(|reactor| match reactor {
+            Some(reactor) => Ok(reactor.clone()),
+            None => {
+                let made = Self { epoll: epoll::create(CreateFlags::CLOEXEC)?, rows: RefCell::default() };
+                Ok(reactor.insert(Rc::new(made)).clone())
+            }
+        })
+    }
+
+    fn take_in(&self, events: &mut Vec<Event>) -> io::Result<()> {
+        events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(events), Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut rows = self.rows.borrow_mut();
+        for Event { flags, data } in events.iter().copied() {
+            if let Some(row) = usize::try_from(data.u64()).ok().and_then(|row| rows.all.get_mut(row)) {
+                row.note(flags);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rows {
+    fn take(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.all.push(Row::default());
+            self.all.len() - 1
+        })
+    }
+
+    fn give_back(&mut self, row: usize) {
+        self.all[row] = Row::default();
+        self.free.push(row);
+    }
+}
+
+impl Row {
+    fn note(&mut self, flags: EventFlags) {
+        let any = |wanted: EventFlags| flags.intersects(wanted);
+        let over = EventFlags::HUP | EventFlags::ERR;
+        self.set(Ready::Read, any(EventFlags::IN), any(EventFlags::RDHUP | over));
+        self.set(Ready::Write, any(EventFlags::OUT), any(over));
+        self.set(Ready::Broken, false, any(EventFlags::ERR));
+    }
+
+    fn set(&mut self, ready: Ready, now: bool, for_good: bool) {
+        if now || for_good {
+            self.for_good[ready as usize] |= for_good;
+            self.is_ready[ready as usize] = true;
+            if let Some(waker) = self.waiting[ready as usize].take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Events that are taken in at once.
+const EVENTS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(events: &[EventFlags]) -> Row {
+        let mut row = Row::default();
+        events.iter().for_each(|flags| row.note(*flags));
+        row
+    }
+
+    #[test]
+    fn an_end_stays_readable_though_the_bytes_before_it_are_read() {
+        let registration = |row| Registration {
+            reactor: Rc::new(Reactor {
+                epoll: epoll::create(CreateFlags::CLOEXEC).unwrap(),
+                rows: RefCell::new(Rows { all: vec![row], free: Vec::new() }),
+            }),
+            row: 0,
+        };
+        let ended = registration(row(&[EventFlags::IN | EventFlags::RDHUP]));
+        ended.exhausted(Ready::Read);
+        assert!(ended.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize]);
+        let open = registration(row(&[EventFlags::IN]));
+        open.exhausted(Ready::Read);
+        assert!(!open.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize]);
+    }
+
+    #[test]
+    fn only_an_error_is_a_break() {
+        assert_eq!(row(&[EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP]).is_ready, [true, true, false]);
+        assert_eq!(row(&[EventFlags::ERR]).is_ready, [true, true, true]);
+        assert_eq!(row(&[EventFlags::OUT]).is_ready, [false, true, false]);
+    }
+
+    #[test]
+    fn rows_are_used_again() {
+        let mut rows = Rows::default();
+        let (first, second) = (rows.take(), rows.take());
+        rows.give_back(first);
+        assert_eq!(rows.take(), first);
+        assert_ne!(first, second);
+        assert_eq!(rows.all.len(), 2);
+    }
+}
