@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
-use super::values::{MOST, OneOrMany, number, size, words};
+use super::values::{MOST, OneOrMany, bare_port, number, size, words};
 use super::{print, words as kinds};
 
 /// `[listener.NAME]`.
@@ -71,12 +71,12 @@ fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Listene
     }
 }
 
-/// A listen address; a port written as a number is a common slip.
+/// A listen address; a port alone is a common slip.
 struct ListenText(String);
 
 impl Read for ListenText {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        if let Some(port @ 0..=65535) = value.to_i128() {
+        if let Some(port) = bare_port(&value) {
             reader.wrong("an address belongs here, not only a port").label(format!("\":{port}\" listens on all addresses"));
             return None;
         }

@@ -28,9 +28,9 @@ use serde::Serialize;
 use layer::Layer;
 use read::{Read, Reader};
 
+pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
-pub use crate::path_to;
 pub use places::{Key, Places};
 pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process};
 pub use render::Paint;
