@@ -222,6 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn each_of_100_000_names_finds_its_own_entry() {
+        let names: Vec<_> = (0..100_000).map(|n| format!("host{n}.tenant{}.example", n % 977)).collect();
+        let table = table(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[], &["default"]);
+        for (target, name) in names.iter().enumerate() {
+            let found = table.lookup(FirstName::Name(&Hostname::parse(name).unwrap())).unwrap();
+            assert_eq!((found.rank, found.entry.target), (Rank::Exact, target), "{name}");
+        }
+        assert_eq!(winner(&table, "host100000.tenant0.example").as_deref(), Some("default"));
+    }
+
+    #[test]
     fn only_a_winning_pattern_captures() {
         let table = table(&["a.b"], &["(?<first>[^.]+)\\.(.+)"], &["default"]);
         let name = Hostname::parse("x.y.z").unwrap();
