@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each behaviour uses its own part")]
 
 pub mod hellos;
+pub mod program;
 mod server;
 
 use std::future::Future;
