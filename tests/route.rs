@@ -260,6 +260,25 @@ upstream = "app_${{app}}"
     assert_eq!(outcomes.len(), 9, "each outcome is asked for: {outcomes:?}");
 }
 
+#[tokio::test]
+async fn a_network_without_ranges_lets_nobody_pass() {
+    let (inside, outside) = (Server::named("inside").await, Server::named("outside").await);
+    let routes = format!(
+        r#"[listener.https]
+listen = "127.0.0.1:0"
+routes = "map"
+[networks]
+nobody = []
+[routes.map.hosts]
+"a.test" = [{{ from = ["nobody"], upstream = "{}" }}, "{}"]
+"#,
+        inside.address, outside.address
+    );
+    assert_eq!(Gate::start(&routes).ask("a.test").await, "outside");
+    let told = Folder::with(&routes).run(&["route", "--sni", "a.test"]).out;
+    assert_eq!(told_outcome(&told), Some(outside.address.to_string()), "{told}");
+}
+
 /// What the last lines of an explanation promise.
 fn told_outcome(told: &str) -> Option<String> {
     let outcome = told.split("  -> ").nth(1)?;

@@ -112,7 +112,7 @@ impl Compiler {
         }
         Guards {
             alpn: written.alpn.iter().map(|protocol| protocol.as_str().into()).collect(),
-            from: self.ranges(&at("from"), &written.from),
+            from: (!written.from.is_empty()).then(|| self.ranges(&at("from"), &written.from)),
             versions: written.versions.iter().copied().map(wire_version).collect(),
         }
     }
