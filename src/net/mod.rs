@@ -1,4 +1,4 @@
-//! Sockets: binding and accepting ([`listen`]), connecting ([`dial`]), and one type for TCP and unix streams.
+//! Sockets: binding and accepting (`listen`), connecting (`dial`), and one type for TCP and unix streams.
 //! Nothing here knows what the bytes mean.
 
 mod dial;
