@@ -43,6 +43,9 @@ pub enum AddressError {
     /// An IPv6 address without brackets.
     #[error("an IPv6 address stands in brackets before its port")]
     Brackets,
+    /// What stands before the port looks like an IP address, but is none. No host name ends in a number.
+    #[error("{0:?} is no IP address")]
+    NotIp(String),
     /// What stands before the port is neither an IP address nor a host name.
     #[error("{0:?} is neither an IP address nor a host name: {1}")]
     Host(String, HostnameError),
@@ -62,21 +65,22 @@ impl AddressError {
     #[must_use]
     pub fn instead(&self, written: &str) -> String {
         match self {
-            Self::NoPort if written.parse::<Ipv6Addr>().is_ok() => format!("\"[{written}]:443\""),
-            Self::NoPort if !written.contains(':') => format!("\"{written}:443\""),
-            Self::Backwards(first, last) => format!("{last}-{first}"),
-            Self::Brackets => match written.rsplit_once(':') {
-                Some((host, port)) => format!("\"[{host}]:{port}\""),
-                None => "\"[::1]:443\"".into(),
-            },
+            Self::NoPort if written.parse::<u16>().is_ok() => format!("\"10.0.0.1:{written}\""),
+            Self::NoPort if !written.contains(':') || written.starts_with('[') => format!("\"{written}:443\""),
+            Self::Backwards(first, last) => format!("\"{}:{last}-{first}\"", written.rsplit_once(':').map_or("", |(host, _)| host)),
+            Self::Brackets => in_brackets(written),
+            Self::Url if written.starts_with('/') => format!("\"unix:{written}\""),
             Self::Url => {
-                let bare = written.split_once("://").map_or(written, |(_, rest)| rest);
+                let (scheme, bare) = written.split_once("://").unwrap_or(("", written));
                 let bare = bare.split('/').next().unwrap_or(bare);
-                if bare.contains(':') { format!("\"{bare}\"") } else { format!("\"{bare}:443\"") }
+                let port = if scheme == "http" { 80 } else { 443 };
+                if bare.contains(':') { format!("\"{bare}\"") } else { format!("\"{bare}:{port}\"") }
             }
             Self::UnixPath => "\"unix:/run/name.sock\"".into(),
             Self::ListenName(_) => "\"127.0.0.1:443\", \"[::1]:443\", \":443\" or \"unix:/path\"".into(),
-            Self::NoPort | Self::Port(_) | Self::Host(..) => "\"10.0.0.1:443\", \"[::1]:443\", \"name:443\" or \"unix:/path\"".into(),
+            Self::NoPort | Self::Port(_) | Self::NotIp(_) | Self::Host(..) => {
+                "\"10.0.0.1:443\", \"[::1]:443\", \"name:443\" or \"unix:/path\"".into()
+            }
         }
     }
 }
@@ -94,6 +98,7 @@ impl Address {
         let port = port.parse::<u16>().ok().filter(|&port| port > 0 && digits(text)).ok_or_else(|| AddressError::Port(port.into()))?;
         match ip(host)? {
             Some(ip) => Ok(Self::Ip(SocketAddr::new(ip, port))),
+            None if ends_in_a_number(host) => Err(AddressError::NotIp(host.into())),
             None => Ok(Self::Name(Hostname::parse(host).map_err(|error| AddressError::Host(host.into(), error))?, port)),
         }
     }
@@ -195,7 +200,10 @@ fn host_and_port(text: &str) -> Result<(&str, &str), AddressError> {
     if text.contains("://") || text.contains('/') {
         return Err(AddressError::Url);
     }
-    if text.parse::<Ipv6Addr>().is_ok() || (text.starts_with('[') && text.ends_with(']')) {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(AddressError::Brackets);
+    }
+    if text.starts_with('[') && text.ends_with(']') {
         return Err(AddressError::NoPort);
     }
     text.rsplit_once(':').ok_or(AddressError::NoPort)
@@ -211,6 +219,21 @@ fn ip(host: &str) -> Result<Option<IpAddr>, AddressError> {
         return Err(AddressError::Brackets);
     }
     Ok(host.parse::<Ipv4Addr>().ok().map(IpAddr::from))
+}
+
+/// `10.0.0.300` and `127.1`: resolvers of other programs take some of these for addresses.
+fn ends_in_a_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.rsplit('.').next().is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// An IPv6 address as it should have been written. Whether its last part is the port is anybody's guess.
+fn in_brackets(written: &str) -> String {
+    let with_port = written.rsplit_once(':').filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
+    let with_port = with_port.map(|(host, port)| format!("\"[{host}]:{port}\""));
+    let without = written.parse::<Ipv6Addr>().is_ok().then(|| format!("\"[{written}]:443\""));
+    let both: Vec<_> = with_port.into_iter().chain(without).collect();
+    if both.is_empty() { "\"[::1]:443\"".into() } else { both.join(" or ") }
 }
 
 /// Whether the text ends in digits alone: `parse` would let a `+` through.
@@ -235,14 +258,20 @@ mod tests {
         let cases = [
             ("web.internal", "\"web.internal:443\""),
             ("::1", "\"[::1]:443\""),
+            ("[::1]", "\"[::1]:443\""),
             ("fe80::1:44443", "\"[fe80::1]:44443\""),
+            ("2001:db8::1:443", "\"[2001:db8::1]:443\" or \"[2001:db8::1:443]:443\""),
             ("https://web.internal/", "\"web.internal:443\""),
+            ("http://web.internal", "\"web.internal:80\""),
+            ("https://web.internal:8443/a", "\"web.internal:8443\""),
+            ("/run/a.sock", "\"unix:/run/a.sock\""),
+            ("443", "\"10.0.0.1:443\""),
             ("unix:run/a.sock", "\"unix:/run/name.sock\""),
         ];
         for (text, instead) in cases {
             assert_eq!(Address::parse(text).unwrap_err().instead(text), instead, "{text}");
         }
-        for text in ["a:0", "a:65536", "a:+1", "a:", "a b:1", "[::1:443"] {
+        for text in ["a:0", "a:65536", "a:+1", "a:", "a b:1", "[::1:443", "10.0.0.300:443", "127.1:443", "1:443", "a.1.:443"] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
     }
@@ -256,6 +285,7 @@ mod tests {
         assert_eq!(ListenAddress::parse("1.2.3.4:9-8"), Err(AddressError::Backwards(9, 8)));
         assert!(matches!(ListenAddress::parse("localhost:80"), Err(AddressError::ListenName(_))));
         assert!(matches!(ListenAddress::parse("443"), Err(AddressError::NoPort)));
+        assert_eq!(AddressError::Backwards(9, 8).instead("1.2.3.4:9-8"), "\"1.2.3.4:8-9\"");
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
         let (unit, after) = after.split_at(unit_end);
         let milliseconds = match unit {
             "" if text.trim().bytes().all(|b| b.is_ascii_digit()) => return Err(bare_duration(text.trim())),
+            "" if after.starts_with(' ') => {
+                return Err(unit_error("a unit stands right behind its number", "such as \"30s\", without a space"));
+            }
             "" => return Err(unit_error(format!("a unit is missing behind {number}"), "one of ms, s, m, h, d")),
             "ms" => 1,
             "s" => 1_000,
@@ -43,6 +46,15 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
         rest = after.trim_start();
     }
     Ok(total)
+}
+
+/// A duration as it may be written, in the largest unit that divides it; a minute is "60s".
+#[must_use]
+pub fn written(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let fits = |&(unit, size): &(&str, u128)| ms >= size && ms.is_multiple_of(size) && (unit, ms) != ("m", size);
+    let (unit, size) = UNITS.into_iter().find(fits).unwrap_or(("ms", 1));
+    format!("{}{unit}", ms / size)
 }
 
 /// Reads `"512"`, `"16k"`, `"10m"`, `"1g"` or `"10MiB"`: bytes, in powers of 1024.
@@ -84,6 +96,8 @@ fn leading_number(text: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, rest))
 }
 
+const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
 /// Ten years: beyond it timers would overflow before anybody waited for them.
 const LONGEST_MS: u64 = 3650 * 86_400_000;
 
@@ -103,6 +117,15 @@ mod tests {
         for wrong in ["", "s", "10x", "-1s", "99999999999d", "1.5s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_written_duration_reads_the_same() {
+        for ms in [0, 1, 500, 1_000, 60_000, 90_000, 600_000, 7_200_000, 86_400_000, 86_400_001] {
+            assert_eq!(duration(&written(Duration::from_millis(ms))), Ok(Duration::from_millis(ms)));
+        }
+        assert_eq!(written(Duration::from_secs(90)), "90s");
+        assert_eq!([60, 600, 3_600].map(|seconds| written(Duration::from_secs(seconds))), ["60s", "10m", "1h"]);
     }
 
     #[test]

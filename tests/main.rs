@@ -5,6 +5,8 @@ mod harness;
 
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
+mod check; // the command line: what is typed, what is seen, which status
+mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
@@ -14,5 +16,6 @@ mod layering; // the modules of the library use lower ones only
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
+mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod slow_client; // one deadline and one cap for the hello

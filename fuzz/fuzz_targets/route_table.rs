@@ -1,57 +1,58 @@
-//! The route table answers as a linear search over the same entries does.
-//! A line of the input is a name to look up (`?www.example`), a regex (`~a+\.b`), or a name or wildcard of the map.
-
+//! The table of routes finds what a linear search finds, and explains what it finds. A line of the input is a host or
+//! wildcard of the map, with a `~` in front a regex, with a `?` in front a name that a client asks for.
 #![no_main]
-
-use libfuzzer_sys::fuzz_target;
-use regex::Regex;
-use vestibule::host::{HostPattern, Hostname};
-use vestibule::route::{Builder, Entry, FirstName, Pattern, RouteTable};
 
 #[path = "../../src/route/linear.rs"]
 mod linear;
 
-/// More would only make each run slower.
-const MOST_PATTERNS: usize = 8;
-const LONGEST_PATTERN: usize = 64;
+use libfuzzer_sys::fuzz_target;
+use regex::Regex;
+use vestibule::host::{HostPattern, Hostname};
+use vestibule::route::{Builder, Entry, FirstName, Pattern, RouteTable, Verdict};
 
 fuzz_target!(|text: &str| {
-    let lines = || text.lines();
-    let Some((table, hosts, patterns)) = both(lines().filter(|line| !line.starts_with('?'))) else { return };
-    for name in lines().filter_map(|line| Hostname::parse(line.strip_prefix('?')?).ok()) {
-        let found = table.lookup(FirstName::Name(&name)).map(|found| &*found.entry.written);
-        assert_eq!(found, linear::winner(name.as_str(), &hosts, &patterns), "{name}");
+    let (table, hosts, regexes) = both(text);
+    for name in text.lines().filter_map(|line| Hostname::parse(line.strip_prefix('?')?).ok()).take(MOST_NAMES) {
+        let found = table.lookup(FirstName::Name(&name));
+        let written = found.as_ref().map(|found| &*found.entry.written);
+        assert_eq!(written, linear::winner(name.as_str(), &hosts, &regexes), "{name}");
+        let explained = table.explain(FirstName::Name(&name));
+        assert!(explained.is_sorted_by_key(|considered| considered.rank), "{name}");
+        let winner = explained.into_iter().find(|considered| considered.verdict == Verdict::Wins);
+        assert_eq!(winner.and_then(|winner| Some((winner.entry?, winner.captures))), found.map(|found| (found.entry, found.captures)), "{name}");
     }
 });
 
-/// The table, and the same entries for the linear search: those that the table took.
-fn both<'a>(lines: impl Iterator<Item = &'a str>) -> Option<(RouteTable<()>, Vec<String>, Vec<Regex>)> {
-    let (mut builder, mut hosts, mut patterns) = (Builder::new(), Vec::new(), Vec::new());
-    for line in lines {
-        if let Some(text) = line.strip_prefix('~') {
-            if let Some((pattern, regex)) = pattern(text).filter(|_| patterns.len() < MOST_PATTERNS) {
+/// The table, and what the table took for the linear search.
+fn both(text: &str) -> (RouteTable<()>, Vec<String>, Vec<Regex>) {
+    let entry = |written: &str| Entry { written: written.into(), target: () };
+    let mut builder = Builder::new();
+    let (mut hosts, mut regexes) = (Vec::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.starts_with('?')) {
+        if let Some(written) = line.strip_prefix('~') {
+            if let (true, Some(regex), Ok(pattern)) = (regexes.len() < MOST_PATTERNS, whole(written), Pattern::parse(written)) {
                 builder.pattern(pattern, entry(regex.as_str()));
-                patterns.push(regex);
+                regexes.push(regex);
             }
-        } else if let Ok(host) = HostPattern::parse(line) {
-            let written = normal_form(&host);
-            if builder.host(host, entry(&written)).is_ok() {
+        } else if let Ok(pattern) = HostPattern::parse(line) {
+            let written = normal(&pattern);
+            if builder.host(pattern, entry(&written)).is_ok() {
                 hosts.push(written);
             }
         }
     }
-    Some((builder.build().ok()?, hosts, patterns))
+    (builder.build().expect("a few small patterns are not too big together"), hosts, regexes)
 }
 
-/// The regex as the table takes it, and with its anchors written as text. What they mean there must be what was meant:
-/// a text that ends in a comment is left out.
-fn pattern(text: &str) -> Option<(Pattern, Regex)> {
-    let pattern = Pattern::parse(Some(text).filter(|text| text.len() <= LONGEST_PATTERN)?).ok()?;
-    Some((pattern, Regex::new(&format!(r"\A(?:{text})\z")).ok()?))
+/// The regex over a whole name, made from its text; behind a `(?x)` and a `#` that would not be the same.
+fn whole(written: &str) -> Option<Regex> {
+    let is_small = written.len() <= LONGEST_PATTERN && !written.contains('#');
+    is_small.then(|| Regex::new(&format!("^(?:{written})$")).ok()).flatten()
 }
 
-fn normal_form(host: &HostPattern) -> String {
-    match host {
+/// A host as the linear search knows it.
+fn normal(pattern: &HostPattern) -> String {
+    match pattern {
         HostPattern::Exact(name) => name.to_string(),
         HostPattern::Below(name) => format!("*.{name}"),
         HostPattern::AndBelow(name) => format!(".{name}"),
@@ -59,6 +60,6 @@ fn normal_form(host: &HostPattern) -> String {
     }
 }
 
-fn entry(written: &str) -> Entry<()> {
-    Entry { written: written.into(), target: () }
-}
+const MOST_NAMES: usize = 30;
+const MOST_PATTERNS: usize = 4;
+const LONGEST_PATTERN: usize = 40;

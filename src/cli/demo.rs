@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::certs::Certificates;
@@ -61,11 +64,17 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, name: String) {
     }
 }
 
-/// Answers every request of a connection with the server's own name. A client that misbehaves is let go.
+/// Answers a request with the server's own name and closes, so that the session's line is there at once. A client that
+/// misbehaves is let go.
 async fn answer(stream: TcpStream, tls: TlsAcceptor, name: Arc<str>) {
     let Ok(stream) = tls.accept(stream).await else { return };
     let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(page(&request, &name))));
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let Ok(served) = connection.without_shutdown().await else { return };
+    let mut stream = served.io.into_inner();
+    // Closing before the client has said its last would be a reset.
+    let end = async { stream.shutdown().await.and(tokio::io::copy(&mut stream, &mut tokio::io::sink()).await) };
+    let _ = timeout(LINGER, end).await;
 }
 
 fn page(request: &Request<Incoming>, name: &str) -> Response<Full<Bytes>> {
@@ -78,14 +87,15 @@ fn page(request: &Request<Incoming>, name: &str) -> Response<Full<Bytes>> {
 fn greet(gateway: &Gateway, ca: &Path) -> Result<(), Failure> {
     let port = gateway.addresses("https").find_map(|address| address.port()).unwrap_or_default();
     let ca = ca.display();
-    let mut text = String::from("vestibule stands before 7 HTTPS servers. In another terminal, in this folder:\n\n");
-    for (host, what) in TRY {
-        text += &format!("  curl --cacert {ca} https://{host}:{port}/{:pad$}# {what}\n", "", pad = 26 - host.len().min(25));
-    }
-    text += &format!(
-        "  curl -i http://127.0.0.1:{port}/                                 # not TLS: told where to go\n\nOne line per session follows; Ctrl-C ends it.\n\n"
-    );
-    print(&text)
+    let secure = TRY.map(|(host, what)| (format!("curl --cacert {ca} https://{host}:{port}/"), what));
+    let plain = (format!("curl -i http://127.0.0.1:{port}/"), "not TLS: told where to go");
+    let all: Vec<_> = secure.into_iter().chain([plain]).collect();
+    let width = all.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+    let lines: String = all.iter().map(|(line, what)| format!("  {line:width$}  # {what}\n")).collect();
+    print(&format!(
+        "vestibule stands before 7 HTTPS servers. In another terminal, in this folder:\n\n{lines}\n\
+         One line per session follows; Ctrl-C ends it.\n\n"
+    ))
 }
 
 /// What to try, and what it shows.
@@ -97,6 +107,9 @@ const TRY: [(&str, &str); 6] = [
     ("else.demo.localhost", "the default"),
     ("old.demo.localhost", "refused with a TLS alert"),
 ];
+
+/// How long a client may take to close its side.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The servers' certificates, by upstream, with the names each is good for.
 const SERVERS: &[(&str, &[&str])] = &[

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{Configuration, Failure, print};
-use crate::config::{Places, path_to};
+use super::{Configuration, Failure, limits, print};
+use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
-use crate::route::{Captures, Considered, FirstName, Verdict};
+use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
 use crate::snapshot::{Action, Destination, Guards, Listener, Pool, Snapshot, Target};
 use crate::upstream::Balance;
@@ -109,18 +109,25 @@ impl Told<'_> {
             (Some(_), Some(_), Some(name)) => FirstName::Name(name),
         };
         let considered = self.listener.routes.explain(asked);
-        for rule in &considered {
+        // Where there is no map there is nothing to beat.
+        let told = |rule: &&Considered<'_, _>| self.listener.map.is_some() || rule.verdict == Verdict::Wins;
+        for rule in considered.iter().filter(told) {
             self.rule(rule);
         }
         let session = self.session(hello.as_ref(), &considered);
-        let Some(winner) = considered.iter().find(|rule| rule.verdict == Verdict::Wins).and_then(|rule| rule.entry) else {
-            let how = if self.question.not_tls { "closed" } else { "refused with the alert unrecognized_name" };
-            self.line(format_args!("  -> {how}: nothing stands for it"));
+        let refused = if self.question.not_tls { "closed" } else { "refused with the alert unrecognized_name" };
+        let winner = considered.iter().find(|rule| rule.verdict == Verdict::Wins);
+        let Some(winner) = winner.and_then(|rule| Some(Match { entry: rule.entry?, rank: rule.rank, captures: None })) else {
+            self.line(format_args!("  -> {refused}: nothing stands for it"));
             return Ok(());
         };
-        match self.fitting(&winner.target, hello.as_ref()) {
-            Some(target) => self.action(target, &session),
-            None => self.line(format_args!("  -> refused: the guards of no target fit")),
+        match self.fitting(&winner.entry.target, hello.as_ref()) {
+            Some((index, target)) => {
+                let path = [&self.path(winner.rank, &winner.entry.written)[..], &path_to![index]].concat();
+                let limits = limits::told(&path, &self.listener.name, &target.limits, self.places);
+                self.action(target, &session, &limits);
+            }
+            None => self.line(format_args!("  -> {refused}: the guards of no target fit")),
         }
         Ok(())
     }
@@ -131,6 +138,7 @@ impl Told<'_> {
             (Some(name), Some(sent)) => format!("{name} (sent: {sent})"),
             (None, Some(sent)) => format!("TLS with the address {sent} for a name, which counts as none,"),
             _ if self.question.not_tls => "what is not TLS".into(),
+            _ if self.listener.map.is_none() => "any connection".into(),
             _ => "TLS without a server name".into(),
         };
         let (from, listener) = (self.question.from, &self.listener.name);
@@ -140,7 +148,8 @@ impl Told<'_> {
 
     fn rule(&mut self, rule: &Considered<'_, Vec<Target>>) {
         let label = match (rule.rank, rule.entry) {
-            (crate::route::Rank::Leading | crate::route::Rank::Trailing, Some(entry)) => entry.written.to_string(),
+            _ if self.listener.map.is_none() => format!("[listener.{}]", self.listener.name),
+            (Rank::Leading | Rank::Trailing, Some(entry)) => entry.written.to_string(),
             (rank, _) => rank.to_string(),
         };
         let verdict = match (rule.verdict, captures(rule.captures.as_ref())) {
@@ -158,15 +167,23 @@ impl Told<'_> {
 
     /// Where the entry of a rule is written.
     fn place(&self, rule: &Considered<'_, Vec<Target>>) -> String {
-        use crate::route::Rank;
         let Some(entry) = rule.entry else { return String::new() };
-        let place = match (&self.listener.map, rule.rank) {
-            (None, _) => self.places.key(&path_to!["listener", &*self.listener.name]),
-            (Some(map), Rank::Pattern(index)) => self.places.value(&path_to!["routes", &**map, "patterns", index, "host"]),
-            (Some(map), Rank::Default | Rank::NoSni | Rank::NotTls) => self.places.key(&path_to!["routes", &**map, &*entry.written]),
-            (Some(map), _) => self.places.key(&path_to!["routes", &**map, "hosts", &*entry.written]),
+        let path = self.path(rule.rank, &entry.written);
+        let place = match rule.rank {
+            Rank::Pattern(_) => self.places.value(&[&path[..], &path_to!["host"]].concat()),
+            _ => self.places.key(&path),
         };
         place.to_string()
+    }
+
+    /// The path of an entry; of a listener without a map, the listener's.
+    fn path(&self, rank: Rank, written: &str) -> Vec<Key> {
+        match (&self.listener.map, rank) {
+            (None, _) => path_to!["listener", &*self.listener.name].to_vec(),
+            (Some(map), Rank::Pattern(index)) => path_to!["routes", &**map, "patterns", index].to_vec(),
+            (Some(map), Rank::Default | Rank::NoSni | Rank::NotTls) => path_to!["routes", &**map, written].to_vec(),
+            (Some(map), _) => path_to!["routes", &**map, "hosts", written].to_vec(),
+        }
     }
 
     /// The session as the gateway would see it, for templates and hash keys.
@@ -188,7 +205,7 @@ impl Told<'_> {
     }
 
     /// The target that is taken; where there are guards, each target is told.
-    fn fitting<'t>(&mut self, targets: &'t [Target], hello: Option<&ClientHello>) -> Option<&'t Target> {
+    fn fitting<'t>(&mut self, targets: &'t [Target], hello: Option<&ClientHello>) -> Option<(usize, &'t Target)> {
         let client = Some(self.question.from);
         for (index, target) in targets.iter().enumerate() {
             let misfit = misfit(&target.guards, client, hello);
@@ -198,24 +215,23 @@ impl Told<'_> {
                 self.line(format_args!("{line}"));
             }
             if misfit.is_none() {
-                return Some(target);
+                return Some((index, target));
             }
         }
         None
     }
 
-    fn action(&mut self, target: &Target, session: &Session) {
+    fn action(&mut self, target: &Target, session: &Session, limits: &str) {
         match &target.action {
-            Action::Forward(Destination::Pool(pool)) => self.forward(pool, target, session),
+            Action::Forward(Destination::Pool(pool)) => self.forward(pool, limits, session),
             Action::Forward(Destination::Template(template, rules)) => {
                 let mut text = Vec::new();
                 render(template, session, &mut text);
                 let text = String::from_utf8_lossy(&text).into_owned();
                 match self.snapshot.pools.get(&*text) {
-                    Some(pool) => self.forward(&pool.clone(), target, session),
+                    Some(pool) => self.forward(&pool.clone(), limits, session),
                     None => {
                         let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
-                        let limits = limits(target);
                         self.line(format_args!("  -> the address {text}, passed through{guarded}; {limits}"));
                     }
                 }
@@ -234,8 +250,8 @@ impl Told<'_> {
         }
     }
 
-    fn forward(&mut self, pool: &Pool, target: &Target, session: &Session) {
-        let (upstream, limits) = (&pool.upstream, limits(target));
+    fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
+        let upstream = &pool.upstream;
         self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
         let key = String::from_utf8_lossy(&pool.key(session)).into_owned();
         let by = match upstream.balance() {
@@ -269,10 +285,6 @@ impl Told<'_> {
 fn misfit(guards: &Guards, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Option<&'static str> {
     let checks = [(guards.fits_from(client), "from"), (guards.fits_alpn(hello), "alpn"), (guards.fits_versions(hello), "versions")];
     checks.into_iter().find(|(fits, _)| !fits).map(|(_, guard)| guard)
-}
-
-fn limits(target: &Target) -> String {
-    format!("idle {:?}, connect {:?}", target.limits.relay.idle_timeout, target.limits.connect.connect_timeout)
 }
 
 fn captures(captures: Option<&Captures>) -> Option<String> {

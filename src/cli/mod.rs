@@ -4,6 +4,7 @@
 mod certs;
 mod demo;
 mod explain;
+mod limits;
 mod run;
 
 use std::io::{IsTerminal, Write};
@@ -111,16 +112,7 @@ impl Configuration {
 
     /// The same, with the places of everything.
     fn snapshot_and_places(&self) -> Result<(Snapshot, Places), Failure> {
-        let Compiled { snapshot, places, diagnostics } = Snapshot::check(self.load()?);
-        match snapshot {
-            Some(snapshot) => {
-                if !diagnostics.is_empty() {
-                    say(&diagnostics.render(paint()));
-                }
-                Ok((snapshot, places))
-            }
-            None => Err(Failure::Configuration(diagnostics)),
-        }
+        compile(self.load()?)
     }
 
     fn load(&self) -> Result<Loaded, Failure> {
@@ -142,10 +134,28 @@ impl Configuration {
 }
 
 fn check(configuration: &Configuration) -> Result<(), Failure> {
-    let file = configuration.file()?;
-    let snapshot = configuration.snapshot()?;
+    let loaded = configuration.load()?;
+    let name = loaded.diagnostics.name().to_owned();
+    let maps = || loaded.config.routes.values();
+    let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
+    let (snapshot, _) = compile(loaded)?;
     let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
-    print(&format!("{}: usable, {}, {}\n", file.display(), count(listeners, "listener"), count(upstreams, "upstream")))
+    let counts = [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
+    print(&format!("{name}: {}: usable\n", counts.join(", ")))
+}
+
+/// What runs; warnings are said at once.
+fn compile(loaded: Loaded) -> Result<(Snapshot, Places), Failure> {
+    let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
+    match snapshot {
+        Some(snapshot) => {
+            if !diagnostics.is_empty() {
+                say(&diagnostics.render(paint()));
+            }
+            Ok((snapshot, places))
+        }
+        None => Err(Failure::Configuration(diagnostics)),
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

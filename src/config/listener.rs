@@ -5,9 +5,10 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::places::Places;
 use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
-use super::values::{MOST, OneOrMany, number, size, words};
+use super::values::{MOST, OneOrMany, bare_port, number, size, words};
 use super::{print, words as kinds};
 
 /// `[listener.NAME]`.
@@ -54,6 +55,11 @@ impl Read for Listener {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::LISTENER)?;
         let listen: Option<OneOrMany<ListenText>> = reader.require(&mut table, "listen", "\":443\"");
+        if listen.as_ref().is_some_and(|all| all.0.is_empty()) && !reader.was_cut("listen") {
+            let place = reader.entry("listen", Places::written_value);
+            reader.error(place, "an empty list listens nowhere").label("\":443\"");
+            reader.cut("listen");
+        }
         let listen = listen.map(|all| all.0.into_iter().map(|one| one.0).collect()).unwrap_or_default();
         let action = listener_action(&mut table, reader);
         let preread = reader.take(&mut table, "preread");
@@ -71,12 +77,12 @@ fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Listene
     }
 }
 
-/// A listen address; a port written as a number is a common slip.
+/// A listen address; a port alone is a common slip.
 struct ListenText(String);
 
 impl Read for ListenText {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        if let Some(port @ 0..=65535) = value.to_i128() {
+        if let Some(port) = bare_port(&value) {
             reader.wrong("an address belongs here, not only a port").label(format!("\":{port}\" listens on all addresses"));
             return None;
         }

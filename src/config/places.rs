@@ -131,6 +131,18 @@ impl Places {
         self.place(&self.as_written(path), |spot| spot.value.clone())
     }
 
+    /// Where a key stands, if it is written at all.
+    #[must_use]
+    pub fn written(&self, path: &[Key]) -> Option<Place> {
+        let written = self.as_written(path);
+        let (key, table) = written.split_last()?;
+        let has_it = |root| {
+            let (depth, spot) = walk(root, table);
+            depth == table.len() && matches!(spot.step(key), Step::Into(_))
+        };
+        self.layers.iter().any(|(_, root)| has_it(root)).then(|| self.key(path))
+    }
+
     /// Where some bytes of a text stand; the whole text if it was written with escapes.
     #[must_use]
     pub fn inside(&self, path: &[Key], bytes: Range<usize>) -> Place {
@@ -288,6 +300,16 @@ servers = [1, "10.0.0.1:443", { address = "10.0.0.2:443", wieght = 1 }, 2, "10.0
         let places = loaded().places;
         assert_eq!(text(&places.value(&path_to!["upstream", "web", "balance"])), "[upstream.web]");
         assert_eq!(places.value(&path_to!["listener", "x", "listen"]), super::Place::Whole);
+    }
+
+    #[test]
+    fn only_what_is_written_is_written_somewhere() {
+        let places = loaded().places;
+        let written = |path: &[super::Key]| places.written(path).map(|place| text(&place).to_owned());
+        assert_eq!(written(&path_to!["routes", "dmz", "hosts", "b.example", 0, "upstream"]).as_deref(), Some("upstream"));
+        assert_eq!(written(&path_to!["routes", "dmz", "hosts", "a.example", 0, "idle_timeout"]), None);
+        assert_eq!(written(&path_to!["upstream", "web", "balance"]), None);
+        assert_eq!(written(&path_to!["listener", "x", "listen"]), None);
     }
 
     #[test]

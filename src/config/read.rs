@@ -192,6 +192,9 @@ impl<'a> Reader<'a> {
             Advice::Meant(near) if at_the_top && is_section => wrong.label(format!("did you mean [{near}]?")),
             Advice::Meant(near) => wrong.label(format!("did you mean `{near}`?")),
             Advice::Elsewhere(text) => wrong.label(text),
+            Advice::Unknown if at_the_top && is_section => wrong
+                .label("there is no such section")
+                .help(kind.known().map(|section| format!("[{section}]")).collect::<Vec<_>>().join(", ")),
             Advice::Unknown => wrong.label(format!("not a key of {}", kind.name)).help(kind.known().collect::<Vec<_>>().join(", ")),
         };
     }

@@ -1,5 +1,6 @@
 //! Prints diagnostics the way compilers do: problem, place, line, caret, way out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -24,8 +25,11 @@ impl Diagnostics {
             return String::new();
         }
         let mut text = String::new();
+        let mut told = BTreeSet::new();
         for one in self.sorted().into_iter().take(MOST_SHOWN) {
-            text.push_str(&render(one, paint));
+            // The keys of a table, listed below the first that is none of them, need not be listed below the second.
+            let is_news = one.label.is_none() || told.insert((&one.label, &one.help));
+            text.push_str(&render(one, if is_news { one.help.as_deref() } else { None }, paint));
         }
         if self.len() > MOST_SHOWN {
             text.push_str(&format!("... and {} more\n", self.len() - MOST_SHOWN));
@@ -58,7 +62,7 @@ impl fmt::Display for Diagnostics {
     }
 }
 
-fn render(one: &Diagnostic, paint: Paint) -> String {
+fn render(one: &Diagnostic, help: Option<&str>, paint: Paint) -> String {
     let problem = match &one.place {
         Place::File { .. } | Place::Whole => one.problem.clone(),
         Place::Environment(variable) => format!("{} (from the environment: {})", one.problem, shortened(variable)),
@@ -86,7 +90,7 @@ fn render(one: &Diagnostic, paint: Paint) -> String {
     let renderer = if paint == Paint::Colours { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.term_width(WIDTH).render(&[group]);
     // The renderer would put an empty line before the help, and none of the margin before a place without its line.
-    let help = one.help.iter().flat_map(|help| help.lines()).map(|line| format!("{:margin$} = help: {line}", ""));
+    let help = help.into_iter().flat_map(str::lines).map(|line| format!("{:margin$} = help: {line}", ""));
     for line in below.into_iter().chain(help) {
         text.push('\n');
         text.push_str(&line);

@@ -29,15 +29,29 @@ pub struct Routes {
 
 impl Read for Routes {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let has_only_keys = matches!(&value, Value::Dict(_, entries) if entries.keys().all(|key| kinds::ROUTES.has(key)));
+        if reader.name() == "hosts" && !has_only_keys {
+            reader.wrong("[routes] needs a name of your choosing").label("[routes.NAME.hosts]");
+            return None;
+        }
         let mut table = reader.table(value, &kinds::ROUTES)?;
         Some(Self {
             default: reader.take(&mut table, "default"),
             no_sni: reader.take(&mut table, "no_sni"),
             not_tls: reader.take(&mut table, "not_tls"),
             hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
-            patterns: reader.take(&mut table, "patterns").unwrap_or_default(),
+            patterns: reader.take_with(&mut table, "patterns", patterns).unwrap_or_default(),
         })
     }
+}
+
+fn patterns(value: Value, reader: &mut Reader<'_>) -> Option<Vec<Pattern>> {
+    if !matches!(value, Value::Array(..)) {
+        let header = reader.path().iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        reader.unfit(&value, "a list of tables").help(format!("[[{header}]] with host and upstream, once for each pattern"));
+        return None;
+    }
+    Vec::read(value, reader)
 }
 
 /// Where a session may go: the first of these whose guards all fit; never empty.
@@ -149,6 +163,12 @@ impl Read for Target {
 }
 
 impl Guards {
+    /// Whether everybody may pass.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// A guard that can't be read takes the target with it: without it the target would let others pass.
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self { alpn: guard(table, reader, "alpn")?, from: guard(table, reader, "from")?, versions: guard(table, reader, "versions")? })

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::places::Places;
 use super::read::{Read, Reader, Table};
-use super::values::{MOST, number, words};
+use super::values::{MOST, bare_port, number, words};
 use super::{print, words as kinds};
 
 /// `[upstream.NAME]`.
@@ -74,6 +74,10 @@ pub struct Server {
 
 impl Read for Server {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Some(port) = bare_port(&value) {
+            reader.wrong("an address belongs here, not only a port").label(format!("\"10.0.0.1:{port}\""));
+            return None;
+        }
         if !matches!(value, Value::Dict(..)) {
             let address = String::read(value, reader)?;
             return Some(Self { address, keys: ServerKeys::default() });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use figment::value::Value;
 
 use super::read::{Read, Reader};
-use super::words::suggest;
+use super::words::{EVERYWHERE, suggest};
 use crate::units;
 
 impl Read for String {
@@ -71,6 +71,12 @@ pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOn
         }
         fits
     }
+}
+
+/// A port where an address belongs, as a number or a text.
+pub(super) fn bare_port(value: &Value) -> Option<u16> {
+    let number = value.to_i128().or_else(|| value.as_str()?.parse().ok())?;
+    u16::try_from(number).ok()
 }
 
 /// The most that a count may be.
@@ -187,12 +193,18 @@ pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BT
     let section = reader.name().to_owned();
     match value {
         Value::Dict(tag, mut entries) => {
+            let strays: Vec<_> =
+                entries.iter().filter(|(_, value)| !matches!(value, Value::Dict(..))).map(|(key, _)| key.clone()).collect();
+            entries.retain(|_, value| matches!(value, Value::Dict(..)));
+            let (keys, names): (Vec<_>, Vec<_>) = strays.into_iter().partition(|key| EVERYWHERE.iter().any(|kind| kind.has(key)));
             // A key right under [listener] means that the name was forgotten; it is said once.
-            if let Some(key) = entries.iter().find(|(_, value)| !matches!(value, Value::Dict(..))).map(|(key, _)| key.clone()) {
+            if let Some(key) = keys.first() {
                 reader
-                    .wrong_entry(&key, format!("[{section}] needs a name of your choosing"))
+                    .wrong_entry(key, format!("[{section}] needs a name of your choosing"))
                     .label(format!("belongs under [{section}.NAME]"));
-                entries.retain(|_, value| matches!(value, Value::Dict(..)));
+            }
+            for name in names {
+                reader.wrong_entry(&name, format!("`{name}` is a table of its own")).label(format!("[{section}.{name}], its keys below"));
             }
             BTreeMap::read(Value::Dict(tag, entries), reader)
         }

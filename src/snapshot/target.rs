@@ -51,13 +51,13 @@ pub enum Destination {
     Template(Text, ForwardRules),
 }
 
-/// What a session must be for a target. An empty list guards nothing.
+/// What a session must be for a target. An empty list of protocols or versions guards nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guards {
     /// One of these protocols is offered by ALPN.
     pub alpn: Vec<Box<str>>,
-    /// The client's address is in one of these ranges.
-    pub from: Vec<IpNet>,
+    /// The client's address is in one of these ranges; a network may be without any, and then nobody is in it.
+    pub from: Option<Vec<IpNet>>,
     /// One of these TLS versions is offered, as their wire numbers.
     pub versions: Vec<u16>,
 }
@@ -73,7 +73,8 @@ impl Guards {
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
         let client = client.map(|ip| ip.to_canonical());
-        self.from.is_empty() || client.is_some_and(|ip| self.from.iter().any(|range| range.contains(&ip)))
+        let is_in = |ranges: &Vec<IpNet>| client.is_some_and(|ip| ranges.iter().any(|range| range.contains(&ip)));
+        self.from.as_ref().is_none_or(is_in)
     }
 
     /// Whether the offered protocols fit.
@@ -87,11 +88,5 @@ impl Guards {
     #[must_use]
     pub fn fits_versions(&self, hello: Option<&ClientHello>) -> bool {
         self.versions.is_empty() || hello.is_some_and(|hello| self.versions.iter().any(|&version| hello.offers(version)))
-    }
-
-    /// Whether it guards anything.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.alpn.is_empty() && self.from.is_empty() && self.versions.is_empty()
     }
 }

@@ -6,6 +6,7 @@
 mod by_hand;
 pub mod hellos;
 mod process;
+pub mod program;
 mod server;
 
 use std::future::Future;

@@ -89,7 +89,7 @@ async fn street_with_a_browser() -> Option<Street> {
 }
 
 /// Whether a program is there; that it is not is a failure where everything is required.
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let required = std::env::var_os("VESTIBULE_TEST_PEERS").is_some_and(|value| value == "required");

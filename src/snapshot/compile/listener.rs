@@ -1,24 +1,25 @@
 //! `[listener.NAME]`: where connections come in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
 use super::targets::{above, limits};
 use crate::address::ListenAddress;
-use crate::config::{self, Config, ListenerAction, Place, Preread, path_to, suggest};
+use crate::config::{self, Config, Key, ListenerAction, Place, Preread, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
 use crate::snapshot::{Action, Binding, Guards, Listener, Target};
 
 impl Compiler {
     pub(super) fn compile_listeners(&mut self, config: &Config) -> Vec<Arc<Listener>> {
-        let mut taken = BTreeMap::new();
+        let mut addresses = self.addresses(config);
         let mut listeners = Vec::new();
+        let mut compiled = BTreeSet::new();
         for (name, written) in &config.listener {
-            let addresses = self.addresses(name, written, &mut taken);
-            let table = self.table(name, written, config);
+            let addresses = addresses.remove(name).unwrap_or_default();
+            let table = self.table(name, written, config, &mut compiled);
             if let Some(routes) = table {
                 listeners.push(Arc::new(listener(name, written, config, addresses, routes)));
             }
@@ -31,35 +32,44 @@ impl Compiler {
         listeners
     }
 
-    /// The addresses; each stands once in the whole file.
-    fn addresses(&mut self, name: &str, written: &config::Listener, taken: &mut BTreeMap<ListenAddress, Place>) -> Vec<ListenAddress> {
-        let mut addresses = Vec::new();
-        for (index, text) in written.listen.iter().enumerate() {
-            let path = path_to!["listener", name, "listen", index];
-            match ListenAddress::parse(text) {
-                Ok(all) => {
-                    for address in all {
-                        let is_free_port = matches!(&address, ListenAddress::Ip(ip) if ip.port() == 0);
-                        match taken.get(&address).filter(|_| !is_free_port) {
-                            Some(earlier) => {
-                                let earlier = earlier.to_string();
-                                self.wrong(&path, format!("{address} is listened on twice"))
-                                    .label(format!("it is taken already ({earlier})"));
-                            }
-                            None => {
-                                taken.insert(address.clone(), self.places.value(&path));
-                                addresses.push(address);
-                            }
-                        }
-                    }
+    /// The addresses of each listener; one that stands twice is complained of where it stands for the second time.
+    fn addresses<'c>(&mut self, config: &'c Config) -> BTreeMap<&'c String, Vec<ListenAddress>> {
+        let written = config.listener.iter().flat_map(|(name, listener)| {
+            listener.listen.iter().enumerate().map(move |(index, text)| (path_to!["listener", name, "listen", index], name, text))
+        });
+        let mut written: Vec<_> = written.collect();
+        // The environment and the command line stand behind the file.
+        written.sort_by_cached_key(|(path, ..)| self.places.value(path).line().unwrap_or(usize::MAX));
+        let mut taken: BTreeMap<ListenAddress, Place> = BTreeMap::new();
+        let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (path, name, text) in written {
+            let all = match ListenAddress::parse(text) {
+                Ok(all) => all,
+                Err(error) => {
+                    self.no_address(&path, text, &error);
+                    continue;
                 }
-                Err(error) => self.no_address(&path, text, &error),
+            };
+            let is_taken = |address: &&ListenAddress| address.port() != Some(0) && taken.contains_key(address);
+            if let Some((address, earlier)) = all.iter().find(is_taken).and_then(|address| Some((address, taken.get(address)?))) {
+                let earlier = earlier.to_string();
+                self.wrong(&path, format!("{address} is listened on twice")).label(format!("it is taken already ({earlier})"));
             }
+            let place = self.places.value(&path);
+            taken.extend(all.iter().map(|address| (address.clone(), place.clone())));
+            addresses.entry(name).or_default().extend(all);
         }
         addresses
     }
 
-    fn table(&mut self, name: &str, written: &config::Listener, config: &Config) -> Option<RouteTable<Vec<Target>>> {
+    /// What becomes of connections. `compiled` are the maps whose complaints have been made.
+    fn table<'c>(
+        &mut self,
+        name: &str,
+        written: &'c config::Listener,
+        config: &Config,
+        compiled: &mut BTreeSet<&'c str>,
+    ) -> Option<RouteTable<Vec<Target>>> {
         let above = above(config, Some(written));
         let action = match &written.action {
             ListenerAction::Routes(map) => {
@@ -67,7 +77,15 @@ impl Compiler {
                     self.wrong(&path_to!["listener", name, "preread"], "`routes` needs the server name, so first bytes are always read")
                         .label("leave it out, or use `upstream` in place of `routes`");
                 }
-                return self.table_of_map(name, map, config, &above);
+                let Some(routes) = config.routes.get(map) else {
+                    self.no_map(&path_to!["listener", name, "routes"], map, config);
+                    return None;
+                };
+                // Its complaints do not depend on who uses it.
+                return match compiled.insert(map) {
+                    true => self.routes(map, routes, &above),
+                    false => self.quietly(|compiler| compiler.routes(map, routes, &above)),
+                };
             }
             ListenerAction::Upstream(text) => self.destination(&path_to!["listener", name, "upstream"], text, None).map(Action::Forward)?,
             ListenerAction::Respond(text) => {
@@ -84,22 +102,17 @@ impl Compiler {
         table.build().ok()
     }
 
-    fn table_of_map(&mut self, name: &str, map: &str, config: &Config, above: &[&config::SessionKeys]) -> Option<RouteTable<Vec<Target>>> {
-        let path = path_to!["listener", name, "routes"];
-        if let Some(written) = config.routes.get(map) {
-            // Its complaints have been made: they do not depend on who uses it.
-            return self.quietly(|compiler| compiler.routes(map, written, above));
+    fn no_map(&mut self, path: &[Key], map: &str, config: &Config) {
+        if self.places.was_cut(&path_to!["routes", map]) {
+            return;
         }
-        if !self.places.was_cut(&path_to!["routes", map]) {
-            let similar = suggest(map, config.routes.keys().map(String::as_str)).map(str::to_owned);
-            let place = similar.as_ref().map(|similar| self.places.key(&path_to!["routes", similar]));
-            let error = self.wrong(&path, format!("no routes are named {map:?}"));
-            match similar.zip(place) {
-                Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),
-                None => error.help(format!("[routes.{map}] with default = \"UPSTREAM\", and [routes.{map}.hosts]")),
-            };
-        }
-        None
+        let similar = suggest(map, config.routes.keys().map(String::as_str));
+        let place = similar.map(|similar| self.places.key(&path_to!["routes", similar]));
+        let error = self.wrong(path, format!("no routes are named {map:?}"));
+        match similar.zip(place) {
+            Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),
+            None => error.help(format!("[routes.{map}] with default = \"UPSTREAM\", and [routes.{map}.hosts]")),
+        };
     }
 }
 

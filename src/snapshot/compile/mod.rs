@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Pool, Pools, Snapshot};
+use super::{Pools, Snapshot};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 
 /// What compiling came to.
@@ -42,7 +42,7 @@ impl Snapshot {
     #[must_use]
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
-        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Vec::new() };
+        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new() };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
@@ -56,7 +56,7 @@ struct Compiler {
     networks: BTreeMap<String, Vec<IpNet>>,
     pools: Pools,
     /// The upstreams that were made of written addresses.
-    made: Vec<Arc<Pool>>,
+    made: Pools,
 }
 
 impl Compiler {
@@ -64,9 +64,9 @@ impl Compiler {
         self.networks = self.compile_networks(config);
         self.pools = self.compile_upstreams(config);
         let access_logs = self.access_logs(config);
-        self.check_unused_maps(config);
         let listeners = self.compile_listeners(config);
-        let every_pool = self.pools.values().chain(&self.made).cloned().collect();
+        let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
+        self.check_unused_maps(config);
         Some(Snapshot {
             process: process::process(&config.process),
             log: process::log(&config.log),

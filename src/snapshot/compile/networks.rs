@@ -19,7 +19,11 @@ impl Compiler {
             for (index, text) in ranges.iter().enumerate() {
                 match range(text) {
                     Some(range) => compiled.push(range),
-                    None => self.no_range(&path_to!["networks", name, index], text),
+                    None if config.networks.contains_key(text) => {
+                        self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
+                            .label("write its ranges here");
+                    }
+                    None => self.not_a_range(&path_to!["networks", name, index], text),
                 }
             }
             networks.insert(name.clone(), compiled);
@@ -51,12 +55,15 @@ impl Compiler {
         let looks_like_a_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', '/', '.']);
         let similar = suggest(text, self.networks.keys().map(String::as_str)).map(str::to_owned);
         if !looks_like_a_name {
-            self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
+            self.not_a_range(path, text);
         } else if let Some(similar) = similar {
             let place = self.places.key(&path_to!["networks", &similar]);
             self.wrong(path, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
         } else {
             self.wrong(path, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
         }
+    }
+    fn not_a_range(&mut self, path: &[Key], text: &str) {
+        self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
     }
 }

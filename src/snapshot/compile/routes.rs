@@ -2,15 +2,17 @@
 
 use super::Compiler;
 use super::targets::{Stands, above};
-use crate::config::{self, Config, Key, SessionKeys, Targets, path_to};
-use crate::host::{HostPattern, HostPatternError};
+use crate::config::{self, Config, Key, ListenerAction, SessionKeys, Targets, path_to};
+use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::route::{Builder, Entry, Pattern, PatternError, RouteTable};
 use crate::snapshot::Target;
 
 impl Compiler {
     /// Complains about maps that no listener uses as about those that one does.
     pub(super) fn check_unused_maps(&mut self, config: &Config) {
-        for (name, written) in &config.routes {
+        let is_used =
+            |name: &str| config.listener.values().any(|listener| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
+        for (name, written) in config.routes.iter().filter(|(name, _)| !is_used(name)) {
             let _ = self.routes(name, written, &above(config, None));
         }
     }
@@ -53,39 +55,72 @@ impl Compiler {
             // The table is filled in the order of the names; for a reader, the later line is the one too many.
             let (mut first, mut second) = (self.places.key(&earlier), self.places.key(path));
             let mut names = (taken.earlier.to_string(), written.to_owned());
-            if first.line() > second.line() {
+            // The environment and the command line stand behind the file.
+            if first.line().unwrap_or(usize::MAX) > second.line().unwrap_or(usize::MAX) {
                 std::mem::swap(&mut first, &mut second);
                 names = (names.1, names.0);
             }
-            self.wrong_at(second, format!("\"{}\" and \"{}\" are the same name", names.1, names.0))
-                .label(format!("\"{}\" is there already ({first})", names.0));
+            let complaint = self.wrong_at(second, format!("\"{}\" and \"{}\" are the same name", names.1, names.0));
+            complaint.label(format!("\"{}\" is there already ({first})", names.0));
+            if let Some(name) = [&names.0, &names.1].into_iter().find_map(|name| name.strip_prefix('.')) {
+                complaint.help(format!("\".{name}\" stands for both \"{name}\" and \"*.{name}\""));
+            }
         }
     }
 
     fn no_host(&mut self, path: &[Key], written: &str, error: HostPatternError) {
         let is_regex = written.starts_with('~') || written.contains(['(', '[', '\\', '^', '+']);
-        let complaint = self.wrong_key(path, error.to_string());
-        if is_regex {
-            let regex = written.trim_start_matches(['~', '*']);
-            complaint.help(format!("[[routes.NAME.patterns]] with host = '{regex}'"));
-        }
+        let problem = if is_regex { "a regular expression stands among `patterns`".into() } else { error.to_string() };
+        let pattern = |regex: &str| format!("[[{}.patterns]] with host = '{regex}'", section(&path[..2]));
+        let bare = written.split_once("://").map_or(written, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+        let help = if is_regex {
+            Some(pattern(written.trim_start_matches('~').trim_start_matches('*').trim_start_matches('^').trim_end_matches('$')))
+        } else if written == "*" {
+            Some(format!("every other name: `default` of [{}]", section(&path[..2])))
+        } else {
+            match error {
+                HostPatternError::WildcardInside => Some(pattern(&written.replace('.', r"\.").replace('*', "[^.]+"))),
+                HostPatternError::Hostname(HostnameError::IpAddress) => {
+                    Some(format!("a client that connects by address sends no name: `no_sni` of [{}]", section(&path[..2])))
+                }
+                HostPatternError::Hostname(HostnameError::Character(':' | '/')) => {
+                    Some(format!("\"{bare}\": only the name, without scheme, port and path"))
+                }
+                HostPatternError::Hostname(_) => None,
+            }
+        };
+        let complaint = self.wrong_key(path, problem);
+        help.map(|help| complaint.help(help));
     }
 
     fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
         let host = [path, &path_to!["host"]].concat();
         let pattern = match Pattern::parse(&written.host) {
             Ok(pattern) => pattern,
-            Err(PatternError::Syntax { problem, at }) => {
-                let at = at.start..at.end.max(at.start + 1).min(written.host.len().max(at.start + 1));
-                self.wrong_inside(&host, at, format!("bad regular expression: {problem}"));
-                return;
-            }
             Err(error) => {
-                self.wrong(&host, error.to_string());
+                self.no_pattern(&host, &written.host, error);
+                // Which groups there are is not known, so a target that may use them cannot be judged.
+                if !matches!(&written.target.action, config::Action::Upstream(text) if text.contains('$')) {
+                    let _ = self.target(path, &written.target, Stands::ForTls, above);
+                }
                 return;
             }
         };
         let target = self.target(path, &written.target, Stands::AfterPattern(&pattern), above);
         table.pattern(pattern, Entry { written: written.host.as_str().into(), target: target.into_iter().collect() });
     }
+    fn no_pattern(&mut self, path: &[Key], written: &str, error: PatternError) {
+        match error {
+            PatternError::Syntax { problem, at } => {
+                let at = at.start..at.end.max(at.start + 1).min(written.len().max(at.start + 1));
+                self.wrong_inside(path, at, format!("bad regular expression: {problem}"));
+            }
+            error => drop(self.wrong(path, error.to_string())),
+        }
+    }
+}
+
+/// `routes.dmz`, as a header has it.
+fn section(path: &[Key]) -> String {
+    path.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
 }

@@ -40,11 +40,15 @@ impl Compiler {
         above: &[&SessionKeys],
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
+        let mut takes_everybody = None;
         for (index, target) in written.enumerate() {
             let path = [path, &path_to![index]].concat();
-            if targets.last().is_some_and(|before| before.guards.is_empty()) {
+            if takes_everybody == Some(index.wrapping_sub(1)) {
                 self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody")
                     .help("put the target without guards last");
+            }
+            if target.guards.is_empty() {
+                takes_everybody.get_or_insert(index);
             }
             targets.extend(self.target(&path, target, stands, above));
         }
@@ -103,12 +107,12 @@ impl Compiler {
                 .into_iter()
                 .filter(|key| if *key == "alpn" { !written.alpn.is_empty() } else { !written.versions.is_empty() })
             {
-                self.wrong_key(&at(key), format!("`{key}` can never fit what is not TLS"));
+                self.wrong_key(&at(key), format!("`{key}` can never fit what is not TLS")).label("leave it out");
             }
         }
         Guards {
             alpn: written.alpn.iter().map(|protocol| protocol.as_str().into()).collect(),
-            from: self.ranges(&at("from"), &written.from),
+            from: (!written.from.is_empty()).then(|| self.ranges(&at("from"), &written.from)),
             versions: written.versions.iter().copied().map(wire_version).collect(),
         }
     }

@@ -35,12 +35,17 @@ impl Compiler {
         let is_number = name.name.bytes().all(|byte| byte.is_ascii_digit());
         let problem = match pattern {
             None if is_number => format!("${} is a group of a regex, and no regex leads here", name.name),
-            Some(pattern) if is_number => format!("${}: the regex has {} groups", name.name, pattern.groups()),
+            Some(pattern) if is_number => match pattern.groups() {
+                0 => format!("${}: the regex has no groups", name.name),
+                1 => format!("${}: the regex has only one group", name.name),
+                groups => format!("${}: the regex has only {groups} groups", name.name),
+            },
             _ => format!("no variable is named ${}", name.name),
         };
         let error = self.wrong_inside(path, name.start..name.end, problem);
         match similar {
             Some(similar) => drop(error.label(format!("did you mean ${similar}?"))),
+            None if is_number && pattern.is_some() => drop(error.label("parentheses make a group")),
             None if !is_number && pattern.is_none() => drop(error.label("groups of a regex are known in the targets of `patterns`")),
             None => {}
         }

@@ -7,11 +7,16 @@ use crate::address::{Address, AddressError};
 use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path_to, suggest};
 use crate::route::Pattern;
 use crate::snapshot::{Destination, ForwardRules, Pool, Pools};
+use crate::template::Piece;
 use crate::upstream::{Balance, ServerLine, Upstream};
 use crate::variables::{Text, Variable};
 
 impl Compiler {
     pub(super) fn compile_upstreams(&mut self, config: &Config) -> Pools {
+        if let Some(key) = &config.defaults.upstream.balancing.hash_key {
+            // Said once, however many upstreams use it.
+            self.default_hash_key(key);
+        }
         let mut pools = Pools::new();
         for (name, written) in &config.upstream {
             let pool = self.upstream(name, written, config);
@@ -32,7 +37,7 @@ impl Compiler {
             let path = path_to!["upstream", name, "servers", index];
             lines.extend(self.server(&path, server, &defaults.server));
         }
-        self.check_backups(name, balance, &lines);
+        self.check_backups(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
         Pool { upstream: Arc::new(Upstream::new(name.into(), balance, lines)), hash_key }
     }
@@ -54,6 +59,11 @@ impl Compiler {
     }
 
     fn address(&mut self, path: &[Key], written: &str) -> Option<Address> {
+        if let Some(dollar) = written.find('$') {
+            self.wrong_inside(path, dollar..written.len(), "a server's address has no variables")
+                .label("they belong in the `upstream` of a target or a listener");
+            return None;
+        }
         Address::parse(written).map_err(|error| self.no_address(path, written, &error)).ok()
     }
 
@@ -62,30 +72,46 @@ impl Compiler {
     }
 
     /// Hashes know no backups, in nginx neither: a key's next server is on the ring already.
-    fn check_backups(&mut self, name: &str, balance: Balance, lines: &[ServerLine]) {
-        let path = |index: usize| path_to!["upstream", name, "servers", index];
-        let Some(index) = lines.iter().position(|line| line.backup) else { return };
+    fn check_backups(&mut self, name: &str, balance: Balance, written: &config::Upstream, defaults: &ServerKeys) {
+        let is_backup = |server: &config::Server| server.keys.backup.or(defaults.backup).unwrap_or(false);
+        let Some(first) = written.servers.iter().position(is_backup) else { return };
+        let servers = path_to!["upstream", name, "servers"];
+        let path = match written.servers.get(first).and_then(|server| server.keys.backup) {
+            Some(_) => [&servers[..], &path_to![first, "backup"]].concat(),
+            None => path_to!["defaults", "upstream", "server", "backup"].to_vec(),
+        };
         if balance != Balance::RoundRobin {
-            self.wrong(&path(index), "a hash has no backup servers: when one fails, its keys go to the next")
-                .label("leave `backup` out, or balance = \"round_robin\"");
-        } else if lines.iter().all(|line| line.backup) {
-            self.wrong(&path(index), format!("upstream \"{name}\" has only backup servers")).label("leave `backup` out of one at least");
+            self.wrong_key(
+                &path,
+                format!("upstream \"{name}\" picks by a hash, which has no backups: when a server fails, its keys go to the next"),
+            )
+            .label("leave `backup` out, or balance = \"round_robin\"");
+        } else if written.servers.iter().all(is_backup) && !self.places.was_cut(&servers) {
+            self.wrong_key(&path, format!("upstream \"{name}\" has only backup servers")).label("leave `backup` out of one at least");
         }
     }
 
     fn hash_key(&mut self, name: &str, written: &config::Upstream, config: &Config, balance: Balance) -> Option<Text> {
-        let defaults = &config.defaults.upstream.balancing;
-        let (path, key) = match &written.balancing.hash_key {
-            Some(key) => (path_to!["upstream", name, "hash_key"].to_vec(), Some(key)),
-            None => (path_to!["defaults", "upstream", "hash_key"].to_vec(), defaults.hash_key.as_ref()),
-        };
-        if balance == Balance::RoundRobin {
-            if written.balancing.hash_key.is_some() {
-                self.wrong_key(&path, "`hash_key` has no meaning for round_robin").help("balance = \"consistent_hash\"");
+        let path = path_to!["upstream", name, "hash_key"];
+        let is_cut = |balance: &[Key]| self.places.was_cut(balance);
+        let cut = is_cut(&path_to!["upstream", name, "balance"]) || is_cut(&path_to!["defaults", "upstream", "balance"]);
+        match &written.balancing.hash_key {
+            Some(_) if balance == Balance::RoundRobin && !cut => {
+                self.wrong_key(&path, "`hash_key` has no meaning for round_robin")
+                    .help("balance = \"consistent_hash\" or \"hash\" picks by it");
+                None
             }
-            return None;
+            Some(key) => self.text(&path, key, None),
+            None if balance == Balance::RoundRobin => None,
+            None => {
+                let key = config.defaults.upstream.balancing.hash_key.as_deref().unwrap_or("$remote_addr");
+                self.quietly(|compiler| compiler.default_hash_key(key))
+            }
         }
-        self.text(&path, key.map_or("$remote_addr", String::as_str), None)
+    }
+
+    fn default_hash_key(&mut self, written: &str) -> Option<Text> {
+        self.text(&path_to!["defaults", "upstream", "hash_key"], written, None)
     }
 
     /// What the text of an `upstream` key leads to: a group by its name, an address, or a template of these.
@@ -95,6 +121,11 @@ impl Compiler {
         }
         if written.contains('$') {
             let text = self.text(path, written, pattern)?;
+            let leads_to_a_name = self.pools.keys().any(|name| may_become(&text, name)) || self.places.was_cut(&path_to!["upstream"]);
+            if !leads_to_a_name && !may_become_an_address(&text) {
+                self.wrong(path, "no upstream has such a name, and an address needs a port").label(format!("\"{written}:443\""));
+                return None;
+            }
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
             return Some(Destination::Template(text, ForwardRules { decided_by_client, allowed: self.allowed_forwards() }));
         }
@@ -109,13 +140,13 @@ impl Compiler {
 
     /// An upstream of one written address; each address has one, so that all targets share its counts.
     fn made_pool(&mut self, written: &str, address: Address) -> Arc<Pool> {
-        if let Some(pool) = self.made.iter().find(|pool| **pool.upstream.name() == *written) {
+        if let Some(pool) = self.made.get(written) {
             return pool.clone();
         }
         let line = ServerLine { written: written.into(), ..ServerLine::new(address) };
         let upstream = Upstream::new(written.into(), Balance::RoundRobin, vec![line]);
         let pool = Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None });
-        self.made.push(pool.clone());
+        self.made.insert(written.into(), pool.clone());
         pool
     }
 
@@ -137,4 +168,28 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Whether a template may yield this name, whatever its variables are.
+fn may_become(template: &Text, name: &str) -> bool {
+    let fits = |piece: Option<&Piece<Variable>>, fits: fn(&str, &str) -> bool| match piece {
+        Some(Piece::Text(text)) => fits(name, text),
+        _ => true,
+    };
+    fits(template.pieces().first(), |name, text| name.starts_with(text))
+        && fits(template.pieces().last(), |name, text| name.ends_with(text))
+}
+
+/// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.
+fn may_become_an_address(template: &Text) -> bool {
+    let may_hold_a_colon = |piece: &Piece<Variable>| match piece {
+        Piece::Text(text) => text.contains(':'),
+        Piece::Variable(variable) => !matches!(variable, Variable::Capture(_) | Variable::SslPrereadServerName),
+    };
+    let ends_in_a_port = match template.pieces().last() {
+        Some(Piece::Text(text)) => text.ends_with(|c: char| c.is_ascii_digit()),
+        _ => true,
+    };
+    let is_path = matches!(template.pieces().first(), Some(Piece::Text(text)) if text.starts_with("unix:"));
+    is_path || (ends_in_a_port && template.pieces().iter().any(may_hold_a_colon))
 }

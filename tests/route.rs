@@ -1,0 +1,304 @@
+//! `vestibule route` says where a connection goes and why, and says what traffic does.
+
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::hellos::{alpn, client_hello};
+use crate::harness::program::Folder;
+use crate::harness::{Gate, Server, Spec, heard};
+
+const DMZ: &str = r#"[defaults]
+idle_timeout = "10s"
+
+[listener.https]
+listen = ":443"
+routes = "dmz"
+
+[listener.mysql]
+listen = ":3306"
+upstream = "shop"
+connect_timeout = "500ms"
+
+[routes.dmz]
+default = "web"
+not_tls = { respond = "TLS only\n" }
+
+[routes.dmz.hosts]
+"shop.example.com" = { upstream = "shop", idle_timeout = "2h" }
+"*.apps.example.com" = "web"
+"old.example.com" = { reject = "access_denied" }
+"api.example.com" = [
+  { from = ["10.0.0.0/8"], upstream = "shop" },
+  { alpn = ["h2"], upstream = "10.0.0.9:443" },
+]
+
+[[routes.dmz.patterns]]
+host = '(?<tenant>[a-z0-9-]+)\.apps\.example\.com'
+upstream = "web"
+
+[[routes.dmz.patterns]]
+host = '([a-z]+)\.to\.example\.com'
+upstream = "$1.internal:443"
+
+[upstream.web]
+servers = ["10.0.0.11:443", { address = "10.0.0.12:443", backup = true }, { address = "10.0.0.13:443", down = true }, "web.internal:443"]
+
+[upstream.shop]
+balance = "consistent_hash"
+servers = ["10.0.0.21:443", "10.0.0.22:443"]
+"#;
+
+fn told(arguments: &[&str]) -> String {
+    let found = Folder::with(DMZ).run(&[&["route"], arguments].concat());
+    assert_eq!((found.status, found.err.as_str()), (Some(0), ""), "{arguments:?}");
+    found.out
+}
+
+#[test]
+fn a_wildcard_that_beats_a_pattern() {
+    let expected = "\
+acme.apps.example.com (sent: Acme.Apps.Example.com.) from 10.1.2.3 on https
+  exact                no entry
+  *.apps.example.com   WINS                                   routes.toml:19
+  pattern 1            would match, tenant=acme: beaten       routes.toml:27
+  default              not asked
+  -> upstream web, passed through; idle 10s ([defaults], line 2), connect 60s (built in)
+     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); health is not known here
+";
+    assert_eq!(told(&["--sni", "Acme.Apps.Example.com.", "--from", "10.1.2.3"]), expected);
+}
+
+#[test]
+fn a_hash_names_its_servers_in_the_order_of_this_client() {
+    let expected = "\
+shop.example.com from 192.0.2.7 on https
+  exact                WINS                                   routes.toml:18
+  default              not asked
+  -> upstream shop, passed through; idle 2h (the target, line 18), connect 60s (built in)
+     consistent_hash of \"192.0.2.7\": 10.0.0.21:443, 10.0.0.22:443; health is not known here
+";
+    assert_eq!(told(&["--sni", "shop.example.com", "--from", "192.0.2.7"]), expected);
+}
+
+#[test]
+fn guards_are_told_one_by_one() {
+    let api = |arguments: &[&str]| told(&[&["--sni", "api.example.com"], arguments].concat());
+    let begin = |from: &str| {
+        format!(
+            "api.example.com from {from} on https\n  exact                WINS                                   routes.toml:21\n  default              not asked\n"
+        )
+    };
+    let limits = "passed through; idle 10s ([defaults], line 2), connect 60s (built in)";
+    assert_eq!(
+        api(&["--alpn", "http/1.1", "--alpn", "h2"]),
+        begin("127.0.0.1")
+            + &format!(
+                "    target 1            does not fit: from\n    target 2            fits\n  -> upstream 10.0.0.9:443, {limits}\n     \
+                 round_robin over 10.0.0.9:443; health is not known here\n"
+            )
+    );
+    assert_eq!(
+        api(&["--from", "10.0.0.4"]),
+        begin("10.0.0.4")
+            + &format!(
+                "    target 1            fits\n  -> upstream shop, {limits}\n     \
+                 consistent_hash of \"10.0.0.4\": 10.0.0.22:443, 10.0.0.21:443; health is not known here\n"
+            )
+    );
+    assert_eq!(
+        api(&[]),
+        begin("127.0.0.1")
+            + "    target 1            does not fit: from\n    target 2            does not fit: alpn\n  \
+               -> refused with the alert unrecognized_name: the guards of no target fit\n"
+    );
+}
+
+#[test]
+fn a_capture_stands_in_its_target() {
+    let expected = "\
+x.to.example.com from 127.0.0.1 on https
+  exact                no entry
+  pattern 2            WINS, 1=x                              routes.toml:31
+  default              not asked
+  -> the address x.internal:443, passed through, unless that is the gateway itself or its links; idle 10s ([defaults], line 2), connect 60s (built in)
+";
+    assert_eq!(told(&["--sni", "x.to.example.com"]), expected);
+}
+
+#[test]
+fn what_is_refused_or_answered_says_how() {
+    let expected = "\
+old.example.com from 127.0.0.1 on https
+  exact                WINS                                   routes.toml:20
+  default              not asked
+  -> refused with the alert access_denied, as the entry says
+";
+    assert_eq!(told(&["--sni", "old.example.com"]), expected);
+    let expected = "\
+what is not TLS from 127.0.0.1 on https
+  not_tls              WINS                                   routes.toml:15
+  -> answered with \"TLS only\\n\" and closed
+";
+    assert_eq!(told(&["--not-tls"]), expected);
+}
+
+#[test]
+fn an_address_for_a_name_is_no_name() {
+    let end = "
+  no_sni               no entry
+  default              WINS                                   routes.toml:14
+  -> upstream web, passed through; idle 10s ([defaults], line 2), connect 60s (built in)
+     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); health is not known here
+";
+    assert_eq!(told(&[]), format!("TLS without a server name from 127.0.0.1 on https{end}"));
+    assert_eq!(
+        told(&["--sni", "10.0.0.1"]),
+        format!("TLS with the address 10.0.0.1 for a name, which counts as none, from 127.0.0.1 on https{end}")
+    );
+}
+
+#[test]
+fn a_listener_without_a_map_leads_to_its_upstream() {
+    let expected = "\
+any connection from 127.0.0.1 on mysql
+  [listener.mysql]     WINS                                   routes.toml:8
+  -> upstream shop, passed through; idle 10s ([defaults], line 2), connect 500ms ([listener.mysql], line 11)
+     consistent_hash of \"127.0.0.1\": 10.0.0.21:443, 10.0.0.22:443; health is not known here
+";
+    assert_eq!(told(&["--listener", "mysql"]), expected);
+}
+
+#[test]
+fn a_question_that_has_no_answer_is_refused() {
+    let folder = Folder::with(DMZ);
+    let refused = |arguments: &[&str]| {
+        let found = folder.run(&[&["route"], arguments].concat());
+        assert_eq!((found.status, found.out.as_str()), (Some(2), ""), "{arguments:?}");
+        found.err
+    };
+    assert_eq!(refused(&["--listener", "nope"]), "vestibule: no listener is named \"nope\"; there are https, mysql\n");
+    let malformed =
+        "vestibule: a hello with the name \"a..b\" is refused as malformed: a label is empty (two dots in a row, or one at the start)\n";
+    assert_eq!(refused(&["--sni", "a..b"]), malformed);
+    assert!(refused(&["--sni", "a.example", "--not-tls"]).contains("cannot be used with"));
+    assert!(refused(&["--from", "example"]).contains("--from <IP>"));
+}
+
+#[test]
+fn which_of_several_maps_must_be_said() {
+    let folder = Folder::with(&DMZ.replace("upstream = \"shop\"\nconnect", "routes = \"dmz\"\nconnect"));
+    let found = folder.run(&["route", "--sni", "shop.example.com"]);
+    assert_eq!((found.status, found.err.as_str()), (Some(2), "vestibule: which listener? --listener with one of https, mysql\n"));
+}
+
+/// A client's first bytes, and how the same is asked on the command line.
+struct Question {
+    asked: Vec<&'static str>,
+    sent: Vec<u8>,
+}
+
+fn named(name: &'static str) -> Question {
+    Question { asked: vec!["--sni", name], sent: client_hello(&Spec::named(name)) }
+}
+
+fn named_with(name: &'static str, protocol: &'static str) -> Question {
+    Question { asked: vec!["--sni", name, "--alpn", protocol], sent: client_hello(&Spec::named(name).with(alpn(&[protocol]))) }
+}
+
+fn questions() -> Vec<Question> {
+    let names =
+        ["a.test", "A.Test.", "x.a.test", "y.x.a.test", "b.test", "c.b.test", "www.test", "www.c.test", "t1.apps.test", "apps.test"];
+    let names = names.into_iter().chain(["old.test", "local.test", "far.test", "unknown", "10.0.0.1", "xn--bcher-kva.test"]).map(named);
+    let guarded = [named("guarded.test"), named_with("guarded.test", "h2"), named_with("guarded.test", "acme-tls/1")];
+    let nameless = Question { asked: vec![], sent: client_hello(&Spec::default()) };
+    let not_tls = Question { asked: vec!["--not-tls"], sent: b"GET / HTTP/1.1\r\n\r\n".to_vec() };
+    names.chain(guarded).chain([nameless, not_tls]).collect()
+}
+
+#[tokio::test]
+async fn traffic_goes_where_route_says() {
+    let mut upstreams = String::new();
+    let mut servers = Vec::new();
+    for name in ["one", "two", "three", "app_t1", "fallback"] {
+        let server = Server::named(name).await;
+        upstreams += &format!("[upstream.{name}]\nservers = [\"{}\"]\n", server.address);
+        servers.push(server);
+    }
+    let routes = format!(
+        r#"[listener.https]
+listen = "127.0.0.1:0"
+routes = "map"
+[routes.map]
+default = "fallback"
+no_sni = {{ reject = "access_denied" }}
+not_tls = {{ respond = "TLS only" }}
+[routes.map.hosts]
+"a.test" = "one"
+"*.a.test" = "two"
+"*.x.a.test" = "three"
+".b.test" = "three"
+"www.*" = "two"
+"old.test" = {{ reject = "close" }}
+"local.test" = [{{ from = ["127.0.0.0/8"], upstream = "one" }}, "two"]
+"far.test" = [{{ from = ["192.0.2.0/24"], upstream = "one" }}, "two"]
+"guarded.test" = [{{ alpn = ["h2"], upstream = "one" }}, {{ alpn = ["acme-tls/1"], upstream = "two" }}]
+[[routes.map.patterns]]
+host = '(?<app>[a-z0-9]+)\.apps\.test'
+upstream = "app_${{app}}"
+{upstreams}"#
+    );
+    let (folder, gate) = (Folder::with(&routes), Gate::start(&routes));
+    let mut outcomes = std::collections::BTreeSet::new();
+    for Question { asked, sent } in questions() {
+        let told = folder.run(&[&["route"], &asked[..]].concat());
+        let told = told_outcome(&told.out).unwrap_or_else(|| panic!("{asked:?}: {told:?}"));
+        let mut client = gate.connect().await;
+        client.write_all(&sent).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(seen_outcome(&heard(&mut client).await.unwrap()), told, "{asked:?}");
+        outcomes.insert(told);
+    }
+    assert_eq!(outcomes.len(), 9, "each outcome is asked for: {outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_network_without_ranges_lets_nobody_pass() {
+    let (inside, outside) = (Server::named("inside").await, Server::named("outside").await);
+    let routes = format!(
+        r#"[listener.https]
+listen = "127.0.0.1:0"
+routes = "map"
+[networks]
+nobody = []
+[routes.map.hosts]
+"a.test" = [{{ from = ["nobody"], upstream = "{}" }}, "{}"]
+"#,
+        inside.address, outside.address
+    );
+    assert_eq!(Gate::start(&routes).ask("a.test").await, "outside");
+    let told = Folder::with(&routes).run(&["route", "--sni", "a.test"]).out;
+    assert_eq!(told_outcome(&told), Some(outside.address.to_string()), "{told}");
+}
+
+/// What the last lines of an explanation promise.
+fn told_outcome(told: &str) -> Option<String> {
+    let outcome = told.split("  -> ").nth(1)?;
+    if let Some(rest) = outcome.strip_prefix("upstream ") {
+        return Some(rest.split(',').next()?.to_owned());
+    }
+    if let Some(rest) = outcome.strip_prefix("refused with the alert ") {
+        return Some(format!("alert {}", rest.split([',', ':']).next()?));
+    }
+    if let Some(rest) = outcome.strip_prefix("answered with \"") {
+        return Some(rest.split('"').next()?.to_owned());
+    }
+    outcome.starts_with("closed").then(String::new)
+}
+
+/// The same from what a client hears: the server's name, an alert, an answer, or nothing.
+fn seen_outcome(heard: &[u8]) -> String {
+    match heard {
+        [21, 3, 3, 0, 2, 2, 112] => "alert unrecognized_name".into(),
+        [21, 3, 3, 0, 2, 2, 49] => "alert access_denied".into(),
+        text => String::from_utf8(text.to_vec()).unwrap(),
+    }
+}
