@@ -2,6 +2,8 @@
 //! Pure: no socket, no clock. Names come from strangers, so a lookup costs no more than the name is long, whatever
 //! the name and however many entries: one hash for the exact names, one per label for the wildcards, one pass for all patterns.
 
+#![deny(clippy::indexing_slicing)]
+
 mod builder;
 mod explain;
 mod labels;

@@ -2,6 +2,8 @@
 //! Pure: instants and clocks are values that others put in. Everything that is logged or that a template
 //! can say is read from here, so a session is described once.
 
+#![deny(clippy::indexing_slicing)]
+
 mod close_reason;
 
 use std::net::{IpAddr, SocketAddr};
