@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::stream;
-use crate::net::{Acceptor, Socket, drive, is_out_of_descriptors, local};
+use crate::net::{Acceptor, FirstBytes, Socket, drive, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Session};
 use crate::snapshot::{Listener, Pools};
 use crate::upstream::Resolver;
@@ -210,7 +210,8 @@ impl Worker {
     /// Starts a session.
     fn serve(self: &Rc<Self>, accepted: Accepted) {
         let Accepted { listener, socket, client, local, permit } = accepted;
-        let socket = match Socket::new(socket, client) {
+        let first_bytes = if listener.binding.defer_accept { FirstBytes::Waiting } else { FirstBytes::ToCome };
+        let socket = match Socket::accepted(socket, client, first_bytes) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!("an accepted connection is lost: {error}"),
         };

@@ -44,7 +44,7 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 /// Waits for the connection, and sends the first bytes.
 async fn finish(socket: OwnedFd, other: Peer, first: &[u8]) -> io::Result<(Socket, usize)> {
-    let socket = Socket::new(socket, other)?;
+    let socket = Socket::connecting(socket, other)?;
     socket.connected().await;
     if first.is_empty() {
         sockopt::socket_error(&socket)??;

@@ -125,7 +125,7 @@ impl Acceptor {
     /// # Errors
     /// When one more descriptor cannot be watched.
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
-        Ok(Self { registration: Registration::new(&descriptor)?, descriptor })
+        Ok(Self { registration: Registration::new(&descriptor, &[])?, descriptor })
     }
 
     /// Waits for a connection. What comes is on no thread yet, so that any worker can have it.

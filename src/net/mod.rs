@@ -11,4 +11,4 @@ pub use dial::{dial_tcp, dial_unix, is_out_of_descriptors};
 pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
 pub use reactor::drive;
 pub use scratch::{SCRATCH_SIZE, with_scratch};
-pub use socket::Socket;
+pub use socket::{FirstBytes, Socket};

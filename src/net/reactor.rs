@@ -30,7 +30,7 @@ pub(super) enum Ready {
     Broken = 2,
 }
 
-/// A descriptor's row, given back when dropped. The descriptor is to be closed first, or taken out.
+/// A descriptor's row, given back when dropped. The descriptor is to be closed first.
 #[derive(Debug)]
 pub(super) struct Registration {
     reactor: Rc<Reactor>,
@@ -59,10 +59,11 @@ struct Row {
 }
 
 impl Registration {
-    /// Watches a descriptor from now on, on this thread.
-    pub(super) fn new(descriptor: impl AsFd) -> io::Result<Self> {
+    /// Watches a descriptor from now on, on this thread. What it is said to be ready for is tried without waiting for
+    /// word of it.
+    pub(super) fn new(descriptor: impl AsFd, ready: &[Ready]) -> io::Result<Self> {
         let reactor = Reactor::of_this_thread()?;
-        let row = reactor.rows.borrow_mut().take();
+        let row = reactor.rows.borrow_mut().take(ready);
         let registration = Self { reactor, row };
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&registration.reactor.epoll, descriptor, EventData::new_u64(row as u64), flags)?;
@@ -90,11 +91,6 @@ impl Registration {
         let mut rows = self.reactor.rows.borrow_mut();
         let row = &mut rows.all[self.row];
         row.is_ready[ready as usize] = row.for_good[ready as usize];
-    }
-
-    /// Forgets a descriptor that stays open.
-    pub(super) fn take_out(&self, descriptor: impl AsFd) -> io::Result<()> {
-        Ok(epoll::delete(&self.reactor.epoll, descriptor)?)
     }
 }
 
@@ -152,11 +148,13 @@ impl Reactor {
 }
 
 impl Rows {
-    fn take(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
+    fn take(&mut self, ready: &[Ready]) -> usize {
+        let row = self.free.pop().unwrap_or_else(|| {
             self.all.push(Row::default());
             self.all.len() - 1
-        })
+        });
+        ready.iter().for_each(|&ready| self.all[row].is_ready[ready as usize] = true);
+        row
     }
 
     fn give_back(&mut self, row: usize) {
@@ -225,9 +223,10 @@ mod tests {
     #[test]
     fn rows_are_used_again() {
         let mut rows = Rows::default();
-        let (first, second) = (rows.take(), rows.take());
+        let (first, second) = (rows.take(&[]), rows.take(&[]));
         rows.give_back(first);
-        assert_eq!(rows.take(), first);
+        assert_eq!(rows.take(&[Ready::Read]), first);
+        assert_eq!(rows.all[first].is_ready, [true, false, false]);
         assert_ne!(first, second);
         assert_eq!(rows.all.len(), 2);
     }

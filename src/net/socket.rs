@@ -12,6 +12,15 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt}
 use super::reactor::{Ready, Registration};
 use crate::session::Peer;
 
+/// Whether a client's first bytes are there when it is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBytes {
+    /// They are, as a rule: the kernel has waited for them.
+    Waiting,
+    /// Nobody knows.
+    ToCome,
+}
+
 /// A connected stream socket.
 #[derive(Debug)]
 pub struct Socket {
@@ -22,22 +31,27 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Takes a socket onto this thread, which is to [`drive`](super::drive) its sockets. The socket does not block.
+    /// Takes an accepted socket onto this thread, which is to [`drive`](super::drive) its sockets. The socket does not
+    /// block. Where its first bytes are likely there already, they are asked for at once.
     ///
     /// # Errors
     /// When one more socket cannot be watched.
-    pub fn new(descriptor: OwnedFd, other: Peer) -> io::Result<Self> {
-        let registration = Registration::new(&descriptor)?;
-        Ok(Self { descriptor, registration, is_tcp: other != Peer::Unix })
+    pub fn accepted(descriptor: OwnedFd, client: Peer, first_bytes: FirstBytes) -> io::Result<Self> {
+        let ready: &[Ready] = match first_bytes {
+            FirstBytes::Waiting => &[Ready::Write, Ready::Read],
+            FirstBytes::ToCome => &[Ready::Write],
+        };
+        Self::new(descriptor, client, ready)
     }
 
-    /// Takes the socket off this thread, so that another worker can have it.
-    ///
-    /// # Errors
-    /// When it cannot be let go of.
-    pub fn into_descriptor(self) -> io::Result<OwnedFd> {
-        self.registration.take_out(&self.descriptor)?;
-        Ok(self.descriptor)
+    /// Takes a socket onto this thread whose connect is under way.
+    pub(super) fn connecting(descriptor: OwnedFd, server: Peer) -> io::Result<Self> {
+        Self::new(descriptor, server, &[])
+    }
+
+    fn new(descriptor: OwnedFd, other: Peer, ready: &[Ready]) -> io::Result<Self> {
+        let registration = Registration::new(&descriptor, ready)?;
+        Ok(Self { descriptor, registration, is_tcp: other != Peer::Unix })
     }
 
     /// Reads what is there into the buffer; 0 is the other side's orderly end.
