@@ -162,7 +162,12 @@ impl Worker {
             };
             match accepted {
                 Ok((socket, client)) => {
-                    let permit = self.shared.capacity.take().await;
+                    let permit = tokio::select! {
+                        biased;
+                        permit = self.shared.capacity.take() => permit,
+                        // The door must close although nobody else can be let in.
+                        () = self.draining() => break,
+                    };
                     self.pass_on(&mut hands, socket, client, permit);
                 }
                 Err(error) => self.wait_after(&error, &hands.listener).await,
