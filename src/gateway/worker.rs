@@ -210,7 +210,7 @@ impl Worker {
     /// After an accept that failed: out of descriptors, a session that ends helps, and nothing else does.
     async fn wait_after(&self, error: &io::Error, listener: &Listener) {
         if is_out_of_descriptors(error) {
-            self.shared.ledger.complain(&listener.name, error);
+            self.shared.ledger.complain(&listener.name, "connections wait to be accepted until a session ends", error);
             // Whoever else holds descriptors does not tell when it frees one, hence the bound.
             let _ = timeout(RETRY_ACCEPT, self.shared.capacity.one_less()).await;
         } else {
