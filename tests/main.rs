@@ -3,9 +3,14 @@
 
 mod harness;
 
+mod backpressure; // who does not read costs nothing and loses nothing
 mod broken_config; // everything that is wrong, at once, with its place
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
+mod limits; // at a limit the next client waits, and is served at once
+mod log; // one line for each session, which nobody can forge
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod slow_client; // one deadline and one cap for the hello
+mod stopping; // how the gateway ends, and how it says that it cannot begin
