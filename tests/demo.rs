@@ -81,13 +81,14 @@ fn the_demo_shows_each_way_through_and_ends_cleanly() {
     assert!(rest.is_empty(), "nothing is said on standard output after the last session: {rest:?}");
 }
 
-/// Each curl line that is printed: the host in it, what curl says, what the line of the session says.
+/// Each curl line that is printed: the host in it, what curl says, what the line of the session says. Who was first to
+/// end the connection is left open: curl may reset it, with the last bytes of the server unread.
 const SHOWN: [(&str, &str, &str); 7] = [
     ("https://shop.demo.localhost:8443/", "This is shop (127.0.0.1:944", " shop.demo.localhost -> shop 127.0.0.1:944"),
     ("https://a.shop.demo.localhost:8443/", "This is shop (127.0.0.1:944", " a.shop.demo.localhost -> shop 127.0.0.1:944"),
     ("https://api.demo.localhost:8443/", "This is api (127.0.0.1:9443)", " api.demo.localhost -> api 127.0.0.1:9443 200 "),
-    ("https://blue.apps.demo.localhost:8443/", "This is app_blue (127.0.0.1:9445)", " -> app_blue 127.0.0.1:9445 200 server_closed "),
-    ("https://else.demo.localhost:8443/", "This is welcome (127.0.0.1:9447)", " -> welcome 127.0.0.1:9447 200 server_closed "),
+    ("https://blue.apps.demo.localhost:8443/", "This is app_blue (127.0.0.1:9445)", " -> app_blue 127.0.0.1:9445 200 "),
+    ("https://else.demo.localhost:8443/", "This is welcome (127.0.0.1:9447)", " -> welcome 127.0.0.1:9447 200 "),
     ("https://old.demo.localhost:8443/", "unrecognized name", " old.demo.localhost "),
     ("http://127.0.0.1:8443/", "HTTP/1.1 308 Permanent Redirect", " 200 responded "),
 ];

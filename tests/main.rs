@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
 mod check; // the command line: what is typed, what is seen, which status
@@ -12,10 +13,14 @@ mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
 mod failover; // a server that is gone is not noticed
 mod forward; // where a client's name may lead
+mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
+mod limits; // at a limit the next client waits, and is served at once
+mod log; // one line for each session, which nobody can forge
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod slow_client; // one deadline and one cap for the hello
+mod stopping; // how the gateway ends, and how it says that it cannot begin

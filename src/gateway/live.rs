@@ -1,6 +1,7 @@
 //! The sessions now open: how many there may be, and the guard that writes each one's end down exactly once.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,12 +130,12 @@ impl Ledger {
         CloseReason::REFUSALS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Says that connections cannot be accepted; once in a while, whoever notices.
-    pub(super) fn complain(&self, listener: &str, error: &std::io::Error) {
+    /// Says what the lack of descriptors does; once in a while, whoever notices.
+    pub(super) fn complain(&self, listener: &str, consequence: &str, error: &dyn Display) {
         let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed() >= QUIET) {
             *last = Some(Instant::now());
-            tracing::error!(listener, "connections wait to be accepted until a session ends: {error}");
+            tracing::error!(listener, "out of descriptors, {consequence}: {error}");
         }
     }
 
@@ -165,7 +166,12 @@ impl Ledger {
         if let Some(at) = CloseReason::REFUSALS.iter().position(|label| *label == ended.reason.label()) {
             self.refusals[at].fetch_add(1, Ordering::Relaxed);
         }
-        note(session, ended.reason, ended.detail.as_deref().unwrap_or_default());
+        let detail = ended.detail.as_deref().unwrap_or_default();
+        match ended.reason {
+            // As many as come, and all for one cause: the summary counts them.
+            CloseReason::NoDescriptor => self.complain(&session.listener, "connections are turned away", &detail),
+            reason => note(session, reason, detail),
+        }
     }
 }
 

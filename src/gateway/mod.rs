@@ -92,9 +92,13 @@ impl Gateway {
         Totals { open: self.shared.capacity.open(), accepted: ledger.accepted(), ended: ledger.ended(), refusals: ledger.refusals() }
     }
 
-    /// Stops accepting. Open sessions go on for `shutdown_timeout`, and are cut then.
+    /// Stops accepting. Open sessions go on for `shutdown_timeout`, and are cut then. A gateway that ends already
+    /// goes on doing so.
     pub fn drain(&self) {
-        self.phase.send_replace(Phase::Draining);
+        let begins = |phase: &mut Phase| *phase == Phase::Running && std::mem::replace(phase, Phase::Draining) == Phase::Running;
+        if !self.phase.send_if_modified(begins) {
+            return;
+        }
         let (phase, grace) = (self.phase.clone(), self.shutdown_timeout);
         if let Some(control) = &self.control {
             control.spawn(async move {

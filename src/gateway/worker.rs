@@ -184,7 +184,12 @@ impl Worker {
             };
             match accepted {
                 Ok((socket, client)) => {
-                    let permit = self.shared.capacity.take().await;
+                    let permit = tokio::select! {
+                        biased;
+                        permit = self.shared.capacity.take() => permit,
+                        // The door must close although nobody else can be let in.
+                        () = self.draining() => break,
+                    };
                     self.pass_on(&mut hands, socket, client, permit);
                 }
                 Err(error) => self.wait_after(&error, &hands.listener).await,
@@ -233,7 +238,7 @@ impl Worker {
     /// After an accept that failed: out of descriptors, a session that ends helps, and nothing else does.
     async fn wait_after(&self, error: &io::Error, listener: &Listener) {
         if is_out_of_descriptors(error) {
-            self.shared.ledger.complain(&listener.name, error);
+            self.shared.ledger.complain(&listener.name, "connections wait to be accepted until a session ends", error);
             // Whoever else holds descriptors does not tell when it frees one, hence the bound.
             let _ = timeout(RETRY_ACCEPT, self.shared.capacity.one_less()).await;
         } else {

@@ -100,3 +100,6 @@ async fn assemble(socket: &impl Source, assembler: &mut Assembler) -> Result<Fir
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,8 +202,8 @@ impl CloseReason {
         }
     }
 
-    /// The labels of those endings in which strangers were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 9] = [
+    /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
+    pub const REFUSALS: [&'static str; 10] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
@@ -213,6 +213,7 @@ impl CloseReason {
         Self::NoTarget.label(),
         Self::Rejected(None).label(),
         Self::ForwardRefused.label(),
+        Self::NoDescriptor.label(),
     ];
 
     /// How the client is told, if it speaks TLS; one that does not gets no alert.

@@ -1,10 +1,12 @@
 //! Servers whose every word the test says itself, and sessions joined to them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
 
 use super::{Server, connect, hello, read, until, within};
 
@@ -48,12 +50,22 @@ impl ByHand {
 
 /// Writes until nobody takes any more, and says how much was taken.
 pub async fn fill(stream: &TcpStream) -> usize {
-    let chunk = [b'x'; 64 * 1024];
+    fill_all(&[stream]).await
+}
+
+/// The same with several at once.
+pub async fn fill_all(streams: &[&TcpStream]) -> usize {
+    static CHUNK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     let mut taken = 0;
+    let mut grew = Instant::now();
     // What was taken a moment ago may still make room behind it; a pause without any shows that all is full.
-    while let Ok(ready) = tokio::time::timeout(std::time::Duration::from_millis(300), stream.writable()).await {
-        ready.unwrap();
-        taken += stream.try_write(&chunk).unwrap_or_default();
+    while grew.elapsed() < Duration::from_millis(300) {
+        let more: usize = streams.iter().map(|stream| stream.try_write(&CHUNK).unwrap_or_default()).sum();
+        if more > 0 {
+            grew = Instant::now();
+        }
+        taken += more;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     taken
 }

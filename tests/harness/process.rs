@@ -105,13 +105,12 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
-    /// The bytes of memory that are its alone.
+    /// The bytes of memory that it has written and that are its alone; pages of the binary itself do not count.
     pub fn private_memory(&self) -> usize {
         let rollup = self.proc("smaps_rollup");
-        let private = rollup.lines().filter(|line| line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:"));
-        let kilobytes: usize = private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()).sum();
-        assert!(kilobytes > 0, "the kernel tells how much there is: {rollup}");
-        kilobytes * 1024
+        let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        let kilobytes = dirty.split_whitespace().next().unwrap();
+        kilobytes.parse::<usize>().unwrap() * 1024
     }
 
     /// How many descriptors it has open.

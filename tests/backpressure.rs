@@ -1,0 +1,96 @@
+//! Who does not read holds the other side back, at no cost of memory or processor time, and loses nothing.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::harness::{ByHand, Gate, Process, connect_narrow, fill, fill_all, heard, read, routes};
+
+/// Blocked sessions in one gateway: enough to tell what each costs from what the gateway costs.
+const SESSIONS: usize = 64;
+/// The most memory of the gateway's own that a blocked session may take.
+const MOST_MEMORY: usize = 256 * 1024;
+
+async fn process() -> (Process, ByHand) {
+    let by_hand = ByHand::start().await;
+    (Process::start(&routes(&[("api.test", &by_hand.server)], "[process]\nworkers = 2")).await, by_hand)
+}
+
+/// Joins sessions, blocks each in one direction, and holds the gateway to what blocked sessions may cost.
+async fn costs_nothing_while_blocked(writer: impl Fn(&(TcpStream, TcpStream)) -> &TcpStream) {
+    let (gate, mut by_hand) = process().await;
+    // The first session's costs, of threads and their buffers, are the gateway's.
+    let mut sessions = vec![by_hand.join(gate.address()).await];
+    fill(writer(&sessions[0])).await;
+    let before = gate.private_memory();
+    for _ in 0..SESSIONS {
+        sessions.push(by_hand.join(gate.address()).await);
+    }
+    let total = fill_all(&sessions[1..].iter().map(writer).collect::<Vec<_>>()).await;
+    let each = gate.private_memory().saturating_sub(before) / SESSIONS;
+    assert!(total / SESSIONS > MOST_MEMORY, "each was given more than it may keep: {}", total / SESSIONS);
+    assert!(each < MOST_MEMORY, "{each} bytes for each blocked session");
+    let (used, began) = (gate.processor_time(), tokio::time::Instant::now());
+    // Nothing is waited for here: this is the time over which is measured.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (used, lasted) = (gate.processor_time() - used, began.elapsed());
+    assert!(used < lasted / 10, "{used:?} of processor time within {lasted:?}, with nothing to do");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_costs_little_memory_and_no_time() {
+    costs_nothing_while_blocked(|(_client, server)| server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_costs_little_memory_and_no_time() {
+    costs_nothing_while_blocked(|(client, _server)| client).await;
+}
+
+fn megabytes() -> Vec<u8> {
+    (0..6_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// Sends all, which takes until the other end reads.
+fn send(mut stream: TcpStream, bytes: Vec<u8>) -> tokio::task::JoinHandle<TcpStream> {
+    tokio::spawn(async move {
+        stream.write_all(&bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream
+    })
+}
+
+#[tokio::test]
+async fn a_client_that_reads_again_gets_everything_unchanged() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Gate::start(&routes(&[("api.test", &by_hand.server)], ""));
+    let (mut client, server) = by_hand.join_from(connect_narrow(gate.address("https")).await).await;
+    let filled = fill(&server).await;
+    let sender = send(server, megabytes());
+    assert_eq!(read(&mut client, filled).await, vec![b'x'; filled]);
+    assert!(heard(&mut client).await.unwrap() == megabytes());
+    drop(sender.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_reads_again_gets_everything_unchanged() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Gate::start(&routes(&[("api.test", &by_hand.server)], ""));
+    let (client, mut server) = by_hand.join(gate.address("https")).await;
+    let filled = fill(&client).await;
+    let sender = send(client, megabytes());
+    assert_eq!(read(&mut server, filled).await, vec![b'x'; filled]);
+    assert!(heard(&mut server).await.unwrap() == megabytes());
+    drop(sender.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_blocked_direction_does_not_block_the_other() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Gate::start(&routes(&[("api.test", &by_hand.server)], ""));
+    let (mut client, mut server) = by_hand.join(gate.address("https")).await;
+    assert!(fill(&client).await > 0);
+    server.write_all(b"go on").await.unwrap();
+    assert_eq!(read(&mut client, 5).await, b"go on");
+}

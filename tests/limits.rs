@@ -1,0 +1,118 @@
+//! At a limit the next client waits, costs nothing meanwhile, and is served at once when there is room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::{ByHand, Gate, Process, Server, hello, read, routes, until, within};
+
+#[tokio::test]
+async fn at_max_connections_the_next_is_served_when_one_ends() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Gate::start(&routes(&[("api.test", &by_hand.server)], "[process]\nmax_connections = 1\nworkers = 1"));
+    let first = by_hand.join(gate.address("https")).await;
+    let mut next = gate.connect().await;
+    next.write_all(&hello("api.test")).await.unwrap();
+    assert_eq!(by_hand.server.connections(), 1);
+    drop(first);
+    let mut served = by_hand.accept().await;
+    served.write_all(b"your turn").await.unwrap();
+    assert_eq!(read(&mut next, 9).await, b"your turn");
+    assert_eq!(gate.totals().open, 1);
+}
+
+#[tokio::test]
+async fn no_more_sessions_than_max_connections_are_open_at_once() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, peak) = (open.clone(), most.clone());
+    let server = Server::start(move |mut stream, _| {
+        let (open, most) = (now.clone(), peak.clone());
+        async move {
+            most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            stream.read_to_end(&mut Vec::new()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            open.fetch_sub(1, Ordering::SeqCst);
+            stream.write_all(b"served").await.unwrap();
+        }
+    })
+    .await;
+    let gate = Arc::new(Gate::start(&routes(&[("api.test", &server)], "[process]\nmax_connections = 3\nworkers = 2")));
+    let clients: Vec<_> = (0..30)
+        .map(|_| {
+            let gate = gate.clone();
+            tokio::spawn(async move { gate.ask("api.test").await })
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(client.await.unwrap(), "served");
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+const DESCRIPTORS: usize = 90;
+
+/// A gateway with few descriptors, whose configuration asks for more sessions than fit.
+async fn short_of_descriptors(server: &Server) -> Process {
+    let more = "[process]\nmax_connections = 10000\nworkers = 2\n[access_log.a]\nfile = \"{folder}/access\"\nformat = \"$status $close_reason $hello\"";
+    Process::start_with_descriptors(DESCRIPTORS, &routes(&[("api.test", server)], more)).await
+}
+
+/// Clients that say hello, more of them than the gateway has descriptors for.
+async fn crowd(gate: &Process) -> Vec<TcpStream> {
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        let mut client = gate.connect().await;
+        client.write_all(&hello("api.test")).await.unwrap();
+        clients.push(client);
+    }
+    gate.says("out of descriptors").await;
+    clients
+}
+
+#[tokio::test]
+async fn out_of_descriptors_the_gateway_neither_spins_nor_floods_its_log() {
+    let mut by_hand = ByHand::start().await;
+    let gate = short_of_descriptors(&by_hand.server).await;
+    let clients = crowd(&gate).await;
+    let held = by_hand.accept().await;
+    let used = gate.processor_time();
+    // Nothing is waited for here: this is the time over which is measured.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let used = gate.processor_time() - used;
+    assert!(used < Duration::from_millis(200), "{used:?} of processor time, with nothing to do");
+    let log = gate.log();
+    assert!(log.lines().count() < 10, "{log}");
+    drop((clients, held));
+}
+
+#[tokio::test]
+async fn out_of_descriptors_the_next_is_served_when_one_is_free() {
+    let mut by_hand = ByHand::start().await;
+    let gate = short_of_descriptors(&by_hand.server).await;
+    let clients = crowd(&gate).await;
+    drop(clients);
+    let mut servers = tokio::spawn(async move {
+        // The servers of those who are gone end too.
+        while let Ok(stream) = timeout(Duration::from_secs(1), by_hand.accept()).await {
+            drop(stream);
+        }
+        by_hand
+    });
+    until(|| gate.descriptors() < DESCRIPTORS / 2).await;
+    let mut by_hand = within(&mut servers).await.unwrap();
+    by_hand.join(gate.address()).await;
+}
+
+#[tokio::test]
+async fn a_session_without_a_descriptor_for_its_server_ends_as_such() {
+    let by_hand = ByHand::start().await;
+    let gate = short_of_descriptors(&by_hand.server).await;
+    let clients = crowd(&gate).await;
+    let lines = || std::fs::read_to_string(gate.path("access")).unwrap();
+    until(|| lines().lines().any(|line| line == "500 no_descriptor named")).await;
+    drop(clients);
+}
