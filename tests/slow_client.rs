@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
 use crate::harness::hellos::{client_hello, padding};
-use crate::harness::{Gate, PATIENCE, Server, Spec, heard, hello, reset, routes, said};
+use crate::harness::{Gate, PATIENCE, Server, Spec, connect, heard, hello, reset, routes, said};
 
 /// A gate for the host `api.test`, with these keys of its listener.
 async fn gate(keys: &str) -> (Gate, Server) {
@@ -165,7 +165,13 @@ async fn the_kernel_holds_a_silent_connection_back_before_the_deadline_starts() 
 
 #[tokio::test]
 async fn without_defer_accept_a_silent_connection_is_there_at_once() {
-    let (gate, _server) = gate("defer_accept = false").await;
-    let _client = gate.connect().await;
-    gate.until(|totals| totals.open == 1).await;
+    let listener = |name, defer| format!("[listener.{name}]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\ndefer_accept = {defer}\n");
+    let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$connection $listener\"";
+    let rest = format!("[defaults]\npreread_timeout = \"1ms\"\n[routes.map]\nno_sni = {{ reject = \"access_denied\" }}\n{log}");
+    let gate = Gate::start(&(listener("deferred", true) + &listener("prompt", false) + &rest));
+    let _first = connect(gate.address("deferred")).await;
+    // Were both held back alike, the first would be let in first.
+    sleep(Duration::from_millis(200)).await;
+    let _second = connect(gate.address("prompt")).await;
+    assert_eq!(gate.lines("log", 2).await, ["1 prompt", "2 deferred"]);
 }

@@ -68,14 +68,17 @@ async fn at_max_connections_too_new_clients_are_refused_at_once() {
 #[tokio::test]
 async fn a_client_that_was_let_in_before_the_door_closed_is_served() {
     let mut by_hand = ByHand::start().await;
-    let more = "[process]\nshutdown_timeout = \"1h\"\n[defaults]\ndefer_accept = false";
+    let more = "[process]\nworkers = 1\nshutdown_timeout = \"1h\"\n[defaults]\ndefer_accept = false";
     let gate = Gate::start(&routes(&[("api.test", &by_hand.server)], more));
     let mut waiting = Vec::new();
-    for _ in 0..50 {
-        waiting.push(gate.connect().await);
+    // Faster than they can be accepted, so that some are in the queue when the door closes.
+    for _ in 0..200 {
+        waiting.push(std::net::TcpStream::connect(gate.address("https")).unwrap());
     }
     gate.gateway().drain();
-    for mut client in waiting {
+    for client in waiting {
+        client.set_nonblocking(true).unwrap();
+        let mut client = TcpStream::from_std(client).unwrap();
         client.write_all(&hello("api.test")).await.unwrap();
         let mut server = by_hand.accept().await;
         server.write_all(b"served").await.unwrap();

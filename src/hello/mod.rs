@@ -10,7 +10,7 @@ mod client_hello;
 mod malformed;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 

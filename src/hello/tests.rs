@@ -3,7 +3,7 @@
 
 mod captured;
 #[path = "../../tests/harness/hellos.rs"]
-mod hellos;
+pub(crate) mod hellos;
 mod says;
 
 use std::borrow::Cow;

@@ -7,15 +7,14 @@ use std::pin::Pin;
 use tokio::time::{Sleep, sleep_until};
 
 use super::*;
-
-/// The files of the behaviour tests' harness that write hellos.
-#[path = "../../tests/harness/hellos.rs"]
-mod hellos;
+use crate::hello::tests::hellos;
 
 const LIMITS: PeekLimits = PeekLimits { timeout: Duration::from_secs(30), size: 65_536 };
 
-/// Says each of these at its instant, then nothing any more.
-struct Script(RefCell<VecDeque<(Pin<Box<Sleep>>, Vec<u8>)>>);
+/// Says each of its words at its instant, then nothing any more.
+struct Script(RefCell<VecDeque<Word>>);
+
+type Word = (Pin<Box<Sleep>>, Vec<u8>);
 
 impl Script {
     fn new(begun: Instant, says: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Self {

@@ -105,11 +105,12 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
-    /// The bytes of memory that it has written and that are its alone; pages of the binary itself do not count.
+    /// The bytes of memory that are its alone. Pages of files do not count: those of a binary that was linked a
+    /// moment ago pass for written ones until they are on the disk.
     pub fn private_memory(&self) -> usize {
         let rollup = self.proc("smaps_rollup");
-        let dirty = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
-        let kilobytes = dirty.split_whitespace().next().unwrap();
+        let anonymous = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+        let kilobytes = anonymous.split_whitespace().next().unwrap();
         kilobytes.parse::<usize>().unwrap() * 1024
     }
 
