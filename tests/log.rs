@@ -50,7 +50,9 @@ host = '(?<where>.+)\.forward\.test'
 upstream = "${{where}}:443"
 [[routes.map.patterns]]
 host = '(?<where>.+)\.nowhere\.test'
-upstream = "${{where}}"
+upstream = "pool_${{where}}"
+[upstream.pool_here]
+servers = ["{dead}"]
 {LOGS}"#
     ))
 }
