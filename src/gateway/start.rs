@@ -155,10 +155,11 @@ fn most_sessions(snapshot: &Snapshot, listening: usize) -> Result<usize, StartEr
     if fits == 0 {
         return Err(StartError::Descriptors { limit });
     }
-    if let Some(wanted) = snapshot.process.max_connections.filter(|&wanted| wanted > fits) {
-        tracing::warn!("max_connections = {wanted} needs more descriptors than the limit of {limit} has: about {fits} sessions fit");
+    let wanted = snapshot.process.max_connections.unwrap_or(fits);
+    if wanted > fits {
+        tracing::warn!("max_connections = {wanted} needs more descriptors than the limit of {limit} has: {fits} it is");
     }
-    Ok(snapshot.process.max_connections.unwrap_or(fits))
+    Ok(wanted.min(fits))
 }
 
 /// Raises the soft limit to the hard one, which needs no privilege.
