@@ -53,11 +53,11 @@ async fn no_more_sessions_than_max_connections_are_open_at_once() {
     assert_eq!(most.load(Ordering::SeqCst), 3);
 }
 
-const DESCRIPTORS: usize = 90;
+const DESCRIPTORS: u64 = 90;
 
-/// A gateway with few descriptors, whose configuration asks for more sessions than fit.
+/// A gateway with fewer descriptors than it was started with, so that it counts on more sessions than fit.
 async fn short_of_descriptors(server: &Server) -> Process {
-    let more = "[process]\nmax_connections = 10000\nworkers = 2\n[access_log.a]\nfile = \"{folder}/access\"\nformat = \"$status $close_reason $hello\"";
+    let more = "[process]\nworkers = 2\n[access_log.a]\nfile = \"{folder}/access\"\nformat = \"$status $close_reason $hello\"";
     Process::start_with_descriptors(DESCRIPTORS, &routes(&[("api.test", server)], more)).await
 }
 
@@ -102,7 +102,7 @@ async fn out_of_descriptors_the_next_is_served_when_one_is_free() {
         }
         by_hand
     });
-    until(|| gate.descriptors() < DESCRIPTORS / 2).await;
+    until(|| gate.descriptors() < DESCRIPTORS as usize / 2).await;
     let mut by_hand = within(&mut servers).await.unwrap();
     by_hand.join(gate.address()).await;
 }
@@ -115,4 +115,12 @@ async fn a_session_without_a_descriptor_for_its_server_ends_as_such() {
     let lines = || std::fs::read_to_string(gate.path("access")).unwrap();
     until(|| lines().lines().any(|line| line == "500 no_descriptor named")).await;
     drop(clients);
+}
+
+#[tokio::test]
+async fn more_connections_than_descriptors_allow_are_not_promised() {
+    let server = Server::named("api").await;
+    let routes = routes(&[("api.test", &server)], "[process]\nmax_connections = 1000000000\nworkers = 1");
+    let gate = Process::start(&routes).await;
+    assert!(gate.log().contains("max_connections = 1000000000 needs more descriptors"), "{}", gate.log());
 }

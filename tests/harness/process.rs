@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -19,18 +19,17 @@ pub struct Process {
 }
 
 impl Process {
+    /// The same, from its start on left with no more descriptors than these: fewer than it counts on.
+    pub async fn start_with_descriptors(limit: u64, routes: &str) -> Self {
+        let process = Self::start(routes).await;
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        prlimit(Some(process.pid()), Resource::Nofile, limit).unwrap();
+        process
+    }
+
     /// Runs it, and waits until it listens. `{folder}` in the text stands for a folder of its own.
     pub async fn start(routes: &str) -> Self {
-        Self::start_by(&[], routes).await
-    }
-
-    /// The same with no more descriptors than these.
-    pub async fn start_with_descriptors(limit: usize, routes: &str) -> Self {
-        Self::start_by(&["sh", "-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"], routes).await
-    }
-
-    async fn start_by(wrapper: &[&str], routes: &str) -> Self {
-        let mut process = Self::spawn(wrapper, routes);
+        let mut process = Self::spawn(&[], routes);
         let child = &mut process.child;
         let log = process.folder.path().join(LOG);
         let wait = async {
