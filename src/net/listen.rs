@@ -125,7 +125,7 @@ impl Acceptor {
     /// # Errors
     /// When one more descriptor cannot be watched.
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
-        Ok(Self { registration: Registration::new(&descriptor, &[])?, descriptor })
+        Ok(Self { registration: Registration::new(&descriptor, &[Ready::Write])?, descriptor })
     }
 
     /// Waits for a connection. What comes is on no thread yet, so that any worker can have it.
@@ -136,7 +136,7 @@ impl Acceptor {
         loop {
             poll_fn(|cx| self.registration.poll(Ready::Read, cx)).await;
             match self.accept_now() {
-                Err(Errno::AGAIN) => self.registration.exhausted(Ready::Read),
+                Err(Errno::AGAIN) => self.registration.drained(),
                 // The client was gone before it was accepted (accept(2)): the next one is meant.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 accepted => return Ok(accepted?),

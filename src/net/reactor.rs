@@ -5,7 +5,7 @@
 //! Events are edges (epoll(7)): readiness is kept until a call would have blocked. They are taken in by one task of the
 //! thread, so that none can fall between a call and the note of its result.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -35,6 +35,7 @@ pub(super) enum Ready {
 pub(super) struct Registration {
     reactor: Rc<Reactor>,
     row: usize,
+    watches_writing: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -64,9 +65,10 @@ impl Registration {
     pub(super) fn new(descriptor: impl AsFd, ready: &[Ready]) -> io::Result<Self> {
         let reactor = Reactor::of_this_thread()?;
         let row = reactor.rows.borrow_mut().take(ready);
-        let registration = Self { reactor, row };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&registration.reactor.epoll, descriptor, EventData::new_u64(row as u64), flags)?;
+        // Who can write already need not hear of it, which would be an event for each connection.
+        let watches_writing = Cell::new(!ready.contains(&Ready::Write));
+        let registration = Self { reactor, row, watches_writing };
+        epoll::add(&registration.reactor.epoll, descriptor, registration.data(), registration.flags())?;
         Ok(registration)
     }
 
@@ -86,11 +88,34 @@ impl Registration {
         Poll::Pending
     }
 
-    /// Notes that the next call would block: it did, or it has just drained or filled the socket.
-    pub(super) fn exhausted(&self, ready: Ready) {
+    /// Notes that the next read would block: it did, or it has just drained the socket.
+    pub(super) fn drained(&self) {
+        self.exhausted(Ready::Read);
+    }
+
+    /// Notes that the next write would block: it did, or it has just filled the socket. From now on there is word of
+    /// room to write.
+    pub(super) fn filled(&self, descriptor: impl AsFd) -> io::Result<()> {
+        self.exhausted(Ready::Write);
+        if !self.watches_writing.replace(true) {
+            epoll::modify(&self.reactor.epoll, descriptor, self.data(), self.flags())?;
+        }
+        Ok(())
+    }
+
+    fn exhausted(&self, ready: Ready) {
         let mut rows = self.reactor.rows.borrow_mut();
         let row = &mut rows.all[self.row];
         row.is_ready[ready as usize] = row.for_good[ready as usize];
+    }
+
+    fn data(&self) -> EventData {
+        EventData::new_u64(self.row as u64)
+    }
+
+    fn flags(&self) -> EventFlags {
+        let reading = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        if self.watches_writing.get() { reading | EventFlags::OUT } else { reading }
     }
 }
 
@@ -199,6 +224,7 @@ mod tests {
     #[test]
     fn an_end_stays_readable_though_the_bytes_before_it_are_read() {
         let registration = |row| Registration {
+            watches_writing: Cell::new(true),
             reactor: Rc::new(Reactor {
                 epoll: epoll::create(CreateFlags::CLOEXEC).unwrap(),
                 rows: RefCell::new(Rows { all: vec![row], free: Vec::new() }),
@@ -206,10 +232,10 @@ mod tests {
             row: 0,
         };
         let ended = registration(row(&[EventFlags::IN | EventFlags::RDHUP]));
-        ended.exhausted(Ready::Read);
+        ended.drained();
         assert!(ended.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize]);
         let open = registration(row(&[EventFlags::IN]));
-        open.exhausted(Ready::Read);
+        open.drained();
         assert!(!open.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize]);
     }
 

@@ -62,13 +62,13 @@ impl Socket {
         loop {
             ready!(self.registration.poll(Ready::Read, cx));
             match recv(&self.descriptor, &mut *buffer, RecvFlags::empty()) {
-                Err(rustix::io::Errno::AGAIN) => self.registration.exhausted(Ready::Read),
+                Err(rustix::io::Errno::AGAIN) => self.registration.drained(),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
                 Ok((_, length)) => {
                     // Drained: the next edge will tell of more, so no call is spent on asking.
                     if length < buffer.len() {
-                        self.registration.exhausted(Ready::Read);
+                        self.registration.drained();
                     }
                     return Poll::Ready(Ok(length));
                 }
@@ -84,12 +84,12 @@ impl Socket {
         loop {
             ready!(self.registration.poll(Ready::Write, cx));
             match send(&self.descriptor, bytes, SendFlags::NOSIGNAL) {
-                Err(rustix::io::Errno::AGAIN) => self.registration.exhausted(Ready::Write),
+                Err(rustix::io::Errno::AGAIN) => self.registration.filled(&self.descriptor)?,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
                 Ok(length) => {
                     if length < bytes.len() {
-                        self.registration.exhausted(Ready::Write);
+                        self.registration.filled(&self.descriptor)?;
                     }
                     return Poll::Ready(Ok(length));
                 }
