@@ -117,11 +117,13 @@ async fn a_drain_does_not_undo_a_stop() {
 }
 
 #[tokio::test]
-async fn a_hangup_neither_ends_the_gateway_nor_goes_unsaid() {
+async fn a_signal_for_what_is_not_there_yet_neither_ends_the_gateway_nor_goes_unsaid() {
     let (gate, mut by_hand) = running("").await;
-    gate.signal(Signal::HUP);
-    gate.says("SIGHUP").await;
-    by_hand.join(gate.address()).await;
+    for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")] {
+        gate.signal(signal);
+        gate.says(name).await;
+        by_hand.join(gate.address()).await;
+    }
 }
 
 #[tokio::test]

@@ -40,13 +40,16 @@ struct Signals {
     quit: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user_1: Signal,
+    user_2: Signal,
 }
 
 #[derive(Clone, Copy)]
 enum Told {
     Drain,
     Stop,
-    Reload,
+    /// What this version cannot do. Unheard, the signal would end the process.
+    NotYet(&'static str),
 }
 
 impl Signals {
@@ -56,6 +59,8 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+            user_2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -72,7 +77,7 @@ impl Signals {
                     gateway.drain();
                 }
                 Told::Stop => gateway.stop(),
-                Told::Reload => tracing::warn!("SIGHUP: this version cannot reload; the configuration stays as it is"),
+                Told::NotYet(what) => tracing::warn!("{what}: nothing is changed"),
             }
         }
     }
@@ -83,7 +88,9 @@ impl Signals {
                 (&mut self.interrupt, Told::Stop),
                 (&mut self.terminate, Told::Drain),
                 (&mut self.quit, Told::Drain),
-                (&mut self.hangup, Told::Reload),
+                (&mut self.hangup, Told::NotYet("SIGHUP: this version cannot reload")),
+                (&mut self.user_1, Told::NotYet("SIGUSR1: this version cannot reopen its logs")),
+                (&mut self.user_2, Told::NotYet("SIGUSR2: this version cannot hand over to a new binary")),
             ];
             for (signal, told) in asked {
                 if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
