@@ -1,14 +1,20 @@
 //! Who does not read holds the other side back, at no cost of memory or processor time, and loses nothing.
 
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::harness::{ByHand, Gate, Process, connect_narrow, fill, fill_all, heard, read, routes};
+use crate::harness::{ByHand, Gate, PATIENCE, Process, connect_narrow, fill, fill_all, heard, read, routes, until};
 
 /// Blocked sessions in one gateway: enough to tell what each costs from what the gateway costs.
 const SESSIONS: usize = 64;
+const GIGABYTE: usize = 1 << 30;
 /// The most memory of the gateway's own that a blocked session may take.
 const MOST_MEMORY: usize = 256 * 1024;
 
@@ -93,4 +99,38 @@ async fn a_blocked_direction_does_not_block_the_other() {
     assert!(fill(&client).await > 0);
     server.write_all(b"go on").await.unwrap();
     assert_eq!(read(&mut client, 5).await, b"go on");
+}
+
+#[tokio::test]
+async fn an_upload_is_not_held_back_by_a_download_that_never_pauses() {
+    let (gate, mut by_hand) = process().await;
+    let (client, server) = by_hand.join(gate.address()).await;
+    let [mut client, mut server] = [client, server].map(|stream| stream.into_std().unwrap());
+    [&client, &server].iter().for_each(|stream| stream.set_nonblocking(false).unwrap());
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut flood, mut sink) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let downloaded = Arc::new(AtomicUsize::new(0));
+    let counted = downloaded.clone();
+    // On threads of their own, so that neither ever waits for the other.
+    let flooding = thread::spawn(move || while flood.write_all(&[b'x'; 256 * 1024]).is_ok() {});
+    let sinking = thread::spawn(move || {
+        let mut buffer = vec![0; 256 * 1024];
+        while let Ok(length @ 1..) = sink.read(&mut buffer) {
+            counted.fetch_add(length, Ordering::Relaxed);
+        }
+    });
+    let down = || downloaded.load(Ordering::Relaxed);
+    // The kernel widens the buffers of a connection that is fast, and only then is there always more to read.
+    until(|| down() > GIGABYTE / 2).await;
+    let mut longest = 0;
+    while down() < 3 * GIGABYTE {
+        let before = down();
+        client.write_all(b"?").unwrap();
+        server.read_exact(&mut [0]).unwrap();
+        longest = longest.max(down() - before);
+    }
+    client.shutdown(Shutdown::Both).unwrap();
+    flooding.join().unwrap();
+    sinking.join().unwrap();
+    assert!(longest < GIGABYTE / 8, "{longest} bytes came down before one byte went up");
 }

@@ -44,9 +44,10 @@ impl Direction {
         Self { read: read as u64, written: written as u64, spill: (written < read).then_some((bytes, written)), ..Self::default() }
     }
 
-    /// Moves what can be moved now. The runtime's budget, which each readiness costs, bounds how long that is.
+    /// Moves what can be moved now, for one turn at most: a sender that never pauses would take the whole of the task's
+    /// budget each time, and leave the other direction none.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) -> Result<Progress, Broken> {
-        loop {
+        for _ in 0..READS_IN_A_TURN {
             if self.spill.is_some() && !self.poll_spill(cx, to, moved)? {
                 return Ok(Progress::Blocked);
             }
@@ -57,6 +58,8 @@ impl Direction {
                 return Ok(Progress::Reading);
             }
         }
+        cx.waker().wake_by_ref();
+        Ok(if self.spill.is_some() { Progress::Blocked } else { Progress::Reading })
     }
 
     /// Tells the receiver once that no more will come. One that is gone is noticed elsewhere.
@@ -112,3 +115,6 @@ impl Direction {
         Ok(true)
     }
 }
+
+/// Both directions' turns, a read and a write or two each time, fit into the budget of 128 that tokio gives a task.
+const READS_IN_A_TURN: usize = 16;
