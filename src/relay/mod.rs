@@ -97,22 +97,30 @@ struct Relay<'s> {
 
 impl Relay<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<RelayEnd> {
-        // Down first: what a server said before it broke is passed on before a write finds it broken.
-        let down = match self.down.poll(cx, self.server, self.client, moved) {
-            Ok(progress) => progress,
-            Err(Broken::From) => return Poll::Ready(RelayEnd::ServerReset),
-            Err(Broken::To) => return Poll::Ready(RelayEnd::ClientReset),
-        };
-        let up = match self.up.poll(cx, self.client, self.server, moved) {
-            Ok(progress) => progress,
-            Err(Broken::From) => return Poll::Ready(RelayEnd::ClientReset),
-            Err(Broken::To) => return Poll::Ready(RelayEnd::ServerReset),
-        };
+        let moving = self.advance(cx, moved);
+        // Also after a break: what moved right before it has moved.
         self.count();
-        if let Some(end) = self.ended(down, up) {
-            return Poll::Ready(end);
+        match moving {
+            Err(end) => Poll::Ready(end),
+            Ok((down, up)) => match self.ended(down, up) {
+                Some(end) => Poll::Ready(end),
+                None => self.watch(cx, down, up),
+            },
         }
-        self.watch(cx, down, up)
+    }
+
+    /// Moves both directions on, down and up, unless a side breaks.
+    fn advance(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Result<(Progress, Progress), RelayEnd> {
+        // Down first: what a server said before it broke is passed on before a write finds it broken.
+        let down = self.down.poll(cx, self.server, self.client, moved).map_err(|broken| match broken {
+            Broken::From => RelayEnd::ServerReset,
+            Broken::To => RelayEnd::ClientReset,
+        })?;
+        let up = self.up.poll(cx, self.client, self.server, moved).map_err(|broken| match broken {
+            Broken::From => RelayEnd::ClientReset,
+            Broken::To => RelayEnd::ServerReset,
+        })?;
+        Ok((down, up))
     }
 
     /// Notices the death of a side from which nobody reads at the moment, since the other is blocked or it has ended.
@@ -154,5 +162,45 @@ impl Relay<'_> {
             self.up.pass_fin(self.server);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{FirstBytes, drive};
+    use crate::session::Peer;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    /// The gateway's end of a connection, and the other side's.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, from) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        (Socket::accepted(accepted.into(), Peer::Ip(from), FirstBytes::Waiting).unwrap(), other)
+    }
+
+    fn reset(stream: TcpStream) {
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    const LIMITS: RelayLimits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+
+    #[tokio::test]
+    async fn what_moved_right_before_a_break_is_counted() {
+        let ((client, _client), (server, mut other)) = (pair(), pair());
+        other.write_all(b"answer").unwrap();
+        reset(other);
+        let counts = Counts::default();
+        let end = tokio::select! {
+            end = relay(&client, &server, b"question".into(), 3, &LIMITS, &counts) => end,
+            _ = drive() => panic!("sockets are watched until the end"),
+        };
+        assert_eq!(end, RelayEnd::ServerReset);
+        let counted = [&counts.from_client, &counts.to_server, &counts.from_server, &counts.to_client].map(Cell::get);
+        assert_eq!(counted, [8, 3, 6, 6]);
+        assert!(counts.first_byte.get().is_some());
     }
 }
