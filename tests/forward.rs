@@ -2,8 +2,8 @@
 
 use std::net::UdpSocket;
 
-use crate::harness::hellos::client_hello;
-use crate::harness::{Gate, Server, Spec, alert, hello};
+use crate::harness::hellos::{alpn, client_hello};
+use crate::harness::{Gate, Server, Spec, alert, hello, reply};
 
 const ACCESS_DENIED: u8 = 49;
 
@@ -113,4 +113,31 @@ async fn a_hello_without_a_name_leads_to_no_address() {
     let gate = gate("default = \"$ssl_preread_server_name:443\"", "");
     assert_eq!(gate.hears(&client_hello(&Spec::default())).await, b"");
     assert_eq!(gate.lines("log", 1).await, ["500 unresolved -"]);
+}
+
+#[tokio::test]
+async fn a_socket_of_the_gateways_machine_that_a_client_spells_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    for (target, spelled) in [
+        ("$ssl_preread_alpn_protocols", format!("unix:{}", path.display())),
+        ("unix:/run/$ssl_preread_alpn_protocols", format!("..{}", path.display())),
+    ] {
+        let gate = gate(&format!("default = \"{target}\""), "");
+        let said = client_hello(&Spec::named("api.test").with(alpn(&[&spelled])));
+        assert_eq!(gate.hears(&said).await, alert(ACCESS_DENIED), "{spelled}");
+        assert!(listener.accept().is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_name_may_choose_among_the_sockets_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::UnixListener::bind(folder.path().join("blue.sock")).unwrap();
+    let gate = by_pattern("(?<tenant>[a-z]+)\\.apps\\.test", &format!("unix:{}/${{tenant}}.sock", folder.path().display()), "");
+    let server = tokio::spawn(async move { reply(listener.accept().await.unwrap().0, "blue").await });
+    assert_eq!(gate.ask("blue.apps.test").await, "blue");
+    assert_eq!(server.await.unwrap(), hello("blue.apps.test"));
 }

@@ -1,5 +1,5 @@
 //! Where the client's name may lead. A template over the server name is a forward to where the client says, and a
-//! stranger would say "the loopback interface" or "the cloud's metadata service".
+//! stranger would say "the loopback interface", "the cloud's metadata service" or "the container engine's socket".
 
 use std::net::{IpAddr, UdpSocket};
 
@@ -12,6 +12,8 @@ use crate::address::Address;
 pub struct ForwardRules {
     /// Whether the client decides any part of the address.
     pub decided_by_client: bool,
+    /// Whether unix sockets may be yielded nevertheless: the operator wrote their folder, and the client cannot leave it.
+    pub within_a_folder: bool,
     /// `[networks] forward`: what is allowed although it would be refused.
     pub allowed: Vec<IpNet>,
 }
@@ -27,13 +29,13 @@ impl ForwardRules {
 }
 
 impl ForwardRules {
-    /// The same for an address of a server. A unix socket has a path that the operator wrote, and names are
-    /// judged by what they resolve to.
+    /// The same for an address of a server. Unix sockets are the gateway's own machine's, and names are judged by what
+    /// they resolve to.
     #[must_use]
     pub fn allow_address(&self, address: &Address) -> bool {
         match address {
             Address::Ip(ip) => self.allow(ip.ip()),
-            Address::Unix(_) => true,
+            Address::Unix(_) => !self.decided_by_client || self.within_a_folder,
             Address::Name(..) => false,
         }
     }
@@ -62,7 +64,11 @@ mod tests {
     use super::*;
 
     fn rules(allowed: &[&str]) -> ForwardRules {
-        ForwardRules { decided_by_client: true, allowed: allowed.iter().map(|range| range.parse().unwrap()).collect() }
+        ForwardRules {
+            decided_by_client: true,
+            allowed: allowed.iter().map(|range| range.parse().unwrap()).collect(),
+            ..ForwardRules::default()
+        }
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl Compiler {
                 return None;
             }
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
-            return Some(Destination::Template(text, ForwardRules { decided_by_client, allowed: self.allowed_forwards() }));
+            let rules = ForwardRules { decided_by_client, within_a_folder: stays_within_a_folder(&text), allowed: self.allowed_forwards() };
+            return Some(Destination::Template(text, rules));
         }
         match Address::parse(written) {
             Ok(address) => Some(Destination::Pool(self.made_pool(written, address))),
@@ -178,6 +179,13 @@ fn may_become(template: &Text, name: &str) -> bool {
     };
     fits(template.pieces().first(), |name, text| name.starts_with(text))
         && fits(template.pieces().last(), |name, text| name.ends_with(text))
+}
+
+/// Whether a template yields paths of the one folder that it begins with: no host name has a slash in it, nor has any
+/// part of one, but ALPN protocols are any bytes.
+fn stays_within_a_folder(template: &Text) -> bool {
+    let is_path = matches!(template.pieces().first(), Some(Piece::Text(text)) if text.starts_with("unix:/"));
+    is_path && !template.variables().any(|variable| matches!(variable, Variable::SslPrereadAlpnProtocols))
 }
 
 /// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.
