@@ -167,3 +167,10 @@ async fn a_client_that_ends_before_its_hello_is_whole_touches_no_server() {
     assert_eq!(gate.lines("log", 5).await, ["gone - 200 hello_gone"; 5]);
     assert_eq!(server.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_client_whose_first_bytes_nobody_looked_at_hears_no_alert() {
+    let gate = Gate::start("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"127.0.0.1$ssl_preread_server_name:9\"\n");
+    assert_eq!(gate.hears(b"").await, b"", "it may speak anything");
+    assert_eq!(gate.totals().refusals, [("forward_refused", 1)].into());
+}

@@ -8,8 +8,8 @@ use crate::session::{CloseReason, Farewell, Hello, Side, alert};
 /// Tells the client how its session ended; what is left to do is to close the connection.
 pub(super) async fn say(client: &Socket, reason: CloseReason, hello: Option<Hello>) {
     match reason.farewell() {
-        // Who does not speak TLS has no use for an alert.
-        Farewell::Alert(_) if hello == Some(Hello::NotTls) => end_in_order(client, &[]).await,
+        // Who does not speak TLS, as far as anybody has looked, has no use for an alert.
+        Farewell::Alert(_) if matches!(hello, None | Some(Hello::NotTls)) => end_in_order(client, &[]).await,
         Farewell::Alert(number) => end_in_order(client, &alert::record(number)).await,
         Farewell::Reset => client.reset_on_drop(),
         Farewell::Close if lingers(reason) => end_in_order(client, &[]).await,
