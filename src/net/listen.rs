@@ -136,7 +136,7 @@ impl Acceptor {
         loop {
             poll_fn(|cx| self.registration.poll(Ready::Read, cx)).await;
             match self.accept_now() {
-                Err(Errno::AGAIN) => self.registration.drained(),
+                Err(Errno::AGAIN) => self.registration.blocked(),
                 // The client was gone before it was accepted (accept(2)): the next one is meant.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 accepted => return Ok(accepted?),

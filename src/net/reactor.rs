@@ -54,7 +54,7 @@ struct Rows {
 #[derive(Debug, Default)]
 struct Row {
     is_ready: [bool; 3],
-    /// The other side has ended or broken: what is ready for that reason stays so.
+    /// The other side has ended or broken: what is ready for that reason stays so, until a call would block all the same.
     for_good: [bool; 3],
     waiting: [Option<Waker>; 3],
 }
@@ -88,7 +88,12 @@ impl Registration {
         Poll::Pending
     }
 
-    /// Notes that the next read would block: it did, or it has just drained the socket.
+    /// Notes that a read would have blocked.
+    pub(super) fn blocked(&self) {
+        self.reactor.rows.borrow_mut().all[self.row].is_ready[Ready::Read as usize] = false;
+    }
+
+    /// Notes that a read has just drained the socket, so that the next would block, unless there is more for good.
     pub(super) fn drained(&self) {
         self.exhausted(Ready::Read);
     }
@@ -114,7 +119,7 @@ impl Registration {
     }
 
     fn flags(&self) -> EventFlags {
-        let reading = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        let reading = EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP | EventFlags::ET;
         if self.watches_writing.get() { reading | EventFlags::OUT } else { reading }
     }
 }
@@ -192,7 +197,8 @@ impl Row {
     fn note(&mut self, flags: EventFlags) {
         let any = |wanted: EventFlags| flags.intersects(wanted);
         let over = EventFlags::HUP | EventFlags::ERR;
-        self.set(Ready::Read, any(EventFlags::IN), any(EventFlags::RDHUP | over));
+        // A read stops short at urgent data (tcp(7)), so from then on a short one drains nothing.
+        self.set(Ready::Read, any(EventFlags::IN), any(EventFlags::RDHUP | EventFlags::PRI | over));
         self.set(Ready::Write, any(EventFlags::OUT), any(over));
         self.set(Ready::Broken, false, any(EventFlags::ERR));
     }
@@ -237,6 +243,9 @@ mod tests {
         let open = registration(row(&[EventFlags::IN]));
         open.drained();
         assert!(!open.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize]);
+        let failed = registration(row(&[EventFlags::ERR]));
+        failed.blocked();
+        assert!(!failed.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize], "else the same call is made for ever");
     }
 
     #[test]

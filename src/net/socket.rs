@@ -62,7 +62,7 @@ impl Socket {
         loop {
             ready!(self.registration.poll(Ready::Read, cx));
             match recv(&self.descriptor, &mut *buffer, RecvFlags::empty()) {
-                Err(rustix::io::Errno::AGAIN) => self.registration.drained(),
+                Err(rustix::io::Errno::AGAIN) => self.registration.blocked(),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
                 Ok((_, length)) => {
@@ -151,5 +151,43 @@ impl Socket {
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::net::drive;
+
+    #[tokio::test]
+    async fn what_stands_behind_urgent_data_is_read_without_waiting_for_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, from) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let socket = Socket::accepted(accepted.into(), Peer::Ip(from), FirstBytes::ToCome).unwrap();
+        let read = async || {
+            let mut buffer = [0; 64];
+            let length = poll_fn(|cx| socket.poll_read(cx, &mut buffer)).await.unwrap();
+            buffer[..length].to_vec()
+        };
+        let reading = async {
+            other.write_all(b"first").unwrap();
+            assert_eq!(read().await, b"first");
+            other.write_all(b"before").unwrap();
+            socket2::SockRef::from(&other).send_out_of_band(b"!").unwrap();
+            other.write_all(b"behind").unwrap();
+            assert_eq!([read().await, read().await], [b"before", b"behind"]);
+        };
+        tokio::select! {
+            read = timeout(Duration::from_secs(20), reading) => read.expect("it is there already"),
+            driven = drive() => panic!("{driven:?}"),
+        }
     }
 }
