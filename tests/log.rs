@@ -8,7 +8,9 @@ use tokio::io::AsyncWriteExt;
 use vestibule::gateway::Gateway;
 
 use crate::harness::hellos::{alpn, client_hello, padding, server_names};
-use crate::harness::{ByHand, Gate, Process, Server, Spec, compile, connect, heard, hello, refusing, reset, routes, said, until};
+use crate::harness::{
+    ByHand, Gate, Process, Server, Spec, compile, connect, connect_narrow, heard, hello, refusing, reset, routes, said, until,
+};
 
 const LOGS: &str = r#"
 [access_log.json]
@@ -334,4 +336,17 @@ fn a_log_that_cannot_be_opened_ends_the_start() {
     let text = "[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"hello\"\n[access_log.a]\nfile = \"/nonexistent/log\"\n";
     let error = Gateway::start(&compile(text)).err().unwrap();
     assert!(error.to_string().starts_with("cannot open the log /nonexistent/log: "), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_counts_as_far_as_it_was() {
+    let text = "x".repeat(16 << 20);
+    let gate = Gate::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nidle_timeout = \"200ms\"\nrespond = \"{text}\"\n\
+         [access_log.a]\nfile = \"{{folder}}/log\"\nformat = \"$close_reason $bytes_sent\"\n"
+    ));
+    let _client = connect_narrow(gate.address("https")).await;
+    let lines = gate.lines("log", 1).await;
+    let sent: usize = lines[0].strip_prefix("idle_timeout ").unwrap().parse().unwrap();
+    assert!((1..text.len()).contains(&sent), "{sent}");
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::farewell;
 use super::live::Live;
@@ -132,18 +132,22 @@ fn name(hello: Option<&ClientHello>) -> Option<&Hostname> {
     }
 }
 
-/// Sends the answer. The client gets `idle_timeout` to take it.
+/// Sends the answer. A client that takes nothing of it for `idle_timeout` gets no more.
 async fn respond(client: &Socket, text: &Text, target: &Target, session: &mut Session) -> Refusal {
     let mut answer = Vec::new();
     render(text, session, &mut answer);
-    match tokio::time::timeout(target.limits.relay.idle_timeout, client.write_all(&answer)).await {
-        Ok(Ok(())) => {
-            session.bytes_sent = answer.len() as u64;
-            CloseReason::Responded.into()
+    let mut left = &answer[..];
+    while !left.is_empty() {
+        match timeout(target.limits.relay.idle_timeout, client.write(left)).await {
+            Ok(Ok(length)) => {
+                session.bytes_sent += length as u64;
+                left = &left[length..];
+            }
+            Ok(Err(_)) => return CloseReason::ClientReset.into(),
+            Err(_) => return CloseReason::IdleTimeout.into(),
         }
-        Ok(Err(_)) => CloseReason::ClientReset.into(),
-        Err(_) => CloseReason::IdleTimeout.into(),
     }
+    CloseReason::Responded.into()
 }
 
 impl Destination {

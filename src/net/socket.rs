@@ -112,13 +112,21 @@ impl Socket {
         poll_fn(|cx| self.registration.poll(Ready::Write, cx)).await;
     }
 
+    /// Writes some of the bytes, as soon as the socket takes any.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_write(cx, bytes)).await
+    }
+
     /// Writes all of the bytes.
     ///
     /// # Errors
     /// When the connection is broken.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let written = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            let written = self.write(bytes).await?;
             bytes = &bytes[written..];
         }
         Ok(())
