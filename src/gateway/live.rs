@@ -13,6 +13,9 @@ use crate::log::AccessLog;
 use crate::session::{CloseReason, LogLevel, Session};
 
 /// How many sessions may be open at once, over all workers.
+///
+/// Who waits says so and then looks whether there is room; who leaves makes room and then looks whether somebody waits.
+/// That one of the two sees the other takes an order that all threads agree on, hence `SeqCst`.
 #[derive(Debug)]
 pub(super) struct Capacity {
     most: usize,
@@ -32,13 +35,13 @@ impl Capacity {
 
     /// How many sessions are open.
     pub(super) fn open(&self) -> usize {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::SeqCst)
     }
 
     /// A permit, if one is left.
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Permit> {
         let below = |open| (open < self.most).then_some(open + 1);
-        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).ok()?;
+        self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, below).ok()?;
         Some(Permit(self.clone()))
     }
 
@@ -70,8 +73,8 @@ impl Capacity {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        if self.0.waiting.load(Ordering::Acquire) > 0 {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
             self.0.freed.notify_waiters();
         }
     }
@@ -82,14 +85,14 @@ struct Waiting<'c>(&'c Capacity);
 
 impl<'c> Waiting<'c> {
     fn new(capacity: &'c Capacity) -> Self {
-        capacity.waiting.fetch_add(1, Ordering::AcqRel);
+        capacity.waiting.fetch_add(1, Ordering::SeqCst);
         Self(capacity)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
