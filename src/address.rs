@@ -183,12 +183,6 @@ pub fn range(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|net: IpNet| net.trunc())
 }
 
-/// The client's address as ranges and hashes see it: an IPv4 address that came over an IPv6 socket is IPv4.
-#[must_use]
-pub fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
 fn unix_path(text: &str) -> Option<Result<PathBuf, AddressError>> {
     let path = text.strip_prefix("unix:")?;
     // sockaddr_un holds 108 bytes with its NUL.

@@ -104,16 +104,6 @@ impl<V> Template<V> {
             Piece::Text(_) => None,
         })
     }
-
-    /// The text, if there is no variable in it.
-    #[must_use]
-    pub fn constant(&self) -> Option<&str> {
-        match self.pieces.as_slice() {
-            [] => Some(""),
-            [Piece::Text(text)] => Some(text),
-            _ => None,
-        }
-    }
 }
 
 /// The name of the variable whose `$` stands at `start`, and where it ends.
@@ -145,9 +135,6 @@ mod tests {
         let template = Template::parse("a $remote_addr:${tenant}x$1b").unwrap();
         let names: Vec<_> = template.variables().map(|name| (&*name.name, name.start, name.end)).collect();
         assert_eq!(names, [("remote_addr", 2, 14), ("tenant", 15, 24), ("1", 25, 27)]);
-        assert_eq!(template.constant(), None);
-        assert_eq!(Template::parse("plain").unwrap().constant(), Some("plain"));
-        assert_eq!(Template::parse("").unwrap().constant(), Some(""));
     }
 
     #[test]
