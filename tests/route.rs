@@ -279,6 +279,24 @@ nobody = []
     assert_eq!(told_outcome(&told), Some(outside.address.to_string()), "{told}");
 }
 
+#[tokio::test]
+async fn a_hash_of_bytes_that_are_no_text_names_the_server_that_traffic_meets() {
+    let servers = [Server::named("0").await, Server::named("1").await, Server::named("2").await];
+    let addresses = servers.each_ref().map(|server| server.address.to_string());
+    let routes = format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n\
+         [upstream.web]\nbalance = \"consistent_hash\"\nhash_key = \"$binary_remote_addr\"\nservers = {addresses:?}\n"
+    );
+    let (folder, gate) = (Folder::with(&routes), Gate::start(&routes));
+    for last in 128..148 {
+        let client = format!("127.200.{last}.{last}");
+        let met = gate.ask_from(&client, "any.test").await.parse::<usize>().unwrap();
+        let told = folder.run(&["route", "--from", &client]).out;
+        let first = told.split("consistent_hash of ").nth(1).and_then(|rest| rest.split([' ', ',']).nth(1));
+        assert_eq!(first, Some(&*addresses[met]), "{told}");
+    }
+}
+
 /// What the last lines of an explanation promise.
 fn told_outcome(told: &str) -> Option<String> {
     let outcome = told.split("  -> ").nth(1)?;

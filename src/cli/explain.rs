@@ -253,19 +253,19 @@ impl Told<'_> {
     fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
         let upstream = &pool.upstream;
         self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
-        let key = String::from_utf8_lossy(&pool.key(session)).into_owned();
+        let key = pool.key(session);
         let by = match upstream.balance() {
             Balance::RoundRobin => "round_robin over".into(),
-            Balance::Hash => format!("hash of {key:?}:"),
-            Balance::ConsistentHash => format!("consistent_hash of {key:?}:"),
+            Balance::Hash => format!("hash of \"{}\":", key.escape_ascii()),
+            Balance::ConsistentHash => format!("consistent_hash of \"{}\":", key.escape_ascii()),
         };
         let servers = self.servers(pool, &key);
         self.line(format_args!("     {by} {servers}; health is not known here"));
     }
 
     /// The servers in the order in which the session would meet them; names that are not looked up here as written.
-    fn servers(&self, pool: &Pool, key: &str) -> String {
-        let met: Vec<_> = pool.upstream.order(key.as_bytes(), Instant::now());
+    fn servers(&self, pool: &Pool, key: &[u8]) -> String {
+        let met: Vec<_> = pool.upstream.order(key, Instant::now());
         let met = met.iter().map(|server| match server.line().backup {
             true => format!("{} (backup)", server.address_text()),
             false => server.address_text().to_string(),
