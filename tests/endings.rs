@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 
-use crate::harness::{ByHand, Gate, black_hole, fill, heard, hello, read, reset, routes, within};
+use crate::harness::{BlackHole, ByHand, Gate, fill, heard, hello, read, reset, routes, within};
 
 async fn joined(keys: &str) -> (Gate, ByHand, TcpStream, TcpStream) {
     let mut by_hand = ByHand::start().await;
@@ -132,13 +132,15 @@ async fn a_server_that_vanishes_after_its_fin_is_noticed_while_the_client_thinks
 
 #[tokio::test]
 async fn a_client_that_gives_up_ends_the_session_while_a_server_is_being_connected() {
-    let (hole, _hole) = black_hole().await;
+    let hole = BlackHole::open().await;
+    let address = hole.address;
     let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$close_reason $upstream_addr\"";
-    let gate = Gate::start(&format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"{hole}\"\nconnect_timeout = \"1h\"\n{log}"));
+    let gate =
+        Gate::start(&format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"{address}\"\nconnect_timeout = \"1h\"\n{log}"));
     let client = gate.connect().await;
     gate.until(|totals| totals.open == 1).await;
     reset(client);
-    assert_eq!(gate.lines("log", 1).await, [format!("client_reset {hole}")]);
+    assert_eq!(gate.lines("log", 1).await, [format!("client_reset {address}")]);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
-use super::{Server, connect, hello, read, until, within};
+use super::{Server, connect, hello, read, within};
 
 /// A server that hands its connections over.
 pub struct ByHand {
@@ -68,22 +68,4 @@ pub async fn fill_all(streams: &[&TcpStream]) -> usize {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     taken
-}
-
-/// An address that never answers a connection: its queue is full. It lasts as long as what it returns.
-pub async fn black_hole() -> (SocketAddr, impl Sized) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener: TcpListener = socket.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    // The first fills the queue; those behind it are what a client sees from then on.
-    let first = connect(address).await;
-    let second = tokio::spawn(TcpStream::connect(address));
-    let waits = || {
-        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let to = format!(":{:04X} 02", address.port());
-        sockets.lines().any(|line| line.contains(&to))
-    };
-    until(waits).await;
-    (address, (listener, first, second))
 }

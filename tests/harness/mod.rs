@@ -22,7 +22,7 @@ use vestibule::gateway::{Gateway, Totals};
 use vestibule::snapshot::Snapshot;
 
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
-pub use by_hand::{ByHand, black_hole, fill, fill_all};
+pub use by_hand::{ByHand, fill, fill_all};
 pub use hellos::Spec;
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
