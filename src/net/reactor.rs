@@ -88,6 +88,11 @@ impl Registration {
         Poll::Pending
     }
 
+    /// Has the next call be tried without waiting for word of it.
+    pub(super) fn expect(&self, ready: Ready) {
+        self.reactor.rows.borrow_mut().all[self.row].is_ready[ready as usize] = true;
+    }
+
     /// Notes that a read would have blocked.
     pub(super) fn blocked(&self) {
         self.reactor.rows.borrow_mut().all[self.row].is_ready[Ready::Read as usize] = false;

@@ -76,6 +76,11 @@ impl Socket {
         }
     }
 
+    /// Has the next read ask the kernel, whether or not there was word of bytes.
+    pub fn expect_bytes(&self) {
+        self.registration.expect(Ready::Read);
+    }
+
     /// Writes as much as the socket takes.
     ///
     /// # Errors

@@ -62,6 +62,13 @@ impl Direction {
         Ok(if self.spill.is_some() { Progress::Blocked } else { Progress::Reading })
     }
 
+    /// Passes on what a sender had said when a write to it found it broken, which may be before there is word of its bytes.
+    pub(super) fn pass_last_words(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) {
+        from.expect_bytes();
+        // How it ends is known already.
+        let _ = self.poll(cx, from, to, moved);
+    }
+
     /// Tells the receiver once that no more will come. One that is gone is noticed elsewhere.
     pub(super) fn pass_fin(&mut self, to: &Socket) {
         if !self.fin_passed {

@@ -109,16 +109,21 @@ impl Relay<'_> {
         }
     }
 
-    /// Moves both directions on, down and up, unless a side breaks.
+    /// Moves both directions on, unless a side breaks. What that side said before is passed on, whoever finds the break.
     fn advance(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Result<(Progress, Progress), RelayEnd> {
-        // Down first: what a server said before it broke is passed on before a write finds it broken.
         let down = self.down.poll(cx, self.server, self.client, moved).map_err(|broken| match broken {
             Broken::From => RelayEnd::ServerReset,
-            Broken::To => RelayEnd::ClientReset,
+            Broken::To => {
+                self.up.pass_last_words(cx, self.client, self.server, moved);
+                RelayEnd::ClientReset
+            }
         })?;
         let up = self.up.poll(cx, self.client, self.server, moved).map_err(|broken| match broken {
             Broken::From => RelayEnd::ClientReset,
-            Broken::To => RelayEnd::ServerReset,
+            Broken::To => {
+                self.down.pass_last_words(cx, self.server, self.client, moved);
+                RelayEnd::ServerReset
+            }
         })?;
         Ok((down, up))
     }
@@ -174,33 +179,49 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     /// The gateway's end of a connection, and the other side's.
-    fn pair() -> (Socket, TcpStream) {
+    fn pair(first_bytes: FirstBytes) -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, from) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
-        (Socket::accepted(accepted.into(), Peer::Ip(from), FirstBytes::Waiting).unwrap(), other)
+        (Socket::accepted(accepted.into(), Peer::Ip(from), first_bytes).unwrap(), other)
     }
 
-    fn reset(stream: TcpStream) {
-        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    fn says_and_breaks(mut side: TcpStream, bytes: &[u8]) {
+        side.write_all(bytes).unwrap();
+        socket2::SockRef::from(&side).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    const LIMITS: RelayLimits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+    /// How it ends, and the bytes from the client, to the server, from the server and to the client.
+    async fn ends(client: &Socket, server: &Socket, first: &[u8]) -> (RelayEnd, [u64; 4]) {
+        let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+        let counts = Counts::default();
+        let end = tokio::select! {
+            end = relay(client, server, first.into(), 0, &limits, &counts) => end,
+            driven = drive() => panic!("{driven:?}"),
+        };
+        (end, [&counts.from_client, &counts.to_server, &counts.from_server, &counts.to_client].map(Cell::get))
+    }
 
     #[tokio::test]
     async fn what_moved_right_before_a_break_is_counted() {
-        let ((client, _client), (server, mut other)) = (pair(), pair());
-        other.write_all(b"answer").unwrap();
-        reset(other);
-        let counts = Counts::default();
-        let end = tokio::select! {
-            end = relay(&client, &server, b"question".into(), 3, &LIMITS, &counts) => end,
-            _ = drive() => panic!("sockets are watched until the end"),
-        };
-        assert_eq!(end, RelayEnd::ServerReset);
-        let counted = [&counts.from_client, &counts.to_server, &counts.from_server, &counts.to_client].map(Cell::get);
-        assert_eq!(counted, [8, 3, 6, 6]);
-        assert!(counts.first_byte.get().is_some());
+        let ((client, _client), (server, other)) = (pair(FirstBytes::ToCome), pair(FirstBytes::Waiting));
+        says_and_breaks(other, b"answer");
+        assert_eq!(ends(&client, &server, b"").await, (RelayEnd::ServerReset, [0, 0, 6, 6]));
+    }
+
+    #[tokio::test]
+    async fn a_servers_last_words_are_passed_on_though_a_write_finds_it_broken_first() {
+        let ((client, _client), (server, other)) = (pair(FirstBytes::ToCome), pair(FirstBytes::ToCome));
+        says_and_breaks(other, b"answer");
+        assert_eq!(ends(&client, &server, b"question").await, (RelayEnd::ServerReset, [8, 0, 6, 6]));
+    }
+
+    #[tokio::test]
+    async fn a_clients_last_words_are_passed_on_though_a_write_finds_it_broken_first() {
+        let ((client, other), (server, mut answering)) = (pair(FirstBytes::ToCome), pair(FirstBytes::Waiting));
+        answering.write_all(b"answer").unwrap();
+        says_and_breaks(other, b"goodbye");
+        assert_eq!(ends(&client, &server, b"").await, (RelayEnd::ClientReset, [7, 7, 6, 0]));
     }
 }
