@@ -118,6 +118,25 @@ async fn a_session_without_a_descriptor_for_its_server_ends_as_such() {
 }
 
 #[tokio::test]
+async fn with_many_workers_too_there_are_descriptors_for_as_many_sessions_as_are_let_in() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Process::spawn(&["prlimit", "--nofile=300"], &routes(&[("api.test", &by_hand.server)], "[process]\nworkers = 12"));
+    gate.says("listening on").await;
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        let mut client = gate.connect().await;
+        client.write_all(&hello("api.test")).await.unwrap();
+        clients.push(client);
+    }
+    let mut servers = Vec::new();
+    while let Ok(server) = timeout(Duration::from_secs(1), by_hand.accept()).await {
+        servers.push(server);
+    }
+    assert!(servers.len() > 10 && servers.len() < clients.len(), "{}", servers.len());
+    assert!(!gate.log().contains("out of descriptors"), "{}", gate.log());
+}
+
+#[tokio::test]
 async fn more_connections_than_descriptors_allow_are_not_promised() {
     let server = Server::named("api").await;
     let routes = routes(&[("api.test", &server)], "[process]\nmax_connections = 1000000000\nworkers = 1");

@@ -32,7 +32,7 @@ impl Gateway {
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
         let sockets = bind_all(snapshot, workers)?;
         let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
-        let most = most_sessions(snapshot, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
+        let most = most_sessions(snapshot, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
         let resolver = Resolver::new(control.handle().clone())?;
         resolve_names(snapshot, &resolver);
@@ -147,10 +147,12 @@ fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSe
     assignments
 }
 
-/// How many sessions there may be. Each takes two descriptors, and some are kept for everything else.
-fn most_sessions(snapshot: &Snapshot, listening: usize) -> Result<usize, StartError> {
+/// How many sessions there may be. Each takes two descriptors, and some are kept for everything else. So does each
+/// listening socket: its own, and that of a client which waits for its turn.
+fn most_sessions(snapshot: &Snapshot, workers: usize, listening: usize) -> Result<usize, StartError> {
     let limit = raise_descriptor_limit();
-    let spare = limit.saturating_sub(RESERVED_DESCRIPTORS + listening as u64) / 2;
+    let kept = RESERVED_DESCRIPTORS + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
+    let spare = limit.saturating_sub(kept) / 2;
     let fits = usize::try_from(spare).unwrap_or(usize::MAX);
     if fits == 0 {
         return Err(StartError::Descriptors { limit });
@@ -179,7 +181,9 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// For logs, the resolver, the runtimes' own, and whatever an operator needs to look in.
+/// For logs, the resolver, the control thread's runtime, and whatever an operator needs to look in.
 const RESERVED_DESCRIPTORS: u64 = 64;
+/// For a worker's runtime and its epoll set.
+const WORKERS_DESCRIPTORS: u64 = 6;
 /// How long the start waits for the first answers of the resolver.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
