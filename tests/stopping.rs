@@ -7,8 +7,9 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use vestibule::gateway::Gateway;
 
-use crate::harness::{ByHand, Gate, Process, heard, hello, read, routes, until, within};
+use crate::harness::{ByHand, Gate, Process, compile, heard, hello, read, routes, until, within};
 
 async fn running(more: &str) -> (Process, ByHand) {
     let by_hand = ByHand::start().await;
@@ -191,4 +192,17 @@ async fn a_run_without_a_file_says_what_to_do() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
     assert!(said.contains("there is no configuration") && said.contains("vestibule demo"), "{said}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_socket_file() {
+    let (folder, taken) = (tempfile::tempdir().unwrap(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let path = folder.path().join("gate");
+    let routes = format!(
+        "[listener.a]\nlisten = \"unix:{}\"\nrespond = \"hello\"\n[listener.b]\nlisten = \"{}\"\nrespond = \"hello\"\n",
+        path.display(),
+        taken.local_addr().unwrap()
+    );
+    assert!(Gateway::start(&compile(&routes)).is_err());
+    assert!(!path.exists());
 }

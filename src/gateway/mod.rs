@@ -30,7 +30,12 @@ pub struct Gateway {
     shutdown_timeout: Duration,
     threads: Vec<JoinHandle<()>>,
     control: Option<tokio::runtime::Runtime>,
+    /// Removed once the workers have ended.
+    _files: Vec<SocketFile>,
 }
+
+/// The file of a unix socket that is listened on, removed when dropped.
+struct SocketFile(PathBuf);
 
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -127,19 +132,16 @@ impl Drop for Gateway {
             // A worker that panicked has said so on stderr.
             let _ = thread.join();
         }
-        for (_, address) in &self.bound {
-            if let ListenAddress::Unix(path) = address {
-                remove_socket(path.clone());
-            }
-        }
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }
     }
 }
 
-fn remove_socket(path: PathBuf) {
-    if let Err(error) = std::fs::remove_file(&path) {
-        tracing::warn!("{} could not be removed: {error}", path.display());
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!("{} could not be removed: {error}", self.0.display());
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 
 use super::live::{Capacity, Ledger};
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
-use super::{Gateway, StartError};
+use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
 use crate::log::AccessLog;
 use crate::net::{ListenOptions, bind, local};
@@ -30,7 +30,8 @@ impl Gateway {
     pub fn start(snapshot: &Snapshot) -> Result<Self, StartError> {
         let workers = snapshot.process.workers.unwrap_or_else(cores);
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
-        let sockets = bind_all(snapshot, workers)?;
+        let mut sockets = bind_all(snapshot, workers)?;
+        let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();
         let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
         let most = most_sessions(snapshot, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
@@ -47,7 +48,15 @@ impl Gateway {
         let ledger = shared.ledger.clone();
         control.spawn(async move { ledger.summarise().await });
         let threads = start_workers(&shared, workers, sockets, &told).map_err(StartError::Thread)?;
-        Ok(Self { phase, shared, bound, shutdown_timeout: snapshot.process.shutdown_timeout, threads, control: Some(control) })
+        Ok(Self {
+            phase,
+            shared,
+            bound,
+            shutdown_timeout: snapshot.process.shutdown_timeout,
+            threads,
+            control: Some(control),
+            _files: files,
+        })
     }
 }
 
@@ -56,6 +65,7 @@ struct Listening {
     listener: Arc<Listener>,
     address: ListenAddress,
     sockets: Vec<OwnedFd>,
+    file: Option<SocketFile>,
 }
 
 fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Vec<Listening>, StartError> {
@@ -72,7 +82,11 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Vec<Listening>, Start
                 sockets => sockets.map_err(to_error)?,
             };
             let address = real_address(address, &sockets);
-            bound.push(Listening { listener: listener.clone(), address, sockets });
+            let file = match &address {
+                ListenAddress::Unix(path) => Some(SocketFile(path.clone())),
+                ListenAddress::Ip(_) => None,
+            };
+            bound.push(Listening { listener: listener.clone(), address, sockets, file });
         }
     }
     Ok(bound)
