@@ -143,3 +143,18 @@ async fn more_connections_than_descriptors_allow_are_not_promised() {
     let gate = Process::start(&routes).await;
     assert!(gate.log().contains("max_connections = 1000000000 needs more descriptors"), "{}", gate.log());
 }
+
+#[tokio::test]
+async fn at_max_connections_the_log_says_so_once() {
+    let mut by_hand = ByHand::start().await;
+    let gate = Process::start(&routes(&[("api.test", &by_hand.server)], "[process]\nmax_connections = 1\nworkers = 1")).await;
+    let _first = by_hand.join(gate.address()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut client = gate.connect().await;
+        client.write_all(&hello("api.test")).await.unwrap();
+        waiting.push(client);
+    }
+    gate.says("max_connections = 1 is reached: connections wait").await;
+    assert_eq!(gate.log().matches("is reached").count(), 1, "{}", gate.log());
+}

@@ -33,6 +33,11 @@ impl Capacity {
         Arc::new(Self { most, open: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
     }
 
+    /// How many there may be.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
     /// How many sessions are open.
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
@@ -133,12 +138,12 @@ impl Ledger {
         CloseReason::REFUSALS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Says what the lack of descriptors does; once in a while, whoever notices.
-    pub(super) fn complain(&self, listener: &str, consequence: &str, error: &dyn Display) {
+    /// Says what a lack of room does; once in a while, whoever notices.
+    pub(super) fn complain(&self, listener: &str, consequence: &str, cause: &dyn Display) {
         let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|at| at.elapsed() >= QUIET) {
             *last = Some(Instant::now());
-            tracing::error!(listener, "out of descriptors, {consequence}: {error}");
+            tracing::error!(listener, "{cause}: {consequence}");
         }
     }
 
@@ -172,7 +177,9 @@ impl Ledger {
         let detail = ended.detail.as_deref().unwrap_or_default();
         match ended.reason {
             // As many as come, and all for one cause: the summary counts them.
-            CloseReason::NoDescriptor => self.complain(&session.listener, "connections are turned away", &detail),
+            CloseReason::NoDescriptor => {
+                self.complain(&session.listener, "connections are turned away", &format_args!("out of descriptors: {detail}"))
+            }
             reason => note(session, reason, detail),
         }
     }

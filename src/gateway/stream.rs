@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::farewell;
 use super::live::Live;
@@ -18,7 +18,7 @@ use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Destination, ForwardRules, Listener, Pool, Target};
-use crate::upstream::{Balance, ConnectError, Connected, ResolveError, ServerLine, Upstream};
+use crate::upstream::{Balance, ConnectError, ConnectLimits, Connected, ResolveError, ServerLine, Upstream};
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
@@ -50,17 +50,28 @@ fn set_up<'s>(
             Action::Reject(alert) => return Err(CloseReason::Rejected(*alert).into()),
             Action::Respond(text) => return Err(respond(client, text, target, session).await),
         };
-        let pool = destination.pool(session, worker).await?;
-        session.upstream = Some(pool.upstream.name().clone());
-        let key = pool.key(session);
         // A client that gives up meanwhile takes no server's connection.
         let server = tokio::select! {
             biased;
-            connected = pool.upstream.connect(&key, &read, &target.limits.connect, session) => connected?,
+            connected = connect(destination, &read, &target.limits.connect, session, worker) => connected?,
             () = client.broken() => return Err(CloseReason::ClientReset.into()),
         };
         Ok(Joined { server, first: read, limits: target.limits.relay })
     })
+}
+
+/// Finds the upstream, and connects to one of its servers.
+async fn connect(
+    destination: &Destination,
+    first: &[u8],
+    limits: &ConnectLimits,
+    session: &mut Session,
+    worker: &Worker,
+) -> Result<Connected, Refusal> {
+    let pool = destination.pool(limits.connect_timeout, session, worker).await?;
+    session.upstream = Some(pool.upstream.name().clone());
+    let key = pool.key(session);
+    Ok(pool.upstream.connect(&key, first, limits, session).await?)
 }
 
 /// Reads the first bytes, if this listener looks at them, and notes what they are.
@@ -151,8 +162,8 @@ async fn respond(client: &Socket, text: &Text, target: &Target, session: &mut Se
 }
 
 impl Destination {
-    /// The upstream of a session; one that a template names is found or made now.
-    async fn pool(&self, session: &Session, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
+    /// The upstream of a session; one that a template names is found or made now, within the limit.
+    async fn pool(&self, limit: Duration, session: &Session, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
         match self {
             Self::Pool(pool) => Ok(pool.clone()),
             Self::Template(template, rules) => {
@@ -161,7 +172,7 @@ impl Destination {
                 let text = String::from_utf8_lossy(&text);
                 match worker.pools().get(&*text) {
                     Some(pool) => Ok(pool.clone()),
-                    None => made_pool(&text, rules, worker).await,
+                    None => made_pool(&text, rules, limit, worker).await,
                 }
             }
         }
@@ -169,12 +180,14 @@ impl Destination {
 }
 
 /// An upstream for one session, of the address that a template gave.
-async fn made_pool(text: &str, rules: &ForwardRules, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
+async fn made_pool(text: &str, rules: &ForwardRules, limit: Duration, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
     let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
     let address = Address::parse(text).map_err(|error| unresolved(format!("{text:?} is no upstream and no address: {error}")))?;
     let resolved = match address {
         Address::Name(name, port) => {
-            let addresses = worker.resolver().resolve(&name).await.map_err(|error: ResolveError| unresolved(error.to_string()))?;
+            let looked_up = timeout(limit, worker.resolver().resolve(&name)).await;
+            let looked_up = looked_up.map_err(|_| unresolved(format!("{name} was not resolved within {limit:?}")))?;
+            let addresses = looked_up.map_err(|error: ResolveError| unresolved(error.to_string()))?;
             addresses.into_iter().map(|ip| Address::Ip((ip, port).into())).collect()
         }
         written => vec![written],

@@ -163,7 +163,9 @@ impl Worker {
             self.phase.set(*phase.borrow_and_update());
             self.told.notify_waiters();
             if phase.changed().await.is_err() {
-                return;
+                // Nobody is left who could say anything: the gateway is gone, or its start failed halfway.
+                self.phase.set(Phase::Cut(CloseReason::Stopped));
+                return self.told.notify_waiters();
             }
         }
     }
@@ -183,15 +185,10 @@ impl Worker {
                 accepted = acceptor.accept() => accepted,
             };
             match accepted {
-                Ok((socket, client)) => {
-                    let permit = tokio::select! {
-                        biased;
-                        permit = self.shared.capacity.take() => permit,
-                        // The door must close although nobody else can be let in.
-                        () = self.draining() => break,
-                    };
-                    self.pass_on(&mut hands, socket, client, permit);
-                }
+                Ok((socket, client)) => match self.permit(&hands.listener).await {
+                    Some(permit) => self.pass_on(&mut hands, socket, client, permit),
+                    None => break,
+                },
                 Err(error) => self.wait_after(&error, &hands.listener).await,
             }
         }
@@ -199,6 +196,24 @@ impl Worker {
         while let Some((socket, client)) = acceptor.accept_waiting() {
             let Some(permit) = self.shared.capacity.try_take() else { break };
             self.pass_on(&mut hands, socket, client, permit);
+        }
+    }
+
+    /// The right to one more session, as soon as there is room; none if the door is to close before.
+    async fn permit(&self, listener: &Listener) -> Option<Permit> {
+        if let Some(permit) = self.shared.capacity.try_take() {
+            return Some(permit);
+        }
+        let most = self.shared.capacity.most();
+        self.shared.ledger.complain(
+            &listener.name,
+            "connections wait until a session ends",
+            &format_args!("max_connections = {most} is reached"),
+        );
+        tokio::select! {
+            biased;
+            permit = self.shared.capacity.take() => Some(permit),
+            () = self.draining() => None,
         }
     }
 
@@ -238,7 +253,11 @@ impl Worker {
     /// After an accept that failed: out of descriptors, a session that ends helps, and nothing else does.
     async fn wait_after(&self, error: &io::Error, listener: &Listener) {
         if is_out_of_descriptors(error) {
-            self.shared.ledger.complain(&listener.name, "connections wait to be accepted until a session ends", error);
+            self.shared.ledger.complain(
+                &listener.name,
+                "connections wait until a session ends",
+                &format_args!("out of descriptors: {error}"),
+            );
             // Whoever else holds descriptors does not tell when it frees one, hence the bound.
             let _ = timeout(RETRY_ACCEPT, self.shared.capacity.one_less()).await;
         } else {

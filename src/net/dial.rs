@@ -36,22 +36,23 @@ pub async fn dial_unix(path: &Path, first: &[u8]) -> io::Result<(Socket, usize)>
     finish(socket, Peer::Unix, first).await
 }
 
-/// Whether a call failed because the process or the machine has no descriptor left: our fault, not the server's.
+/// Whether a call failed because the process or the machine has no descriptor left, or may watch no more of them
+/// (epoll_ctl(2)): our fault, not the server's.
 #[must_use]
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::ENOSPC))
 }
 
 /// Waits for the connection, and sends the first bytes.
 async fn finish(socket: OwnedFd, other: Peer, first: &[u8]) -> io::Result<(Socket, usize)> {
     let socket = Socket::connecting(socket, other)?;
     socket.connected().await;
-    if first.is_empty() {
-        sockopt::socket_error(&socket)??;
-        return Ok((socket, 0));
-    }
     // A connect that failed says so to the first write, which saves the call that would ask for it.
-    match send(&socket, first, SendFlags::NOSIGNAL) {
+    let sent = match first {
+        [] => sockopt::socket_error(&socket)?.map(|()| 0),
+        first => send(&socket, first, SendFlags::NOSIGNAL),
+    };
+    match sent {
         Ok(length) => Ok((socket, length)),
         // There was a connection, and the server reset it at once: what becomes of that is found out later.
         Err(Errno::CONNRESET | Errno::PIPE | Errno::AGAIN) => Ok((socket, 0)),

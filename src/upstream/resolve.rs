@@ -10,6 +10,7 @@ use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::Upstream;
@@ -121,9 +122,20 @@ impl Resolver {
 
     async fn look_up(&self, name: &Hostname) -> Result<Answer, ResolveError> {
         let (resolver, asked) = (self.resolver.clone(), name.as_str().to_owned());
-        let looked_up = self.runtime.spawn(async move { resolver.lookup_ip(asked).await }).await;
+        // Whoever no longer waits, or may wait no longer, leaves no look-up behind.
+        let mut looking_up = AbortOnDrop(self.runtime.spawn(async move { resolver.lookup_ip(asked).await }));
+        let looked_up = (&mut looking_up.0).await;
         let found = looked_up.map_err(|_| ResolveError::Stopping)?.map_err(|source| ResolveError::LookUp { name: name.clone(), source })?;
         Ok(Answer { addresses: found.iter().collect(), until: Instant::from_std(found.valid_until()) })
+    }
+}
+
+/// A task that ends with the one that waits for it.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

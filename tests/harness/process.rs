@@ -1,7 +1,7 @@
 //! The real binary: for signals, exit status, descriptor limits, and what the kernel says that it uses.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -29,7 +29,19 @@ impl Process {
 
     /// Runs it, and waits until it listens. `{folder}` in the text stands for a folder of its own.
     pub async fn start(routes: &str) -> Self {
-        let mut process = Self::spawn(&[], routes);
+        Self::start_by(&[], routes).await
+    }
+
+    /// The same with a resolv.conf of its own, which takes root.
+    pub async fn start_with_name_server(name_server: IpAddr, routes: &str) -> Self {
+        let script = format!("echo nameserver {name_server} >$0 && mount --bind $0 /etc/resolv.conf && exec \"$@\"");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("resolv.conf");
+        Self::start_by(&["unshare", "--mount", "sh", "-c", &script, file.to_str().unwrap()], routes).await
+    }
+
+    async fn start_by(wrapper: &[&str], routes: &str) -> Self {
+        let mut process = Self::spawn(wrapper, routes);
         let child = &mut process.child;
         let log = process.folder.path().join(LOG);
         let wait = async {
