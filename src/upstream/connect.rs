@@ -1,6 +1,7 @@
 //! From an upstream to a connected server: pick, dial, count the failure, try the next (nginx's `proxy_next_upstream`).
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
@@ -135,12 +136,13 @@ impl Upstream {
 }
 
 async fn dial(lease: &Lease, first: &[u8], limit: Duration) -> Result<(Socket, usize), TryError> {
-    let dialled = async {
+    // Pinned here: a future that is handed on by value takes its room twice.
+    let dialled = pin!(async {
         match lease.endpoint() {
             Endpoint::Ip(address) => dial_tcp(*address, first).await,
             Endpoint::Unix(path) => dial_unix(path, first).await,
         }
-    };
+    });
     match timeout(limit, dialled).await {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(source)) => Err(TryError::Failed { address: lease.address_text().clone(), source }),
