@@ -33,7 +33,7 @@ enum Command {
     Run(Configuration),
     /// Run an example: a gateway, HTTPS servers behind it, and what to try.
     ///
-    /// Needs no file, no privilege and no other program. Certificates are made under `certs/` at the first use.
+    /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
     /// Read the configuration and say everything that is wrong with it.
     Check(Configuration),
