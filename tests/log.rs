@@ -308,6 +308,15 @@ async fn a_servers_failure_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_name_that_never_resolved_has_no_last_good_address() {
+    // RFC 6761 §6.4: no resolver finds anything under `invalid`, and most do not even ask.
+    let gate = Process::start("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"nowhere.invalid:443\"\n").await;
+    gate.says("nowhere.invalid cannot be resolved: ").await;
+    let log = gate.log();
+    assert!(log.contains("; the server is left out until it resolves; ") && !log.contains("last good"), "{log}");
+}
+
+#[tokio::test]
 async fn clients_turned_away_are_summed_up_in_a_warning() {
     let gate = Process::start(&routes(&[], "")).await;
     for _ in 0..3 {
