@@ -348,6 +348,20 @@ fn a_log_that_cannot_be_opened_ends_the_start() {
 }
 
 #[tokio::test]
+async fn a_fifo_that_nobody_reads_ends_the_start() {
+    for log in ["[log]", "[access_log.a]"] {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let routes = format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"hello\"\n{log}\nfile = {fifo:?}\n");
+        let mut gate = Process::spawn(&[], &routes);
+        assert_eq!(gate.ended().await.code(), Some(1), "{log}");
+        let sentence = format!("vestibule: cannot open the log {}: nobody reads this FIFO; start its reader first\n", fifo.display());
+        assert_eq!(gate.log(), sentence, "{log}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_taken_counts_as_far_as_it_was() {
     let text = "x".repeat(16 << 20);
     let gate = Gate::start(&format!(

@@ -28,7 +28,7 @@ pub(super) enum CertificateError {
     },
     #[error("a certificate could not be made: {0}")]
     Make(#[from] rcgen::Error),
-    #[error("{}: there is no {what} in it; delete that folder and start again", .path.display())]
+    #[error("{}: there is no {what} in it; delete its folder and start again", .path.display())]
     Empty { path: PathBuf, what: &'static str },
 }
 
