@@ -177,6 +177,10 @@ fn explain(error: &io::Error, address: &ListenAddress) -> String {
         },
         Some(libc::EADDRNOTAVAIL) => "this machine has no such address (`ip address` lists those it has)".into(),
         Some(libc::EAFNOSUPPORT) => "this machine has no IPv6; write \"0.0.0.0:PORT\"".into(),
+        Some(libc::EMFILE) => {
+            "the descriptor limit is reached; raise it (`ulimit -n`, LimitNOFILE=), or set fewer workers: each has a socket of its own"
+                .into()
+        }
         Some(libc::ENOENT) => "its folder does not exist".into(),
         _ => error.to_string(),
     }
