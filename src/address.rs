@@ -132,7 +132,7 @@ impl fmt::Display for Address {
 }
 
 impl ListenAddress {
-    /// Reads where to listen: `"0.0.0.0:443"`, `"[::1]:443"`, `":443"` for both families, `"127.0.0.1:7000-7009"`, `"unix:/path"`.
+    /// Reads where to listen: `"0.0.0.0:443"`, `"[::1]:443"`, `":443"` or `"*:443"` for both families, `"127.0.0.1:7000-7009"`, `"unix:/path"`.
     ///
     /// # Errors
     /// When it is none of these, or a port range runs backwards.
@@ -274,6 +274,7 @@ mod tests {
     fn one_listen_may_stand_for_many() {
         let all = |text| ListenAddress::parse(text).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(all(":443"), ["0.0.0.0:443", "[::]:443"]);
+        assert_eq!(all("*:443"), all(":443"));
         assert_eq!(all("127.0.0.1:7000-7002"), ["127.0.0.1:7000", "127.0.0.1:7001", "127.0.0.1:7002"]);
         assert_eq!(all("unix:/run/v.sock"), ["unix:/run/v.sock"]);
         assert_eq!(ListenAddress::parse("1.2.3.4:9-8"), Err(AddressError::Backwards(9, 8)));

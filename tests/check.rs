@@ -113,6 +113,17 @@ fn what_set_and_the_environment_break_names_them() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_written_says_so() {
+    let folder = Folder::with(GOOD);
+    let mut command = folder.vestibule(&["check"]);
+    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let output = command.stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let sentence = "vestibule: standard output cannot be written: No space left on device (os error 28)\n";
+    assert_eq!((output.status.code(), &*err), (Some(1), sentence));
+}
+
+#[test]
 fn help_mentions_every_command() {
     let help = Folder::empty().run(&["--help"]);
     assert_eq!(help.status, Some(0));

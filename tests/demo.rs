@@ -1,4 +1,4 @@
-//! `vestibule demo` in an empty folder, as a new user meets it. Its ports are fixed, so there is one test alone.
+//! `vestibule demo` in an empty folder, as a new user meets it. Its ports are fixed, so one test alone gets as far as them.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -62,6 +62,10 @@ fn the_demo_shows_each_way_through_and_ends_cleanly() {
         return;
     }
     let folder = Folder::empty();
+    std::fs::create_dir(folder.path("certs")).unwrap();
+    for file in ["certs/ca.pem", "certs/shop.pem", "certs/shop.key"] {
+        folder.write(file, "the user's own");
+    }
     let mut demo = Demo::start(&folder);
     let greeting = demo.lines_until("One line per session");
     let pasted: Vec<_> = greeting.iter().filter(|line| line.trim_start().starts_with("curl ")).collect();
@@ -75,10 +79,27 @@ fn the_demo_shows_each_way_through_and_ends_cleanly() {
         assert!(live.contains(seen), "the session of {line}: {live}");
     }
     assert_keys_are_private(&folder);
+    for file in ["certs/ca.pem", "certs/shop.pem", "certs/shop.key"] {
+        assert_eq!(std::fs::read_to_string(folder.path(file)).unwrap(), "the user's own", "{file}");
+    }
     assert_a_second_one_says_which_port_is_taken(&folder);
     assert_eq!(demo.interrupt(), Some(0));
     let rest: Vec<_> = demo.lines.iter().collect();
     assert!(rest.is_empty(), "nothing is said on standard output after the last session: {rest:?}");
+}
+
+#[test]
+fn a_demo_that_cannot_keep_certificates_says_where_to_run_it() {
+    let folder = Folder::empty();
+    folder.write("certs", "a file");
+    let found = folder.run(&["demo"]);
+    assert_eq!((found.status, found.out.as_str()), (Some(1), ""));
+    assert_eq!(found.err.lines().count(), 1, "{}", found.err);
+    let (begin, end) = (
+        "vestibule: the demo keeps its certificates in a folder that it makes: certs/demo: ",
+        "; run it in a folder that you can write to\n",
+    );
+    assert!(found.err.starts_with(begin) && found.err.ends_with(end), "{}", found.err);
 }
 
 /// Each curl line that is printed: the host in it, what curl says, what the line of the session says. Who was first to
@@ -101,7 +122,7 @@ fn paste(folder: &Folder, line: &str) -> Command {
 }
 
 fn assert_keys_are_private(folder: &Folder) {
-    let files: Vec<_> = std::fs::read_dir(folder.path("certs")).unwrap().map(|file| file.unwrap()).collect();
+    let files: Vec<_> = std::fs::read_dir(folder.path("certs/demo")).unwrap().map(|file| file.unwrap()).collect();
     let keys: Vec<_> = files.iter().filter(|file| file.path().extension().is_some_and(|extension| extension == "key")).collect();
     assert!(!keys.is_empty());
     for key in keys {

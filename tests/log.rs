@@ -308,6 +308,15 @@ async fn a_servers_failure_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_name_that_never_resolved_has_no_last_good_address() {
+    // RFC 6761 §6.4: no resolver finds anything under `invalid`, and most do not even ask.
+    let gate = Process::start("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"nowhere.invalid:443\"\n").await;
+    gate.says("nowhere.invalid cannot be resolved: ").await;
+    let log = gate.log();
+    assert!(log.contains("; the server is left out until it resolves; ") && !log.contains("last good"), "{log}");
+}
+
+#[tokio::test]
 async fn clients_turned_away_are_summed_up_in_a_warning() {
     let gate = Process::start(&routes(&[], "")).await;
     for _ in 0..3 {
@@ -336,6 +345,20 @@ fn a_log_that_cannot_be_opened_ends_the_start() {
     let text = "[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"hello\"\n[access_log.a]\nfile = \"/nonexistent/log\"\n";
     let error = Gateway::start(&compile(text)).err().unwrap();
     assert!(error.to_string().starts_with("cannot open the log /nonexistent/log: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_fifo_that_nobody_reads_ends_the_start() {
+    for log in ["[log]", "[access_log.a]"] {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let routes = format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"hello\"\n{log}\nfile = {fifo:?}\n");
+        let mut gate = Process::spawn(&[], &routes);
+        assert_eq!(gate.ended().await.code(), Some(1), "{log}");
+        let sentence = format!("vestibule: cannot open the log {}: nobody reads this FIFO; start its reader first\n", fifo.display());
+        assert_eq!(gate.log(), sentence, "{log}");
+    }
 }
 
 #[tokio::test]

@@ -39,6 +39,10 @@ upstream = "web"
 host = '([a-z]+)\.to\.example\.com'
 upstream = "$1.internal:443"
 
+[[routes.dmz.patterns]]
+host = '([0-9.]+)\.on\.example\.com'
+upstream = "$1:443"
+
 [upstream.web]
 servers = ["10.0.0.11:443", { address = "10.0.0.12:443", backup = true }, { address = "10.0.0.13:443", down = true }, "web.internal:443"]
 
@@ -119,9 +123,34 @@ x.to.example.com from 127.0.0.1 on https
   exact                no entry
   pattern 2            WINS, 1=x                              routes.toml:31
   default              not asked
-  -> the address x.internal:443, passed through, unless that is the gateway itself or its links; idle 10s ([defaults], line 2), connect 60s (built in)
+  -> the address x.internal:443, looked up by DNS and passed through, unless that is the gateway itself or its links; idle 10s ([defaults], line 2), connect 60s (built in)
 ";
     assert_eq!(told(&["--sni", "x.to.example.com"]), expected);
+}
+
+#[test]
+fn a_rendered_address_is_judged_as_traffic_is() {
+    let last = |name: &str| told(&["--sni", name]).lines().last().unwrap().to_owned();
+    let limits = "idle 10s ([defaults], line 2), connect 60s (built in)";
+    assert_eq!(last("192.0.2.1.on.example.com"), format!("  -> the address 192.0.2.1:443, passed through; {limits}"));
+    assert_eq!(last("127.0.0.1.on.example.com"), "  -> refused with the alert access_denied: 127.0.0.1:443 is not to be forwarded to");
+    assert_eq!(
+        last("300.0.0.1.on.example.com"),
+        "  -> closed as unresolved: \"300.0.0.1:443\" is no upstream and no address: \"300.0.0.1\" is no IP address"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_told_as_it_is_sent() {
+    let text = "$listener|$server_addr|$remote_addr|$route|$status|$close_reason|$session_time|$upstream_addr";
+    let routes = format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = '{text}'\n");
+    let heard = heard(&mut Gate::start(&routes).connect().await).await.unwrap();
+    assert_eq!(String::from_utf8(heard).unwrap(), "https|127.0.0.1|127.0.0.1|||||");
+    let told = Folder::with(&routes).run(&["route"]).out;
+    let told_port =
+        Folder::with("[listener.a]\nlisten = [\"[::1]:7100\", \":80\"]\nrespond = \"$server_addr $server_port\"\n").run(&["route"]).out;
+    assert!(told_port.ends_with("  -> answered with \"::1 7100\" and closed\n"), "{told_port}");
+    assert!(told.ends_with("  -> answered with \"https|127.0.0.1|127.0.0.1|||||\" and closed\n"), "{told}");
 }
 
 #[test]
@@ -207,7 +236,9 @@ fn named_with(name: &'static str, protocol: &'static str) -> Question {
 fn questions() -> Vec<Question> {
     let names =
         ["a.test", "A.Test.", "x.a.test", "y.x.a.test", "b.test", "c.b.test", "www.test", "www.c.test", "t1.apps.test", "apps.test"];
-    let names = names.into_iter().chain(["old.test", "local.test", "far.test", "unknown", "10.0.0.1", "xn--bcher-kva.test"]).map(named);
+    let names =
+        names.into_iter().chain(["127.0.0.1.to.test", "169.254.169.254.to.test", "300.1.1.1.to.test", "one.go.test", "nowhere.go.test"]);
+    let names = names.chain(["old.test", "local.test", "far.test", "unknown", "10.0.0.1", "xn--bcher-kva.test"]).map(named);
     let guarded = [named("guarded.test"), named_with("guarded.test", "h2"), named_with("guarded.test", "acme-tls/1")];
     let nameless = Question { asked: vec![], sent: client_hello(&Spec::default()) };
     let not_tls = Question { asked: vec!["--not-tls"], sent: b"GET / HTTP/1.1\r\n\r\n".to_vec() };
@@ -244,6 +275,12 @@ not_tls = {{ respond = "TLS only" }}
 [[routes.map.patterns]]
 host = '(?<app>[a-z0-9]+)\.apps\.test'
 upstream = "app_${{app}}"
+[[routes.map.patterns]]
+host = '(.+)\.to\.test'
+upstream = "$1:443"
+[[routes.map.patterns]]
+host = '(.+)\.go\.test'
+upstream = "$1"
 {upstreams}"#
     );
     let (folder, gate) = (Folder::with(&routes), Gate::start(&routes));

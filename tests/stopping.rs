@@ -184,6 +184,16 @@ async fn a_port_that_the_user_may_not_bind_is_said_in_one_sentence() {
 }
 
 #[tokio::test]
+async fn more_workers_than_descriptors_end_the_start_unless_the_limit_can_be_raised() {
+    let routes = listening_on("127.0.0.1:0") + "[process]\nworkers = 64\n";
+    let limited = |limit| Process::spawn(&["sh", "-c", &format!("ulimit {limit} 64; exec \"$@\""), "sh"], &routes);
+    let (said, status) = fails(limited("-n")).await;
+    assert_eq!(status, 1);
+    assert!(said.contains(": the descriptor limit is reached; raise it (`ulimit -n`, LimitNOFILE=), or set fewer workers"), "{said}");
+    limited("-Sn").says("listening on 127.0.0.1:").await;
+}
+
+#[tokio::test]
 async fn a_run_without_a_file_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let run = tokio::process::Command::new(env!("CARGO_BIN_EXE_vestibule")).arg("run").current_dir(&folder).output();

@@ -1,8 +1,9 @@
-//! A development CA and certificates under `certs/`, made at the first use. Keys stay on this machine.
+//! A development CA and certificates in a folder of their own, made at the first use. Keys stay on this machine, and
+//! nothing outside the folder is touched: a user's own certificates may lie beside it.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufReader, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
@@ -16,7 +17,10 @@ pub(super) struct Certificates {
 /// A certificate that could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateError {
-    #[error("{}: {source}", .path.display())]
+    #[error(
+        "the demo keeps its certificates in a folder that it makes: {}: {source}; run it in a folder that you can write to",
+        .path.display()
+    )]
     File {
         path: PathBuf,
         #[source]
@@ -24,7 +28,7 @@ pub(super) enum CertificateError {
     },
     #[error("a certificate could not be made: {0}")]
     Make(#[from] rcgen::Error),
-    #[error("{}: there is no {what} in it; delete the folder's files and start again", .path.display())]
+    #[error("{}: there is no {what} in it; delete its folder and start again", .path.display())]
     Empty { path: PathBuf, what: &'static str },
 }
 
@@ -49,6 +53,8 @@ impl Certificates {
         if self.ca().exists() && all.iter().all(|(name, _)| is_there(name)) {
             return Ok(());
         }
+        // What is left of another set does not go with this one, and a set counts as whole by its CA.
+        self.remove_ca()?;
         // The CA's key is never written down: what it signed is all there will be.
         let ca = CertifiedIssuer::self_signed(ca_params()?, KeyPair::generate()?)?;
         for (name, hosts) in all {
@@ -81,12 +87,23 @@ impl Certificates {
         self.folder.join(format!("{name}.key"))
     }
 
+    fn remove_ca(&self) -> Result<(), CertificateError> {
+        match fs::remove_file(self.ca()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CertificateError::File { path: self.ca(), source }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file whole or not at all, and through no link that stands in its place.
     fn write(&self, path: &Path, text: &str, mode: u32) -> Result<(), CertificateError> {
         let written = || {
-            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(mode).open(path)?;
-            // A file that was there before keeps its own mode.
-            file.set_permissions(Permissions::from_mode(mode))?;
-            file.write_all(text.as_bytes())
+            let mut unfinished = path.as_os_str().to_owned();
+            unfinished.push(".new");
+            // One that a start left which was killed may have another mode.
+            let _ = fs::remove_file(&unfinished);
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&unfinished)?;
+            file.write_all(text.as_bytes())?;
+            fs::rename(&unfinished, path)
         };
         written().map_err(|source| CertificateError::File { path: path.into(), source })
     }
@@ -117,6 +134,7 @@ const PRIVATE: u32 = 0o600;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn certificates_are_made_once_and_keys_are_private() {
@@ -130,6 +148,25 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         certificates.make(&all).unwrap();
         assert_eq!(certificates.load("web").unwrap().0, before.0, "the second use changes nothing");
+    }
+
+    #[test]
+    fn an_incomplete_set_is_made_anew_and_nothing_is_written_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, precious) = (folder.path().join("own"), folder.path().join("precious"));
+        fs::write(&precious, "precious").unwrap();
+        let certificates = Certificates::in_folder(&own).unwrap();
+        let all: [(&str, &[&str]); 2] = [("web", &["web.test"]), ("api", &["api.test"])];
+        certificates.make(&all).unwrap();
+        let before = certificates.load("api").unwrap();
+        fs::remove_file(own.join("web.key")).unwrap();
+        std::os::unix::fs::symlink(&precious, own.join("web.key")).unwrap();
+        fs::remove_file(certificates.ca()).unwrap();
+        certificates.make(&all).unwrap();
+        assert_ne!(certificates.load("api").unwrap().0, before.0, "signed by the new CA");
+        assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+        let left: Vec<_> = fs::read_dir(&own).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 5, "nothing unfinished: {left:?}");
     }
 
     #[test]

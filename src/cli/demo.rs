@@ -29,7 +29,7 @@ pub(super) fn demo() -> Result<(), Failure> {
     let loaded = config::parse("routes.toml", EXAMPLE, &[], []).map_err(Failure::Configuration)?;
     let snapshot = Snapshot::compile(loaded).map_err(Failure::Configuration)?;
     log::start(&snapshot.log).map_err(Failure::run)?;
-    let certificates = Certificates::in_folder(Path::new("certs")).map_err(Failure::run)?;
+    let certificates = Certificates::in_folder(Path::new(CERTIFICATES)).map_err(Failure::run)?;
     certificates.make(SERVERS).map_err(Failure::run)?;
     let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Failure::run)?;
     servers.block_on(start_servers(&snapshot, &certificates))?;
@@ -107,6 +107,9 @@ const TRY: [(&str, &str); 6] = [
     ("else.demo.localhost", "the default"),
     ("old.demo.localhost", "refused with a TLS alert"),
 ];
+
+/// Where the demo keeps its certificates. Not `certs/` itself, where people have their own.
+const CERTIFICATES: &str = "certs/demo";
 
 /// How long a client may take to close its side.
 const LINGER: Duration = Duration::from_secs(1);

@@ -8,12 +8,13 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::{Configuration, Failure, limits, print};
+use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
-use crate::snapshot::{Action, Destination, Guards, Listener, Pool, Snapshot, Target};
+use crate::snapshot::{Action, Destination, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
 use crate::upstream::Balance;
 use crate::variables::render;
 
@@ -189,7 +190,8 @@ impl Told<'_> {
     /// The session as the gateway would see it, for templates and hash keys.
     fn session(&self, hello: Option<&ClientHello>, considered: &[Considered<'_, Vec<Target>>]) -> Session {
         let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
-        let mut session = Session::new(0, self.listener.name.clone(), client, Peer::Unix, Instant::now(), SystemTime::now());
+        let local = self.listener.addresses.first().map_or(Peer::Unix, local);
+        let mut session = Session::new(0, self.listener.name.clone(), client, local, Instant::now(), SystemTime::now());
         if let Some(hello) = hello {
             session.note_hello(hello.protocol(), &hello.alpn_text(), hello.ech);
             if let ServerName::Host { sent, .. } = &hello.server_name {
@@ -197,7 +199,8 @@ impl Told<'_> {
             }
         }
         let winner = considered.iter().find(|rule| rule.verdict == Verdict::Wins);
-        session.route = winner.and_then(|rule| rule.entry).map(|entry| entry.written.clone());
+        let route = winner.and_then(|rule| rule.entry).map(|entry| entry.written.clone());
+        session.route = route.filter(|_| self.listener.map.is_some());
         if let Some(captures) = winner.and_then(|rule| rule.captures.as_ref()) {
             session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
         }
@@ -230,10 +233,7 @@ impl Told<'_> {
                 let text = String::from_utf8_lossy(&text).into_owned();
                 match self.snapshot.pools.get(&*text) {
                     Some(pool) => self.forward(&pool.clone(), limits, session),
-                    None => {
-                        let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
-                        self.line(format_args!("  -> the address {text}, passed through{guarded}; {limits}"));
-                    }
+                    None => self.address(&text, rules, limits),
                 }
             }
             Action::Reject(None) => self.line(format_args!("  -> closed, as the entry says")),
@@ -247,6 +247,19 @@ impl Told<'_> {
                 let answer = String::from_utf8_lossy(&answer).into_owned();
                 self.line(format_args!("  -> answered with {answer:?} and closed"));
             }
+        }
+    }
+
+    /// A template's text that is no upstream's name. Nothing is looked up here.
+    fn address(&mut self, text: &str, rules: &ForwardRules, limits: &str) {
+        match Address::parse(text) {
+            Err(error) => self.line(format_args!("  -> closed as unresolved: {text:?} is no upstream and no address: {error}")),
+            Ok(Address::Name(..)) => {
+                let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
+                self.line(format_args!("  -> the address {text}, looked up by DNS and passed through{guarded}; {limits}"));
+            }
+            Ok(address) if rules.allow_address(&address) => self.line(format_args!("  -> the address {text}, passed through; {limits}")),
+            Ok(_) => self.line(format_args!("  -> refused with the alert access_denied: {text} is not to be forwarded to")),
         }
     }
 
@@ -278,6 +291,14 @@ impl Told<'_> {
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to memory cannot fail.
         let _ = writeln!(self.text, "{line}");
+    }
+}
+
+/// The gateway's end of a connection to this address.
+fn local(address: &ListenAddress) -> Peer {
+    match address {
+        ListenAddress::Ip(ip) => Peer::Ip(*ip),
+        ListenAddress::Unix(_) => Peer::Unix,
     }
 }
 

@@ -33,7 +33,7 @@ enum Command {
     Run(Configuration),
     /// Run an example: a gateway, HTTPS servers behind it, and what to try.
     ///
-    /// Needs no file, no privilege and no other program. Certificates are made under `certs/` at the first use.
+    /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
     /// Read the configuration and say everything that is wrong with it.
     Check(Configuration),
@@ -180,7 +180,9 @@ fn say(text: &str) {
 /// Prints a command's answer. A reader that went away early, as `head` does, has what it wanted.
 fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::run(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Run(format!("standard output cannot be written: {error}")))
+        }
         _ => Ok(()),
     }
 }

@@ -29,11 +29,13 @@ impl Gateway {
     /// was accepted then.
     pub fn start(snapshot: &Snapshot) -> Result<Self, StartError> {
         let workers = snapshot.process.workers.unwrap_or_else(cores);
+        // Before anything is opened: many workers have many sockets.
+        let limit = raise_descriptor_limit();
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
         let mut sockets = bind_all(snapshot, workers)?;
         let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();
         let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
-        let most = most_sessions(snapshot, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
+        let most = most_sessions(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
         let resolver = Resolver::new(control.handle().clone())?;
         resolve_names(snapshot, &resolver);
@@ -163,8 +165,7 @@ fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSe
 
 /// How many sessions there may be. Each takes two descriptors, and some are kept for everything else. So does each
 /// listening socket: its own, and that of a client which waits for its turn.
-fn most_sessions(snapshot: &Snapshot, workers: usize, listening: usize) -> Result<usize, StartError> {
-    let limit = raise_descriptor_limit();
+fn most_sessions(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -> Result<usize, StartError> {
     let kept = RESERVED_DESCRIPTORS + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
     let spare = limit.saturating_sub(kept) / 2;
     let fits = usize::try_from(spare).unwrap_or(usize::MAX);

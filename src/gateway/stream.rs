@@ -111,7 +111,8 @@ fn note_first(first: &First, session: &mut Session) {
 fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Session) -> Result<&'l Target, Refusal> {
     let refused = if matches!(first, Some(First::NotTls)) { CloseReason::NotTls } else { CloseReason::NoRoute };
     let found = listener.routes.lookup(first_name(listener, first)).ok_or(refused)?;
-    session.route = Some(found.entry.written.clone());
+    // One without a map has a default that nobody wrote.
+    session.route = listener.map.is_some().then(|| found.entry.written.clone());
     if let Some(captures) = found.captures {
         session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
     }

@@ -1,13 +1,13 @@
 //! Where lines go. A line is one write, so that lines of several workers never mix and none is split.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::LogError;
+use super::{LogError, open};
 
 /// Where an access log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,7 @@ impl Sink {
     pub(super) fn open(output: &Output) -> Result<Self, LogError> {
         let to = match output {
             Output::Stdout => To::Stdout,
-            Output::File(path) => {
-                let opened = OpenOptions::new().create(true).append(true).open(path);
-                To::File(opened.map_err(|source| LogError { path: path.clone(), source })?)
-            }
+            Output::File(path) => To::File(open(path)?),
         };
         Ok(Self { to, lost: AtomicU64::new(0) })
     }

@@ -167,7 +167,7 @@ pub fn local(socket: &OwnedFd) -> io::Result<Peer> {
 /// One sentence with the way out, for the mistakes that are made at a first start.
 fn explain(error: &io::Error, address: &ListenAddress) -> String {
     match error.raw_os_error() {
-        Some(libc::EADDRINUSE) => format!("another process listens there ({})", finder(address)),
+        Some(libc::EADDRINUSE) => in_the_way(address),
         Some(libc::EACCES) => match address {
             ListenAddress::Ip(ip) => format!(
                 "ports below 1024 need root or CAP_NET_BIND_SERVICE (sudo setcap cap_net_bind_service=+ep vestibule), or choose a port such as {}",
@@ -177,8 +177,25 @@ fn explain(error: &io::Error, address: &ListenAddress) -> String {
         },
         Some(libc::EADDRNOTAVAIL) => "this machine has no such address (`ip address` lists those it has)".into(),
         Some(libc::EAFNOSUPPORT) => "this machine has no IPv6; write \"0.0.0.0:PORT\"".into(),
+        Some(libc::EMFILE) => {
+            "the descriptor limit is reached; raise it (`ulimit -n`, LimitNOFILE=), or set fewer workers: each has a socket of its own"
+                .into()
+        }
         Some(libc::ENOENT) => "its folder does not exist".into(),
         _ => error.to_string(),
+    }
+}
+
+/// What has the address already. The kernel has one error for whatever stands at a unix socket's path.
+fn in_the_way(address: &ListenAddress) -> String {
+    let found = match address {
+        ListenAddress::Unix(path) => std::fs::symlink_metadata(path).ok().map(|file| file.file_type()),
+        ListenAddress::Ip(_) => None,
+    };
+    match found {
+        Some(kind) if kind.is_dir() => "there is a folder; choose a path in it, or another one".into(),
+        Some(kind) if !kind.is_socket() => "there is a file that is no socket; remove it, or choose another path".into(),
+        _ => format!("another process listens there ({})", finder(address)),
     }
 }
 
@@ -232,7 +249,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "precious").unwrap();
-        assert!(bind(&ListenAddress::Unix(path.clone()), &options(1)).is_err());
+        let error = bind(&ListenAddress::Unix(path.clone()), &options(1)).unwrap_err().to_string();
+        assert!(error.ends_with(": there is a file that is no socket; remove it, or choose another path"), "{error}");
         assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
+        let error = bind(&ListenAddress::Unix(folder.path().into()), &options(1)).unwrap_err().to_string();
+        assert!(error.ends_with(": there is a folder; choose a path in it, or another one"), "{error}");
     }
 }

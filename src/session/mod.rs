@@ -39,7 +39,7 @@ pub struct Session {
     pub tls_version: Option<&'static str>,
     /// Whether the hello offered ECH: its name is then the outer, public one.
     pub ech: bool,
-    /// `$route`: the entry that won, as it is written.
+    /// `$route`: the entry of the map that won, as it is written.
     pub route: Option<Arc<str>>,
     /// What the winning pattern's groups took; the first is the whole name.
     pub captures: Vec<Capture>,

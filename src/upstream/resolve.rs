@@ -92,22 +92,20 @@ impl Resolver {
 
     async fn follow_name(&self, upstream: &Upstream, line: usize, name: &Hostname, resolved: Sender<()>) {
         let mut first = Some(resolved);
-        let mut failing = false;
+        let (mut failing, mut known) = (false, false);
         loop {
             let answer = self.look_up(name).await;
             let wait = match answer {
                 Ok(answer) => {
                     upstream.set_addresses(line, &answer.addresses);
-                    failing = false;
+                    (failing, known) = (false, true);
                     answer.until.saturating_duration_since(Instant::now()).clamp(SHORTEST_TTL, LONGEST_TTL)
                 }
                 Err(ResolveError::Stopping) => return,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(
-                            upstream = &**upstream.name(),
-                            "{error}; the last good addresses stay, the next look-up is in {RETRY:?}"
-                        );
+                        let left = if known { "the last good addresses stay" } else { "the server is left out until it resolves" };
+                        tracing::warn!(upstream = &**upstream.name(), "{error}; {left}; the next look-up is in {RETRY:?}");
                     }
                     RETRY
                 }
