@@ -61,6 +61,10 @@ impl Layer {
         let text = assignment(&path.join("."), value);
         let (document, _) = DeTable::parse_recoverable(&text);
         let layer = Self::new(Origin::Given { by: Place::Environment(written.clone()), text: text.clone() }, document.get_ref());
+        if layer.values.is_empty() {
+            refuse("this key has too many parts".into(), format!("{PREFIX}LOG__LEVEL sets level of [log]"));
+            return None;
+        }
         if !layer.sets_single_values() {
             refuse("the environment sets single values only".into(), "--set takes lists and tables".into());
             return None;

@@ -23,6 +23,7 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
     let mut read_up_to = None;
     for _ in 0..MOST_ROUNDS {
         found.sort_by_key(start);
+        found.dedup();
         without_echoes(&mut found);
         for error in found.iter().filter(|error| start(error) > read_up_to) {
             note(source, error, &mut diagnostics);
@@ -36,7 +37,27 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
         text.replace_range(line.clone(), &" ".repeat(line.len()));
         found = DeTable::parse_recoverable(&text).1;
     }
+    if diagnostics.is_empty() {
+        without_place(source, &found, &mut diagnostics);
+    }
     diagnostics
+}
+
+/// The parser does not say where a key has too many parts.
+fn without_place(source: &Arc<Source>, found: &[Error], diagnostics: &mut Diagnostics) {
+    let message = found.first().map_or("it can't be read", Error::message);
+    let mut lines = source.text().split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    match lines.find(|(_, line)| line.matches('.').count() >= MOST_PARTS) {
+        Some((start, line)) if message == "recursion limit" => {
+            let span = start + indent(line)..start + line.trim_end().len();
+            let place = Place::File { source: Arc::clone(source), span };
+            diagnostics.error(place, format!("this key has more than {MOST_PARTS} parts")).label("a host name stands in quotes");
+        }
+        _ => drop(diagnostics.error(Place::Whole, format!("this is not TOML: {message}"))),
+    }
 }
 
 fn start(error: &Error) -> Option<usize> {
@@ -122,6 +143,9 @@ fn key_around(text: &str, part: &Range<usize>) -> Range<usize> {
 const UNQUOTED_VALUE: [&str; 6] =
     ["string values must be quoted", "invalid float", "invalid boolean", "invalid integer", "invalid date", "integers with"];
 const UNQUOTED_KEY: [&str; 2] = ["invalid unquoted key", "unquoted keys cannot be empty"];
+
+/// What the parser takes no more of.
+const MOST_PARTS: usize = 80;
 
 /// Each round reads the file once more.
 const MOST_ROUNDS: usize = 20;
