@@ -104,7 +104,12 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
         wrong(key, "a key of other characters than letters, digits, - and _ stands in quotes".into(), &quoted);
     } else if message == "duplicate key" {
         let problem = format!("`{}` is written twice", &text[part.clone()]);
-        wrong(part, problem, "this is the second");
+        let label = first(source, &part).map_or("this is the second".into(), |line| format!("the first is in line {line}"));
+        wrong(part, problem, &label);
+    } else if message.starts_with("cannot extend value") {
+        let problem = format!("`{}` is a value already and can't be a table as well", &text[part.clone()]);
+        let label = first(source, &part).map_or("leave one of them out".into(), |line| format!("the value is in line {line}"));
+        wrong(part, problem, &label);
     } else if is_no_line(error) {
         let line = line_of(text, error).unwrap_or(part);
         let line = line.start + indent(&text[line.clone()])..line.end;
@@ -115,6 +120,26 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
         let (problem, expected) = message.split_once(", ").unwrap_or((message, ""));
         wrong(part, format!("this is not TOML: {problem}"), expected);
     }
+}
+
+/// The line in which a key stood before, as far as a look at the starts of lines tells.
+fn first(source: &Source, part: &Range<usize>) -> Option<usize> {
+    let (number, _) = source.position(part.start);
+    let (start, line) = source.line(number);
+    let key = &source.text()[part.clone()];
+    let begins = |number: usize, with: &str| source.line(number).1.trim_start().starts_with(with);
+    let has_key = |number: &usize| {
+        let rest = source.line(*number).1.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
+    };
+    if !line.trim_start().starts_with('[') {
+        return (1..number).rev().take_while(|&number| !begins(number, "[")).find(has_key);
+    }
+    let header = line.split_inclusive(']').next()?.trim_start();
+    let table = format!("{}]", line[..part.start - start].trim_start().trim_end_matches('.'));
+    let table = (1..number).find(|&number| begins(number, &table));
+    let in_table = table.and_then(|table| (table + 1..number).take_while(|&number| !begins(number, "[")).find(has_key));
+    (1..number).find(|&number| begins(number, header)).or(in_table)
 }
 
 fn indent(line: &str) -> usize {
