@@ -124,7 +124,7 @@ impl Read for Config {
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
             access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),
-            networks: reader.take(&mut table, "networks").unwrap_or_default(),
+            networks: reader.take_with(&mut table, "networks", values::entries).unwrap_or_default(),
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
             listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
             routes: reader.take_with(&mut table, "routes", values::named).unwrap_or_default(),
