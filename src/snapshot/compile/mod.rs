@@ -3,6 +3,7 @@
 
 mod listener;
 mod networks;
+mod patterns;
 mod process;
 mod routes;
 mod targets;
