@@ -113,6 +113,22 @@ fn what_set_and_the_environment_break_names_them() {
 }
 
 #[test]
+fn a_file_is_relative_to_the_file_that_names_it_and_to_the_working_folder_where_none_does() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = Folder::empty();
+    std::fs::create_dir(folder.path("etc")).unwrap();
+    let logs = "[log]\nfile = \"own.log\"\n[access_log.main]\nfile = \"sessions.log\"\n";
+    folder.write("etc/routes.toml", &format!("{logs}{}", GOOD.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string())));
+    let exist = |names: [&str; 4]| names.map(|name| folder.path(name).exists());
+    let names = ["etc/own.log", "etc/sessions.log", "own.log", "sessions.log"];
+    // The logs are open when the port turns out to be taken.
+    let from_the_file = folder.run(&["run", "-c", "etc/routes.toml"]);
+    assert_eq!((from_the_file.status, exist(names)), (Some(1), [true, true, false, false]));
+    let given = folder.run(&["run", "-c", "etc/routes.toml", "--set", "log.file=own.log", "--set", "access_log.main.file=sessions.log"]);
+    assert_eq!((given.status, exist(names)), (Some(1), [true; 4]));
+}
+
+#[test]
 fn help_mentions_every_command() {
     let help = Folder::empty().run(&["--help"]);
     assert_eq!(help.status, Some(0));
