@@ -51,6 +51,17 @@ fn a_broken_file_is_told_with_its_place_and_status_2() {
 }
 
 #[test]
+fn a_forward_to_where_the_client_says_is_named_once_and_usable() {
+    let maps = "[listener.more]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[[routes.dmz.patterns]]\nhost = '(?<to>.+)\\.to'\nupstream = \"${to}:443\"\n";
+    let folder = Folder::with(&format!("{GOOD}{maps}"));
+    let found = folder.run(&["check"]);
+    let expected = "warning[client-forward]: this leads where the client says: \"${to}:443\"\n  --> routes.toml:20:12\n   \
+                    = help: loopback, link-local and the gateway's own addresses are refused\nroutes.toml: 1 warning\n";
+    let usable = "routes.toml: 2 listeners, 2 hosts, 2 patterns, 2 upstreams: usable\n";
+    assert_eq!(found, Said { status: Some(0), out: usable.into(), err: expected.into() });
+}
+
+#[test]
 fn another_file_is_named_with_c() {
     let folder = Folder::with(GOOD);
     folder.write("other.toml", BROKEN);

@@ -128,6 +128,9 @@ impl Compiler {
             }
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
             let rules = ForwardRules { decided_by_client, within_a_folder: stays_within_a_folder(&text), allowed: self.allowed_forwards() };
+            if decided_by_client && may_become_an_address(&text) {
+                self.name_forward(path, written, &rules);
+            }
             return Some(Destination::Template(text, rules));
         }
         match Address::parse(written) {
@@ -137,6 +140,17 @@ impl Compiler {
                 None
             }
         }
+    }
+
+    /// A forward to where the client says may be meant, but whoever reads the file is to know of it.
+    fn name_forward(&mut self, path: &[Key], written: &str, rules: &ForwardRules) {
+        let place = self.places.value(path);
+        let limits = match (rules.within_a_folder, rules.allowed.is_empty()) {
+            (true, _) => "every socket in and below that folder can be reached, no other",
+            (false, true) => "loopback, link-local and the gateway's own addresses are refused",
+            (false, false) => "loopback, link-local and the gateway's own addresses are refused, unless `forward` of [networks] has them",
+        };
+        self.diagnostics.warning("client-forward", place, format!("this leads where the client says: {written:?}")).help(limits);
     }
 
     /// An upstream of one written address; each address has one, so that all targets share its counts.
