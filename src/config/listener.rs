@@ -10,6 +10,7 @@ use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
 use super::values::{MOST, OneOrMany, bare_port, lasting, number, size, words};
 use super::{print, words as kinds};
+use crate::address::ListenAddress;
 
 /// `[listener.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,7 +78,7 @@ fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Listene
     }
 }
 
-/// A listen address; a port alone is a common slip.
+/// A listen address; a port alone is a common slip. It is judged here, also where the listener lacks something else.
 struct ListenText(String);
 
 impl Read for ListenText {
@@ -86,7 +87,12 @@ impl Read for ListenText {
             reader.wrong("an address belongs here, not only a port").label(format!("\":{port}\" listens on all addresses"));
             return None;
         }
-        String::read(value, reader).map(Self)
+        let text = String::read(value, reader)?;
+        if let Err(error) = ListenAddress::parse(&text) {
+            reader.wrong(error.to_string()).label(error.instead(&text));
+            return None;
+        }
+        Some(Self(text))
     }
 }
 

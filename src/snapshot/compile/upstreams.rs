@@ -169,6 +169,10 @@ impl Compiler {
         if self.places.was_cut(&path_to!["upstream", written]) {
             return;
         }
+        if written.is_empty() {
+            self.wrong(path, "an upstream's name or address is empty").label("\"NAME\" of an [upstream.NAME], or \"10.0.0.1:443\"");
+            return;
+        }
         let looks_like_an_address = written.contains([':', '/', '.']);
         let similar = suggest(written, self.pools.keys().map(|name| &**name)).map(str::to_owned);
         match similar {
@@ -179,7 +183,7 @@ impl Compiler {
             None if looks_like_an_address => self.no_address(path, written, error),
             None => {
                 self.wrong(path, format!("no upstream is named {written:?}"))
-                    .help(format!("[upstream.{written}] with servers = [\"10.0.0.1:443\"]"));
+                    .help(format!("[upstream.{}] with servers = [\"10.0.0.1:443\"]", Key::from(written)));
             }
         }
     }
