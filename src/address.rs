@@ -66,6 +66,7 @@ impl AddressError {
     pub fn instead(&self, written: &str) -> String {
         match self {
             Self::NoPort if written.parse::<u16>().is_ok() => format!("\"10.0.0.1:{written}\""),
+            Self::NoPort if written.bytes().all(|b| b.is_ascii_digit()) => FORMS.into(),
             Self::NoPort if !written.contains(':') || written.starts_with('[') => format!("\"{written}:443\""),
             Self::Backwards(first, last) => format!("\"{}:{last}-{first}\"", written.rsplit_once(':').map_or("", |(host, _)| host)),
             Self::Brackets => in_brackets(written),
@@ -78,9 +79,7 @@ impl AddressError {
             }
             Self::UnixPath => "\"unix:/run/name.sock\"".into(),
             Self::ListenName(_) => "\"127.0.0.1:443\", \"[::1]:443\", \":443\" or \"unix:/path\"".into(),
-            Self::NoPort | Self::Port(_) | Self::NotIp(_) | Self::Host(..) => {
-                "\"10.0.0.1:443\", \"[::1]:443\", \"name:443\" or \"unix:/path\"".into()
-            }
+            Self::NoPort | Self::Port(_) | Self::NotIp(_) | Self::Host(..) => FORMS.into(),
         }
     }
 }
@@ -234,6 +233,9 @@ fn in_brackets(written: &str) -> String {
 fn digits(text: &str) -> bool {
     text.rsplit([':', '-']).next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
+
+/// What there is to choose from.
+const FORMS: &str = "\"10.0.0.1:443\", \"[::1]:443\", \"name:443\" or \"unix:/path\"";
 
 #[cfg(test)]
 mod tests {

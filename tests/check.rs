@@ -51,6 +51,17 @@ fn a_broken_file_is_told_with_its_place_and_status_2() {
 }
 
 #[test]
+fn a_forward_to_where_the_client_says_is_named_once_and_usable() {
+    let maps = "[listener.more]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[[routes.dmz.patterns]]\nhost = '(?<to>.+)\\.to'\nupstream = \"${to}:443\"\n";
+    let folder = Folder::with(&format!("{GOOD}{maps}"));
+    let found = folder.run(&["check"]);
+    let expected = "warning[client-forward]: this leads where the client says: \"${to}:443\"\n  --> routes.toml:20:12\n   \
+                    = help: loopback, link-local and the gateway's own addresses are refused\nroutes.toml: 1 warning\n";
+    let usable = "routes.toml: 2 listeners, 2 hosts, 2 patterns, 2 upstreams: usable\n";
+    assert_eq!(found, Said { status: Some(0), out: usable.into(), err: expected.into() });
+}
+
+#[test]
 fn another_file_is_named_with_c() {
     let folder = Folder::with(GOOD);
     folder.write("other.toml", BROKEN);
@@ -121,6 +132,22 @@ fn an_answer_that_cannot_be_written_says_so() {
     let err = String::from_utf8(output.stderr).unwrap();
     let sentence = "vestibule: standard output cannot be written: No space left on device (os error 28)\n";
     assert_eq!((output.status.code(), &*err), (Some(1), sentence));
+}
+
+#[test]
+fn a_file_is_relative_to_the_file_that_names_it_and_to_the_working_folder_where_none_does() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = Folder::empty();
+    std::fs::create_dir(folder.path("etc")).unwrap();
+    let logs = "[log]\nfile = \"own.log\"\n[access_log.main]\nfile = \"sessions.log\"\n";
+    folder.write("etc/routes.toml", &format!("{logs}{}", GOOD.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string())));
+    let exist = |names: [&str; 4]| names.map(|name| folder.path(name).exists());
+    let names = ["etc/own.log", "etc/sessions.log", "own.log", "sessions.log"];
+    // The logs are open when the port turns out to be taken.
+    let from_the_file = folder.run(&["run", "-c", "etc/routes.toml"]);
+    assert_eq!((from_the_file.status, exist(names)), (Some(1), [true, true, false, false]));
+    let given = folder.run(&["run", "-c", "etc/routes.toml", "--set", "log.file=own.log", "--set", "access_log.main.file=sessions.log"]);
+    assert_eq!((given.status, exist(names)), (Some(1), [true; 4]));
 }
 
 #[test]

@@ -107,12 +107,13 @@ impl Failure {
 impl Configuration {
     /// Reads and compiles; warnings are said at once.
     fn snapshot(&self) -> Result<Snapshot, Failure> {
-        self.snapshot_and_places().map(|(snapshot, _)| snapshot)
+        compile(self.load()?)
     }
 
-    /// The same, with the places of everything.
+    /// The same with the places of everything, and no warnings: who asks about one connection has not asked for them.
     fn snapshot_and_places(&self) -> Result<(Snapshot, Places), Failure> {
-        compile(self.load()?)
+        let Compiled { snapshot, places, diagnostics } = Snapshot::check(self.load()?);
+        snapshot.map(|snapshot| (snapshot, places)).ok_or(Failure::Configuration(diagnostics))
     }
 
     fn load(&self) -> Result<Loaded, Failure> {
@@ -138,21 +139,21 @@ fn check(configuration: &Configuration) -> Result<(), Failure> {
     let name = loaded.diagnostics.name().to_owned();
     let maps = || loaded.config.routes.values();
     let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
-    let (snapshot, _) = compile(loaded)?;
+    let snapshot = compile(loaded)?;
     let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
     let counts = [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
     print(&format!("{name}: {}: usable\n", counts.join(", ")))
 }
 
 /// What runs; warnings are said at once.
-fn compile(loaded: Loaded) -> Result<(Snapshot, Places), Failure> {
-    let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
+fn compile(loaded: Loaded) -> Result<Snapshot, Failure> {
+    let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
     match snapshot {
         Some(snapshot) => {
             if !diagnostics.is_empty() {
                 say(&diagnostics.render(paint()));
             }
-            Ok((snapshot, places))
+            Ok(snapshot)
         }
         None => Err(Failure::Configuration(diagnostics)),
     }

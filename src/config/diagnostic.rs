@@ -80,13 +80,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Says more right beside the caret; a warning without a label shows its place but not the line.
     pub fn label(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.label = Some(printable(text.as_ref()));
+        self.label = Some(printable(&brief(text.as_ref(), LONG)));
         self
     }
 
     /// Says what to write instead, on a line of its own.
     pub fn help(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.help = Some(printable(text.as_ref()));
+        self.help = Some(printable(&brief(text.as_ref(), TOO_LONG)));
         self
     }
 
@@ -134,7 +134,7 @@ impl Diagnostics {
     }
 
     fn note(&mut self, severity: Severity, place: Place, problem: &str) -> &mut Diagnostic {
-        let note = Diagnostic { severity, place, problem: printable(problem), label: None, help: None };
+        let note = Diagnostic { severity, place, problem: printable(&brief(problem, LONG)), label: None, help: None };
         self.found.push(note);
         self.found.last_mut().expect("it was pushed the line before")
     }
@@ -188,6 +188,24 @@ fn printable(text: &str) -> String {
     clean
 }
 
+/// A text whose long words, which only users write, are cut short; quotes and the like behind them stay.
+fn brief(text: &str, long: usize) -> String {
+    let shortened = |word: &str| {
+        let inner = word.trim_end_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
+        let inner = if word.len() - inner.len() > SHORT { word } else { inner };
+        let Some((end, _)) = inner.char_indices().nth(SHORT).filter(|_| inner.chars().count() > long) else {
+            return word.to_owned();
+        };
+        format!("{}…{}", &inner[..end], &word[inner.len()..])
+    };
+    text.split_inclusive(char::is_whitespace).map(shortened).collect()
+}
+
+/// What is left of a word that is cut short, how long words are that are, and how long where they are to be copied.
+const SHORT: usize = 60;
+const LONG: usize = 80;
+const TOO_LONG: usize = 300;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +228,18 @@ mod tests {
     #[test]
     fn a_text_can_not_steer_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    }
+
+    #[test]
+    fn a_name_of_any_length_takes_one_line() {
+        let name = "ü".repeat(5000);
+        let mut all = Diagnostics::new("a.toml");
+        all.error(Place::Whole, format!("no upstream is named \"{name}\"")).help(format!("[upstream.{name}] with servers = []"));
+        let found = all.sorted()[0];
+        assert_eq!(found.problem(), format!("no upstream is named \"{}…\"", "ü".repeat(59)));
+        assert_eq!(found.help, Some(format!("[upstream.{}…] with servers = []", "ü".repeat(50))));
+        assert_eq!(brief(&"é".repeat(80), LONG), "é".repeat(80));
+        assert_eq!(brief(&"!".repeat(5000), LONG), "!".repeat(60) + "…");
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<Str
             misplaced(word, lost, reader);
         }
     }
+    for (word, instead) in NEEDLESS {
+        if entries.remove(word).is_some() {
+            let problem = format!("`{word}` stands among the hosts: it would be a host called \"{word}\"");
+            reader.wrong_entry(word, problem).label(format!("in nginx's map {instead}: leave it out"));
+        }
+    }
     let unquoted: Vec<_> = entries.keys().flat_map(|name| unquoted(name, reader)).collect();
     for names in &unquoted {
         entries.remove(&names[0]);
@@ -104,4 +110,10 @@ const MISPLACED: [(&str, &str); 3] = [
     ("default", "unknown names would be refused"),
     ("no_sni", "clients that send no name would go to `default`"),
     ("not_tls", "what is not TLS would be closed"),
+];
+
+/// What nginx's map has among its names and nobody needs here.
+const NEEDLESS: [(&str, &str); 2] = [
+    ("hostnames", "it makes wildcards work, which always do here"),
+    ("volatile", "it forbids to cache the answer, which nobody does here"),
 ];

@@ -36,11 +36,17 @@ impl Layer {
     }
 
     /// An environment variable: `VESTIBULE_LOG__LEVEL=debug` is `log.level = "debug"`. Names without `__` are not
-    /// ours: service managers set such for their own ends.
+    /// ours, since service managers set such for their own ends, unless they begin with one of our sections.
     pub(super) fn environment(name: &str, value: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let keys = name.strip_prefix(PREFIX)?;
-        let (section, _) = keys.split_once("__")?;
         let written = format!("{name}={value}");
+        let Some((section, _)) = keys.split_once("__") else {
+            if let Some(instead) = with_two_underscores(keys) {
+                let complaint = diagnostics.error(Place::Environment(written), "a section and its key have two underscores between them");
+                complaint.help(instead);
+            }
+            return None;
+        };
         let path: Vec<_> = keys.split("__").map(str::to_ascii_lowercase).collect();
         let section = section.to_ascii_lowercase();
         let mut refuse = |problem: String, help: String| {
@@ -61,6 +67,10 @@ impl Layer {
         let text = assignment(&path.join("."), value);
         let (document, _) = DeTable::parse_recoverable(&text);
         let layer = Self::new(Origin::Given { by: Place::Environment(written.clone()), text: text.clone() }, document.get_ref());
+        if layer.values.is_empty() {
+            refuse("this key has too many parts".into(), format!("{PREFIX}LOG__LEVEL sets level of [log]"));
+            return None;
+        }
         if !layer.sets_single_values() {
             refuse("the environment sets single values only".into(), "--set takes lists and tables".into());
             return None;
@@ -116,6 +126,18 @@ impl Provider for Layer {
     fn data(&self) -> figment::error::Result<Map<Profile, Dict>> {
         Ok(Profile::Default.collect(self.values.clone()))
     }
+}
+
+/// What was probably meant by a name that begins with a section of ours, but has no `__`.
+fn with_two_underscores(keys: &str) -> Option<String> {
+    FROM_ENVIRONMENT.into_iter().find_map(|section| {
+        let (start, key) = keys.split_at_checked(section.len())?;
+        let meant = match key.strip_prefix('_') {
+            Some(key) if !key.is_empty() => format!("did you mean {PREFIX}{start}__{key}?"),
+            _ => format!("{PREFIX}LOG__LEVEL sets level of [log]"),
+        };
+        (start.eq_ignore_ascii_case(section) && (key.is_empty() || key.starts_with('_'))).then_some(meant)
+    })
 }
 
 /// `key = value` as a document, the value as a text if it is nothing else.

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
-use super::values::{MOST, OneOrMany, bare_port, number, size, words};
+use super::values::{MOST, OneOrMany, bare_port, lasting, number, size, words};
 use super::{print, words as kinds};
+use crate::address::ListenAddress;
 
 /// `[listener.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,7 +78,7 @@ fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Listene
     }
 }
 
-/// A listen address; a port alone is a common slip.
+/// A listen address; a port alone is a common slip. It is judged here, also where the listener lacks something else.
 struct ListenText(String);
 
 impl Read for ListenText {
@@ -86,7 +87,12 @@ impl Read for ListenText {
             reader.wrong("an address belongs here, not only a port").label(format!("\":{port}\" listens on all addresses"));
             return None;
         }
-        String::read(value, reader).map(Self)
+        let text = String::read(value, reader)?;
+        if let Err(error) = ListenAddress::parse(&text) {
+            reader.wrong(error.to_string()).label(error.instead(&text));
+            return None;
+        }
+        Some(Self(text))
     }
 }
 
@@ -111,14 +117,24 @@ pub struct Listening {
 impl Listening {
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
         Self {
-            preread_timeout: reader.take(table, "preread_timeout"),
-            preread_buffer_size: reader.take_with(table, "preread_buffer_size", size),
+            preread_timeout: reader.take_with(table, "preread_timeout", lasting),
+            preread_buffer_size: reader.take_with(table, "preread_buffer_size", hello_size),
             defer_accept: reader.take(table, "defer_accept"),
             backlog: reader.take_with(table, "backlog", number(1..=65_535)),
             ipv6_only: reader.take(table, "ipv6_only"),
             reuse_port: reader.take(table, "reuse_port"),
         }
     }
+}
+
+/// Reads how many bytes a hello may take: none is shorter than the least, and the most is memory that strangers use.
+fn hello_size(value: Value, reader: &mut Reader<'_>) -> Option<u64> {
+    let bytes = size(value, reader)?;
+    if !(64..=16 << 20).contains(&bytes) {
+        reader.wrong("a size from 64 bytes to 16 MiB belongs here").label("\"64k\" is built in: leave it out");
+        return None;
+    }
+    Some(bytes)
 }
 
 /// How a session runs; a target's come before its listener's, those before `[defaults]`.
@@ -144,8 +160,8 @@ pub struct SessionKeys {
 impl SessionKeys {
     pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
         Self {
-            connect_timeout: reader.take(table, "connect_timeout"),
-            idle_timeout: reader.take(table, "idle_timeout"),
+            connect_timeout: reader.take_with(table, "connect_timeout", lasting),
+            idle_timeout: reader.take_with(table, "idle_timeout", lasting),
             next_upstream: reader.take(table, "next_upstream"),
             next_upstream_tries: reader.take_with(table, "next_upstream_tries", number(0..=MOST)),
             next_upstream_timeout: reader.take(table, "next_upstream_timeout"),

@@ -83,7 +83,7 @@ pub fn load(file: &Path, sets: &[String], environment: impl IntoIterator<Item = 
         diagnostics
     })?;
     let text = String::from_utf8(bytes).map_err(|error| not_text(&name, &error))?;
-    parse(&name, text, sets, environment)
+    read_all(Source::of_file(file, text), sets, environment)
 }
 
 /// As [`load`], from a text instead of a file; `name` is what messages call it.
@@ -96,8 +96,12 @@ pub fn parse(
     sets: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Diagnostics> {
-    let mut diagnostics = Diagnostics::new(name);
-    let mut layers = vec![Layer::file(Arc::new(Source::new(name, text)))?];
+    read_all(Source::new(name, text), sets, environment)
+}
+
+fn read_all(source: Source, sets: &[String], environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Diagnostics> {
+    let mut diagnostics = Diagnostics::new(source.name());
+    let mut layers = vec![Layer::file(Arc::new(source))?];
     let mut variables: Vec<_> = environment.into_iter().collect();
     variables.sort();
     layers.extend(variables.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));
@@ -124,7 +128,7 @@ impl Read for Config {
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
             access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),
-            networks: reader.take(&mut table, "networks").unwrap_or_default(),
+            networks: reader.take_with(&mut table, "networks", values::entries).unwrap_or_default(),
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
             listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
             routes: reader.take_with(&mut table, "routes", values::named).unwrap_or_default(),

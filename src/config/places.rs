@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::Place;
@@ -159,6 +160,16 @@ impl Places {
                 Place::File { source, span }
             }
             elsewhere => elsewhere,
+        }
+    }
+
+    /// A path of a file that is written here: in a file it is relative to that file's folder, from elsewhere to the
+    /// working folder.
+    #[must_use]
+    pub fn file(&self, path: &[Key], written: impl AsRef<Path>) -> PathBuf {
+        match self.find(&self.as_written(path)) {
+            Some((Origin::File(source), _)) => source.folder().join(written),
+            Some((Origin::Given { .. }, _)) | None => written.as_ref().into(),
         }
     }
 

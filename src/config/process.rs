@@ -94,7 +94,7 @@ impl Read for Log {
         Some(Self {
             level: reader.take(&mut table, "level").unwrap_or(built_in.level),
             format: reader.take(&mut table, "format").unwrap_or(built_in.format),
-            file: reader.take(&mut table, "file").unwrap_or(built_in.file),
+            file: reader.take_with(&mut table, "file", log_file).unwrap_or(built_in.file),
         })
     }
 }
@@ -136,10 +136,32 @@ impl Read for AccessLog {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::ACCESS_LOG)?;
         Some(Self {
-            file: reader.take(&mut table, "file").unwrap_or_else(|| "-".into()),
+            file: reader.take_with(&mut table, "file", access_log_file).unwrap_or_else(|| "-".into()),
             format: reader.take(&mut table, "format").unwrap_or(AccessLogFormat::Text),
         })
     }
+}
+
+/// Reads where a log goes: a path, or `-`.
+fn log_file(value: Value, reader: &mut Reader<'_>) -> Option<String> {
+    let file = String::read(value, reader)?;
+    let problem = match file.as_str() {
+        "" => "a log needs a file",
+        _ if file.starts_with("syslog:") => "logs to syslog are not built yet",
+        _ => return Some(file),
+    };
+    reader.wrong(problem).label("a path, or \"-\": systemd and containers take what a program prints");
+    None
+}
+
+/// The same for an access log, where nginx knows variables.
+fn access_log_file(value: Value, reader: &mut Reader<'_>) -> Option<String> {
+    let file = log_file(value, reader)?;
+    if file.contains('$') {
+        reader.wrong("variables in the path of a log are not built yet").label("a path without `$`; `format` takes variables");
+        return None;
+    }
+    Some(file)
 }
 
 /// How a session's line looks.

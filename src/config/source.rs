@@ -1,20 +1,36 @@
 //! The text of a file, and where its lines are.
 
+use std::path::{Path, PathBuf};
+
 /// A text with its name; lines and columns are found by a search over the starts of lines.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
     name: String,
+    folder: PathBuf,
     text: String,
     line_starts: Vec<usize>,
 }
 
 impl Source {
-    /// The text of the file of this name.
+    /// A text of this name that stands in no file: its paths are relative to the working folder.
     #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, line_starts }
+        Self { name: name.into(), folder: PathBuf::new(), text, line_starts }
+    }
+
+    /// The text of a file.
+    #[must_use]
+    pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Self { folder, ..Self::new(file.display().to_string(), text) }
+    }
+
+    /// What paths in it are relative to.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The name, as it was given.

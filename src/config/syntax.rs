@@ -23,6 +23,7 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
     let mut read_up_to = None;
     for _ in 0..MOST_ROUNDS {
         found.sort_by_key(start);
+        found.dedup();
         without_echoes(&mut found);
         for error in found.iter().filter(|error| start(error) > read_up_to) {
             note(source, error, &mut diagnostics);
@@ -36,7 +37,27 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
         text.replace_range(line.clone(), &" ".repeat(line.len()));
         found = DeTable::parse_recoverable(&text).1;
     }
+    if diagnostics.is_empty() {
+        without_place(source, &found, &mut diagnostics);
+    }
     diagnostics
+}
+
+/// The parser does not say where a key has too many parts.
+fn without_place(source: &Arc<Source>, found: &[Error], diagnostics: &mut Diagnostics) {
+    let message = found.first().map_or("it can't be read", Error::message);
+    let mut lines = source.text().split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    match lines.find(|(_, line)| line.matches('.').count() >= MOST_PARTS) {
+        Some((start, line)) if message == "recursion limit" => {
+            let span = start + indent(line)..start + line.trim_end().len();
+            let place = Place::File { source: Arc::clone(source), span };
+            diagnostics.error(place, format!("this key has more than {MOST_PARTS} parts")).label("a host name stands in quotes");
+        }
+        _ => drop(diagnostics.error(Place::Whole, format!("this is not TOML: {message}"))),
+    }
 }
 
 fn start(error: &Error) -> Option<usize> {
@@ -83,7 +104,12 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
         wrong(key, "a key of other characters than letters, digits, - and _ stands in quotes".into(), &quoted);
     } else if message == "duplicate key" {
         let problem = format!("`{}` is written twice", &text[part.clone()]);
-        wrong(part, problem, "this is the second");
+        let label = first(source, &part).map_or("this is the second".into(), |line| format!("the first is in line {line}"));
+        wrong(part, problem, &label);
+    } else if message.starts_with("cannot extend value") {
+        let problem = format!("`{}` is a value already and can't be a table as well", &text[part.clone()]);
+        let label = first(source, &part).map_or("leave one of them out".into(), |line| format!("the value is in line {line}"));
+        wrong(part, problem, &label);
     } else if is_no_line(error) {
         let line = line_of(text, error).unwrap_or(part);
         let line = line.start + indent(&text[line.clone()])..line.end;
@@ -94,6 +120,26 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
         let (problem, expected) = message.split_once(", ").unwrap_or((message, ""));
         wrong(part, format!("this is not TOML: {problem}"), expected);
     }
+}
+
+/// The line in which a key stood before, as far as a look at the starts of lines tells.
+fn first(source: &Source, part: &Range<usize>) -> Option<usize> {
+    let (number, _) = source.position(part.start);
+    let (start, line) = source.line(number);
+    let key = &source.text()[part.clone()];
+    let begins = |number: usize, with: &str| source.line(number).1.trim_start().starts_with(with);
+    let has_key = |number: &usize| {
+        let rest = source.line(*number).1.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
+    };
+    if !line.trim_start().starts_with('[') {
+        return (1..number).rev().take_while(|&number| !begins(number, "[")).find(has_key);
+    }
+    let header = line.split_inclusive(']').next()?.trim_start();
+    let table = format!("{}]", line[..part.start - start].trim_start().trim_end_matches('.'));
+    let table = (1..number).find(|&number| begins(number, &table));
+    let in_table = table.and_then(|table| (table + 1..number).take_while(|&number| !begins(number, "[")).find(has_key));
+    (1..number).find(|&number| begins(number, header)).or(in_table)
 }
 
 fn indent(line: &str) -> usize {
@@ -122,6 +168,9 @@ fn key_around(text: &str, part: &Range<usize>) -> Range<usize> {
 const UNQUOTED_VALUE: [&str; 6] =
     ["string values must be quoted", "invalid float", "invalid boolean", "invalid integer", "invalid date", "integers with"];
 const UNQUOTED_KEY: [&str; 2] = ["invalid unquoted key", "unquoted keys cannot be empty"];
+
+/// What the parser takes no more of.
+const MOST_PARTS: usize = 80;
 
 /// Each round reads the file once more.
 const MOST_ROUNDS: usize = 20;

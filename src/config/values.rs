@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use figment::value::Value;
+use figment::value::{Dict, Value};
 
 use super::read::{Read, Reader};
 use super::words::{EVERYWHERE, suggest};
@@ -54,6 +54,17 @@ impl Read for Duration {
             }
         }
     }
+}
+
+/// Reads a duration that is not zero.
+pub(super) fn lasting(value: Value, reader: &mut Reader<'_>) -> Option<Duration> {
+    let duration = Duration::read(value, reader)?;
+    if duration.is_zero() {
+        let problem = format!("`{}` of 0 would cut each session at once", reader.name());
+        reader.wrong(problem).label("leave it out, or write a long time, such as \"1d\"");
+        return None;
+    }
+    Some(duration)
 }
 
 /// Reads a whole number of this range.
@@ -193,6 +204,7 @@ pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BT
     let section = reader.name().to_owned();
     match value {
         Value::Dict(tag, mut entries) => {
+            without_empty_name(&mut entries, reader);
             let strays: Vec<_> =
                 entries.iter().filter(|(_, value)| !matches!(value, Value::Dict(..))).map(|(key, _)| key.clone()).collect();
             entries.retain(|_, value| matches!(value, Value::Dict(..)));
@@ -212,5 +224,23 @@ pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BT
             reader.unfit(&other, "a table").help(format!("[{section}.NAME]"));
             None
         }
+    }
+}
+
+/// Reads a section whose entries have names of the user's choosing and are no tables: `[networks]`.
+pub(super) fn entries<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, T>> {
+    match value {
+        Value::Dict(tag, mut entries) => {
+            without_empty_name(&mut entries, reader);
+            BTreeMap::read(Value::Dict(tag, entries), reader)
+        }
+        other => BTreeMap::read(other, reader),
+    }
+}
+
+fn without_empty_name(entries: &mut Dict, reader: &mut Reader<'_>) {
+    if entries.remove("").is_some() {
+        let section = reader.name().to_owned();
+        reader.wrong_entry("", format!("a name in [{section}] is empty")).label("it needs a name of your choosing");
     }
 }

@@ -43,13 +43,8 @@ impl Compiler {
         let mut taken: BTreeMap<ListenAddress, Place> = BTreeMap::new();
         let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (path, name, text) in written {
-            let all = match ListenAddress::parse(text) {
-                Ok(all) => all,
-                Err(error) => {
-                    self.no_address(&path, text, &error);
-                    continue;
-                }
-            };
+            // What is no address was complained of when it was read.
+            let Ok(all) = ListenAddress::parse(text) else { continue };
             let is_taken = |address: &&ListenAddress| address.port() != Some(0) && taken.contains_key(address);
             if let Some((address, earlier)) = all.iter().find(is_taken).and_then(|address| Some((address, taken.get(address)?))) {
                 let earlier = earlier.to_string();
@@ -106,12 +101,19 @@ impl Compiler {
         if self.places.was_cut(&path_to!["routes", map]) {
             return;
         }
+        if map.is_empty() {
+            self.wrong(path, "the name of the routes is empty").label("\"NAME\" of a [routes.NAME]");
+            return;
+        }
         let similar = suggest(map, config.routes.keys().map(String::as_str));
         let place = similar.map(|similar| self.places.key(&path_to!["routes", similar]));
         let error = self.wrong(path, format!("no routes are named {map:?}"));
         match similar.zip(place) {
             Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),
-            None => error.help(format!("[routes.{map}] with default = \"UPSTREAM\", and [routes.{map}.hosts]")),
+            None => {
+                let map = Key::from(map);
+                error.help(format!("[routes.{map}] with default = \"UPSTREAM\", and [routes.{map}.hosts]"))
+            }
         };
     }
 }

@@ -3,6 +3,7 @@
 
 mod listener;
 mod networks;
+mod patterns;
 mod process;
 mod routes;
 mod targets;
@@ -69,7 +70,7 @@ impl Compiler {
         self.check_unused_maps(config);
         Some(Snapshot {
             process: process::process(&config.process),
-            log: process::log(&config.log),
+            log: process::log(&config.log, &self.places),
             access_logs: access_logs?,
             listeners,
             pools: Arc::new(std::mem::take(&mut self.pools)),

@@ -1,11 +1,9 @@
 //! `[process]`, `[log]`, `[access_log.NAME]`.
 
-use std::path::PathBuf;
-
 use tracing::level_filters::LevelFilter;
 
 use super::Compiler;
-use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, path_to};
+use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, Places, path_to};
 use crate::log::{AccessLogSettings, Format, LogSettings, Output};
 use crate::snapshot::Process;
 
@@ -17,14 +15,18 @@ pub(super) fn process(written: &config::Process) -> Process {
     Process { workers: count(written.workers), max_connections: count(written.max_connections), shutdown_timeout: written.shutdown_timeout }
 }
 
-pub(super) fn log(written: &config::Log) -> LogSettings {
+pub(super) fn log(written: &config::Log, places: &Places) -> LogSettings {
     let level = match written.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    LogSettings { level, json: written.format == LogFormat::Json, file: (written.file != "-").then(|| PathBuf::from(&written.file)) }
+    LogSettings {
+        level,
+        json: written.format == LogFormat::Json,
+        file: (written.file != "-").then(|| places.file(&path_to!["log", "file"], &written.file)),
+    }
 }
 
 impl Compiler {
@@ -36,7 +38,10 @@ impl Compiler {
                 AccessLogFormat::Json => Some(Format::Json),
                 AccessLogFormat::Template(text) => self.text(&path_to!["access_log", name, "format"], text, None).map(Format::Template),
             };
-            let output = if written.file == "-" { Output::Stdout } else { Output::File(PathBuf::from(&written.file)) };
+            let output = match written.file.as_str() {
+                "-" => Output::Stdout,
+                file => Output::File(self.places.file(&path_to!["access_log", name, "file"], file)),
+            };
             logs.push(format.map(|format| AccessLogSettings { output, format }));
         }
         logs.into_iter().collect()

@@ -1,10 +1,13 @@
 //! `[routes.NAME]`: the map becomes a table.
 
+use std::net::IpAddr;
+
 use super::Compiler;
+use super::patterns::whole_name;
 use super::targets::{Stands, above};
 use crate::config::{self, Config, Key, ListenerAction, SessionKeys, Targets, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
-use crate::route::{Builder, Entry, Pattern, PatternError, RouteTable};
+use crate::route::{Builder, Entry, RouteTable};
 use crate::snapshot::Target;
 
 impl Compiler {
@@ -69,12 +72,14 @@ impl Compiler {
     }
 
     fn no_host(&mut self, path: &[Key], written: &str, error: HostPatternError) {
-        let is_regex = written.starts_with('~') || written.contains(['(', '[', '\\', '^', '+']);
+        let is_address = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
+        let error = if is_address { HostnameError::IpAddress.into() } else { error };
+        let is_regex = !is_address && (written.starts_with('~') || written.contains(['(', '[', '\\', '^', '+']));
         let problem = if is_regex { "a regular expression stands among `patterns`".into() } else { error.to_string() };
         let pattern = |regex: &str| format!("[[{}.patterns]] with host = '{regex}'", section(&path[..2]));
         let bare = written.split_once("://").map_or(written, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
         let help = if is_regex {
-            Some(pattern(written.trim_start_matches('~').trim_start_matches('*').trim_start_matches('^').trim_end_matches('$')))
+            Some(pattern(&whole_name(written)))
         } else if written == "*" {
             Some(format!("every other name: `default` of [{}]", section(&path[..2])))
         } else {
@@ -91,32 +96,6 @@ impl Compiler {
         };
         let complaint = self.wrong_key(path, problem);
         help.map(|help| complaint.help(help));
-    }
-
-    fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
-        let host = [path, &path_to!["host"]].concat();
-        let pattern = match Pattern::parse(&written.host) {
-            Ok(pattern) => pattern,
-            Err(error) => {
-                self.no_pattern(&host, &written.host, error);
-                // Which groups there are is not known, so a target that may use them cannot be judged.
-                if !matches!(&written.target.action, config::Action::Upstream(text) if text.contains('$')) {
-                    let _ = self.target(path, &written.target, Stands::ForTls, above);
-                }
-                return;
-            }
-        };
-        let target = self.target(path, &written.target, Stands::AfterPattern(&pattern), above);
-        table.pattern(pattern, Entry { written: written.host.as_str().into(), target: target.into_iter().collect() });
-    }
-    fn no_pattern(&mut self, path: &[Key], written: &str, error: PatternError) {
-        match error {
-            PatternError::Syntax { problem, at } => {
-                let at = at.start..at.end.max(at.start + 1).min(written.len().max(at.start + 1));
-                self.wrong_inside(path, at, format!("bad regular expression: {problem}"));
-            }
-            error => drop(self.wrong(path, error.to_string())),
-        }
     }
 }
 

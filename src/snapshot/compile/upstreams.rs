@@ -128,6 +128,9 @@ impl Compiler {
             }
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
             let rules = ForwardRules { decided_by_client, within_a_folder: stays_within_a_folder(&text), allowed: self.allowed_forwards() };
+            if decided_by_client && may_become_an_address(&text) {
+                self.name_forward(path, written, &rules);
+            }
             return Some(Destination::Template(text, rules));
         }
         match Address::parse(written) {
@@ -137,6 +140,17 @@ impl Compiler {
                 None
             }
         }
+    }
+
+    /// A forward to where the client says may be meant, but whoever reads the file is to know of it.
+    fn name_forward(&mut self, path: &[Key], written: &str, rules: &ForwardRules) {
+        let place = self.places.value(path);
+        let limits = match (rules.within_a_folder, rules.allowed.is_empty()) {
+            (true, _) => "every socket in and below that folder can be reached, no other",
+            (false, true) => "loopback, link-local and the gateway's own addresses are refused",
+            (false, false) => "loopback, link-local and the gateway's own addresses are refused, unless `forward` of [networks] has them",
+        };
+        self.diagnostics.warning("client-forward", place, format!("this leads where the client says: {written:?}")).help(limits);
     }
 
     /// An upstream of one written address; each address has one, so that all targets share its counts.
@@ -155,6 +169,10 @@ impl Compiler {
         if self.places.was_cut(&path_to!["upstream", written]) {
             return;
         }
+        if written.is_empty() {
+            self.wrong(path, "an upstream's name or address is empty").label("\"NAME\" of an [upstream.NAME], or \"10.0.0.1:443\"");
+            return;
+        }
         let looks_like_an_address = written.contains([':', '/', '.']);
         let similar = suggest(written, self.pools.keys().map(|name| &**name)).map(str::to_owned);
         match similar {
@@ -165,7 +183,7 @@ impl Compiler {
             None if looks_like_an_address => self.no_address(path, written, error),
             None => {
                 self.wrong(path, format!("no upstream is named {written:?}"))
-                    .help(format!("[upstream.{written}] with servers = [\"10.0.0.1:443\"]"));
+                    .help(format!("[upstream.{}] with servers = [\"10.0.0.1:443\"]", Key::from(written)));
             }
         }
     }
