@@ -8,7 +8,7 @@ use toml::de::{DeTable, Error};
 use super::diagnostic::{Diagnostics, Place};
 use super::source::Source;
 
-/// All syntax errors of a file.
+/// All syntax errors of a file; at least one.
 pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
     let mut diagnostics = Diagnostics::new(source.name());
     if let Some(first) = found.iter().find(|error| is_no_line(error)).and_then(|error| line_of(source.text(), error))
@@ -17,6 +17,9 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
         let place = Place::File { source: Arc::clone(source), span: first };
         diagnostics.error(place, "this looks like nginx's configuration").label("here it would be [upstream.web], key = \"value\"");
         return diagnostics;
+    }
+    if let Some(error) = found.iter().find(|error| start(error).is_none()) {
+        without_place(source, error, &mut diagnostics);
     }
     let mut text = source.text().to_owned();
     let mut found = found;
@@ -38,25 +41,27 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
         found = DeTable::parse_recoverable(&text).1;
     }
     if diagnostics.is_empty() {
-        without_place(source, &found, &mut diagnostics);
+        // Whatever the parser holds back, a file that it refuses is never refused without a word.
+        diagnostics.error(Place::Whole, "this is not TOML, for a reason that its parser does not tell");
     }
     diagnostics
 }
 
 /// The parser does not say where a key has too many parts.
-fn without_place(source: &Arc<Source>, found: &[Error], diagnostics: &mut Diagnostics) {
-    let message = found.first().map_or("it can't be read", Error::message);
+fn without_place(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
+    // A host name in quotes has dots too.
+    let has_too_many = |line: &str| line.split(['"', '\'']).step_by(2).map(|bare| bare.matches('.').count()).sum::<usize>() >= MOST_PARTS;
     let mut lines = source.text().split_inclusive('\n').scan(0, |end, line| {
         *end += line.len();
         Some((*end - line.len(), line))
     });
-    match lines.find(|(_, line)| line.matches('.').count() >= MOST_PARTS) {
-        Some((start, line)) if message == "recursion limit" => {
+    match lines.find(|(_, line)| has_too_many(line)) {
+        Some((start, line)) if error.message() == "recursion limit" => {
             let span = start + indent(line)..start + line.trim_end().len();
             let place = Place::File { source: Arc::clone(source), span };
             diagnostics.error(place, format!("this key has more than {MOST_PARTS} parts")).label("a host name stands in quotes");
         }
-        _ => drop(diagnostics.error(Place::Whole, format!("this is not TOML: {message}"))),
+        _ => drop(diagnostics.error(Place::Whole, format!("this is not TOML: {}", error.message()))),
     }
 }
 
