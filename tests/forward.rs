@@ -147,6 +147,18 @@ async fn a_name_may_choose_among_the_sockets_of_a_folder() {
 }
 
 #[tokio::test]
+async fn the_gateways_own_socket_in_that_folder_is_refused_under_any_name() {
+    let target = "[[routes.map.patterns]]\nhost = '(?<door>[a-z]+)\\.door\\.test'\nupstream = \"unix:{folder}/${door}.sock\"";
+    let own = "[listener.own]\nlisten = \"unix:{folder}/in.sock\"\nroutes = \"map\"";
+    let gate = gate(target, own);
+    std::os::unix::fs::symlink(gate.path("in.sock"), gate.path("link.sock")).unwrap();
+    for door in ["in", "link"] {
+        assert_eq!(gate.hears(&hello(&format!("{door}.door.test"))).await, alert(ACCESS_DENIED), "{door}");
+    }
+    assert_eq!(gate.totals().accepted, 2, "no session came back to the gateway");
+}
+
+#[tokio::test]
 async fn a_look_up_that_is_not_answered_costs_a_session_its_connect_timeout() {
     // Takes questions and never answers: a name server that hangs.
     let silent = UdpSocket::bind("127.53.0.1:53").unwrap();

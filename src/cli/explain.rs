@@ -14,7 +14,7 @@ use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
-use crate::snapshot::{Action, Destination, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
+use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
 use crate::upstream::Balance;
 use crate::variables::render;
 
@@ -252,14 +252,14 @@ impl Told<'_> {
 
     /// A template's text that is no upstream's name. Nothing is looked up here.
     fn address(&mut self, text: &str, rules: &ForwardRules, limits: &str) {
-        match Address::parse(text) {
-            Err(error) => self.line(format_args!("  -> closed as unresolved: {text:?} is no upstream and no address: {error}")),
+        match rules.address(text) {
+            Err(error @ ForwardError::NoAddress { .. }) => self.line(format_args!("  -> closed as unresolved: {error}")),
+            Err(error @ ForwardError::Refused(_)) => self.line(format_args!("  -> refused with the alert access_denied: {error}")),
             Ok(Address::Name(..)) => {
                 let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
                 self.line(format_args!("  -> the address {text}, looked up by DNS and passed through{guarded}; {limits}"));
             }
-            Ok(address) if rules.allow_address(&address) => self.line(format_args!("  -> the address {text}, passed through; {limits}")),
-            Ok(_) => self.line(format_args!("  -> refused with the alert access_denied: {text} is not to be forwarded to")),
+            Ok(_) => self.line(format_args!("  -> the address {text}, passed through; {limits}")),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
 
 use std::future::Future;
-use std::pin::pin;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
@@ -16,9 +17,9 @@ use crate::net::Socket;
 use crate::peek::{First, PeekError, first_bytes};
 use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
-use crate::session::{CloseReason, Hello, Session};
-use crate::snapshot::{Action, Destination, ForwardRules, Listener, Pool, Target};
-use crate::upstream::{Balance, ConnectError, ConnectLimits, Connected, ResolveError, ServerLine, Upstream};
+use crate::session::{CloseReason, Farewell, Hello, Session};
+use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Listener, Pool, Target};
+use crate::upstream::{Balance, ConnectError, ConnectLimits, Connected, ServerLine, Upstream};
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
@@ -41,7 +42,7 @@ fn set_up<'s>(
     listener: Arc<Listener>,
     session: &'s mut Session,
     worker: &'s Worker,
-) -> std::pin::Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
+) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
         let (first, read) = first(client, &listener, session).await?;
         let target = route(&listener, first.as_ref(), session)?;
@@ -182,24 +183,27 @@ impl Destination {
 
 /// An upstream for one session, of the address that a template gave.
 async fn made_pool(text: &str, rules: &ForwardRules, limit: Duration, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
-    let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
-    let address = Address::parse(text).map_err(|error| unresolved(format!("{text:?} is no upstream and no address: {error}")))?;
-    let resolved = match address {
+    let addresses = match rules.address(text)? {
         Address::Name(name, port) => {
-            let looked_up = timeout(limit, worker.resolver().resolve(&name)).await;
-            let looked_up = looked_up.map_err(|_| unresolved(format!("{name} was not resolved within {limit:?}")))?;
-            let addresses = looked_up.map_err(|error: ResolveError| unresolved(error.to_string()))?;
-            addresses.into_iter().map(|ip| Address::Ip((ip, port).into())).collect()
+            resolved(&name, port, limit, worker).await?.into_iter().filter(|ip| rules.allow(ip.ip())).map(Address::Ip).collect()
         }
-        written => vec![written],
+        judged => vec![judged],
     };
-    let allowed: Vec<_> = resolved.into_iter().filter(|address| rules.allow_address(address)).collect();
-    if allowed.is_empty() {
-        return Err(Refusal { reason: CloseReason::ForwardRefused, detail: Some(format!("{text} is not to be forwarded to").into()) });
+    if addresses.is_empty() {
+        return Err(ForwardError::Refused(text.into()).into());
     }
-    let lines = allowed.into_iter().map(ServerLine::new).collect();
+    let lines = addresses.into_iter().map(ServerLine::new).collect();
     let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
     Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
+}
+
+/// The addresses of a name, within the limit.
+async fn resolved(name: &Hostname, port: u16, limit: Duration, worker: &Worker) -> Result<Vec<SocketAddr>, Refusal> {
+    let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
+    let looked_up = timeout(limit, worker.resolver().resolve(name)).await;
+    let looked_up = looked_up.map_err(|_| unresolved(format!("{name} was not resolved within {limit:?}")))?;
+    let addresses = looked_up.map_err(|error| unresolved(error.to_string()))?;
+    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
 /// A client and its server.
@@ -217,7 +221,7 @@ impl Joined {
         let ended = worker.unless_stopped(pin!(relay(client, server, std::mem::take(first), *sent, limits, &counts))).await;
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
-        if reason.farewell() == crate::session::Farewell::Reset {
+        if reason.farewell() == Farewell::Reset {
             server.reset_on_drop();
         }
         reason
@@ -255,6 +259,16 @@ impl From<PeekError> for Refusal {
             PeekError::Timeout => CloseReason::HelloTimeout,
             PeekError::Gone => CloseReason::HelloGone,
             PeekError::Reset(_) => CloseReason::ClientReset,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<ForwardError> for Refusal {
+    fn from(error: ForwardError) -> Self {
+        let reason = match &error {
+            ForwardError::NoAddress { .. } => CloseReason::Unresolved,
+            ForwardError::Refused(_) => CloseReason::ForwardRefused,
         };
         Self { reason, detail: Some(error.to_string().into()) }
     }

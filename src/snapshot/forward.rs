@@ -1,11 +1,14 @@
 //! Where the client's name may lead. A template over the server name is a forward to where the client says, and a
 //! stranger would say "the loopback interface", "the cloud's metadata service" or "the container engine's socket".
 
+use std::fs;
 use std::net::{IpAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use crate::address::Address;
+use crate::address::{Address, AddressError};
 
 /// Which addresses a template may yield.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,11 +17,43 @@ pub struct ForwardRules {
     pub decided_by_client: bool,
     /// Whether unix sockets may be yielded nevertheless: the operator wrote their folder, and the client cannot leave it.
     pub within_a_folder: bool,
+    /// The unix sockets on which the gateway itself listens.
+    pub own_sockets: Vec<PathBuf>,
     /// `[networks] forward`: what is allowed although it would be refused.
     pub allowed: Vec<IpNet>,
 }
 
+/// Why what a template yields is no place to go to.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// It is neither an upstream's name nor an address.
+    #[error("{text:?} is no upstream and no address: {source}")]
+    NoAddress {
+        /// What the template yields.
+        text: String,
+        /// What is wrong with it.
+        #[source]
+        source: AddressError,
+    },
+    /// It is an address that strangers may not choose.
+    #[error("{0} is not to be forwarded to")]
+    Refused(String),
+}
+
 impl ForwardRules {
+    /// The address that a template yields. A name is still to be judged by what it resolves to.
+    ///
+    /// # Errors
+    /// When it is no address, or one that is refused.
+    pub fn address(&self, text: &str) -> Result<Address, ForwardError> {
+        match Address::parse(text) {
+            Err(source) => Err(ForwardError::NoAddress { text: text.into(), source }),
+            Ok(Address::Ip(ip)) if !self.allow(ip.ip()) => Err(ForwardError::Refused(text.into())),
+            Ok(Address::Unix(path)) if !self.allow_socket(&path) => Err(ForwardError::Refused(text.into())),
+            Ok(address) => Ok(address),
+        }
+    }
+
     /// Whether a session may be forwarded to this address: not to the gateway itself, its links, or nobody in
     /// particular, unless that is allowed by name.
     #[must_use]
@@ -26,18 +61,11 @@ impl ForwardRules {
         let address = address.to_canonical();
         !self.decided_by_client || self.allowed.iter().any(|range| range.contains(&address)) || !(is_special(address) || is_own(address))
     }
-}
 
-impl ForwardRules {
-    /// The same for an address of a server. Unix sockets are the gateway's own machine's, and names are judged by what
-    /// they resolve to.
-    #[must_use]
-    pub fn allow_address(&self, address: &Address) -> bool {
-        match address {
-            Address::Ip(ip) => self.allow(ip.ip()),
-            Address::Unix(_) => !self.decided_by_client || self.within_a_folder,
-            Address::Name(..) => false,
-        }
+    /// The same for a unix socket: those of the gateway's own machine, but for those of a folder that the operator wrote,
+    /// and never the gateway's own.
+    fn allow_socket(&self, path: &Path) -> bool {
+        !self.decided_by_client || self.within_a_folder && !self.own_sockets.iter().any(|own| is_same_file(own, path))
     }
 }
 
@@ -57,6 +85,12 @@ fn is_special(address: IpAddr) -> bool {
 /// date, whatever happens to the interfaces.
 fn is_own(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// Whether two paths lead to one file, whatever links are on the way.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|file: fs::Metadata| (file.dev(), file.ino()));
+    identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
 #[cfg(test)]

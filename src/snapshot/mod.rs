@@ -18,7 +18,7 @@ use crate::upstream::Upstream;
 use crate::variables::{Text, render};
 
 pub use compile::Compiled;
-pub use forward::ForwardRules;
+pub use forward::{ForwardError, ForwardRules};
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 
 /// A whole configuration, ready to serve.

@@ -1,6 +1,7 @@
 //! `[listener.NAME]`: where connections come in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,6 +117,17 @@ impl Compiler {
             }
         };
     }
+}
+
+/// The unix sockets of all listeners; what is no address is complained of elsewhere.
+pub(super) fn unix_sockets(config: &Config) -> Vec<PathBuf> {
+    let written = config.listener.values().flat_map(|listener| &listener.listen);
+    let all = written.filter_map(|text| ListenAddress::parse(text).ok()).flatten();
+    all.filter_map(|address| match address {
+        ListenAddress::Unix(path) => Some(path),
+        ListenAddress::Ip(_) => None,
+    })
+    .collect()
 }
 
 fn listener(

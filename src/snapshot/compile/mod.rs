@@ -11,6 +11,7 @@ mod texts;
 mod upstreams;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -43,7 +44,9 @@ impl Snapshot {
     #[must_use]
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
-        let mut compiler = Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new() };
+        let own_sockets = listener::unix_sockets(&config);
+        let mut compiler =
+            Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new(), own_sockets };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
@@ -58,6 +61,8 @@ struct Compiler {
     pools: Pools,
     /// The upstreams that were made of written addresses.
     made: Pools,
+    /// The unix sockets on which listeners listen.
+    own_sockets: Vec<PathBuf>,
 }
 
 impl Compiler {

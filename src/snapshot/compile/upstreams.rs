@@ -127,7 +127,12 @@ impl Compiler {
                 return None;
             }
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
-            let rules = ForwardRules { decided_by_client, within_a_folder: stays_within_a_folder(&text), allowed: self.allowed_forwards() };
+            let rules = ForwardRules {
+                decided_by_client,
+                within_a_folder: stays_within_a_folder(&text),
+                own_sockets: self.own_sockets.clone(),
+                allowed: self.allowed_forwards(),
+            };
             if decided_by_client && may_become_an_address(&text) {
                 self.name_forward(path, written, &rules);
             }
