@@ -2,6 +2,8 @@
 
 mod farewell;
 mod live;
+mod reach;
+mod refusal;
 mod start;
 mod stream;
 mod worker;

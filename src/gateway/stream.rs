@@ -1,25 +1,25 @@
 //! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::farewell;
 use super::live::Live;
+use super::reach::connect;
+use super::refusal::Refusal;
 use super::worker::Worker;
-use crate::address::Address;
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::net::Socket;
-use crate::peek::{First, PeekError, first_bytes};
+use crate::peek::{First, first_bytes};
 use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Farewell, Hello, Session};
-use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Listener, Pool, Target};
-use crate::upstream::{Balance, ConnectError, ConnectLimits, Connected, ServerLine, Upstream};
+use crate::snapshot::{Action, Listener, Target};
+use crate::upstream::Connected;
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
@@ -61,20 +61,6 @@ fn set_up<'s>(
     })
 }
 
-/// Finds the upstream, and connects to one of its servers.
-async fn connect(
-    destination: &Destination,
-    first: &[u8],
-    limits: &ConnectLimits,
-    session: &mut Session,
-    worker: &Worker,
-) -> Result<Connected, Refusal> {
-    let pool = destination.pool(limits.connect_timeout, session, worker).await?;
-    session.upstream = Some(pool.upstream.name().clone());
-    let key = pool.key(session);
-    Ok(pool.upstream.connect(&key, first, limits, session).await?)
-}
-
 /// Reads the first bytes, if this listener looks at them, and notes what they are.
 async fn first(client: &Socket, listener: &Listener, session: &mut Session) -> Result<(Option<First>, Vec<u8>), Refusal> {
     let mut read = Vec::new();
@@ -87,7 +73,7 @@ async fn first(client: &Socket, listener: &Listener, session: &mut Session) -> R
             Ok((Some(first), read))
         }
         Err(error) => {
-            session.hello = Some(hello_of(&error));
+            session.hello = Some(Refusal::hello(&error));
             Err(error.into())
         }
     }
@@ -163,49 +149,6 @@ async fn respond(client: &Socket, text: &Text, target: &Target, session: &mut Se
     CloseReason::Responded.into()
 }
 
-impl Destination {
-    /// The upstream of a session; one that a template names is found or made now, within the limit.
-    async fn pool(&self, limit: Duration, session: &Session, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
-        match self {
-            Self::Pool(pool) => Ok(pool.clone()),
-            Self::Template(template, rules) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                let text = String::from_utf8_lossy(&text);
-                match worker.pools().get(&*text) {
-                    Some(pool) => Ok(pool.clone()),
-                    None => made_pool(&text, rules, limit, worker).await,
-                }
-            }
-        }
-    }
-}
-
-/// An upstream for one session, of the address that a template gave.
-async fn made_pool(text: &str, rules: &ForwardRules, limit: Duration, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
-    let addresses = match rules.address(text)? {
-        Address::Name(name, port) => {
-            resolved(&name, port, limit, worker).await?.into_iter().filter(|ip| rules.allow(ip.ip())).map(Address::Ip).collect()
-        }
-        judged => vec![judged],
-    };
-    if addresses.is_empty() {
-        return Err(ForwardError::Refused(text.into()).into());
-    }
-    let lines = addresses.into_iter().map(ServerLine::new).collect();
-    let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
-    Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
-}
-
-/// The addresses of a name, within the limit.
-async fn resolved(name: &Hostname, port: u16, limit: Duration, worker: &Worker) -> Result<Vec<SocketAddr>, Refusal> {
-    let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
-    let looked_up = timeout(limit, worker.resolver().resolve(name)).await;
-    let looked_up = looked_up.map_err(|_| unresolved(format!("{name} was not resolved within {limit:?}")))?;
-    let addresses = looked_up.map_err(|error| unresolved(error.to_string()))?;
-    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
-}
-
 /// A client and its server.
 struct Joined {
     server: Connected,
@@ -239,51 +182,6 @@ fn note_counts(counts: &Counts, session: &mut Session) {
     session.end_try(Instant::now());
 }
 
-/// Why a session was not joined.
-struct Refusal {
-    reason: CloseReason,
-    detail: Option<Box<str>>,
-}
-
-impl From<CloseReason> for Refusal {
-    fn from(reason: CloseReason) -> Self {
-        Self { reason, detail: None }
-    }
-}
-
-impl From<PeekError> for Refusal {
-    fn from(error: PeekError) -> Self {
-        let reason = match &error {
-            PeekError::Malformed(malformed) => CloseReason::MalformedHello(malformed.alert()),
-            PeekError::TooLarge => CloseReason::HelloTooLarge,
-            PeekError::Timeout => CloseReason::HelloTimeout,
-            PeekError::Gone => CloseReason::HelloGone,
-            PeekError::Reset(_) => CloseReason::ClientReset,
-        };
-        Self { reason, detail: Some(error.to_string().into()) }
-    }
-}
-
-impl From<ForwardError> for Refusal {
-    fn from(error: ForwardError) -> Self {
-        let reason = match &error {
-            ForwardError::NoAddress { .. } => CloseReason::Unresolved,
-            ForwardError::Refused(_) => CloseReason::ForwardRefused,
-        };
-        Self { reason, detail: Some(error.to_string().into()) }
-    }
-}
-
-impl From<ConnectError> for Refusal {
-    fn from(error: ConnectError) -> Self {
-        let reason = match &error {
-            ConnectError::NoServer { .. } => CloseReason::NoServer,
-            ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
-        };
-        Self { reason, detail: Some(error.to_string().into()) }
-    }
-}
-
 impl From<RelayEnd> for CloseReason {
     fn from(end: RelayEnd) -> Self {
         match end {
@@ -293,15 +191,6 @@ impl From<RelayEnd> for CloseReason {
             RelayEnd::ServerReset => Self::ServerReset,
             RelayEnd::Idle => Self::IdleTimeout,
         }
-    }
-}
-
-fn hello_of(error: &PeekError) -> Hello {
-    match error {
-        PeekError::Malformed(_) => Hello::Malformed,
-        PeekError::TooLarge => Hello::TooLarge,
-        PeekError::Timeout => Hello::Timeout,
-        PeekError::Gone | PeekError::Reset(_) => Hello::Gone,
     }
 }
 

@@ -1,0 +1,65 @@
+//! Why a session was not joined to a server: each error of its way becomes the one reason in which it ends.
+
+use crate::peek::PeekError;
+use crate::session::{CloseReason, Hello};
+use crate::snapshot::ForwardError;
+use crate::upstream::ConnectError;
+
+/// Why a session was not joined.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: CloseReason,
+    /// What more there is to say in the log.
+    pub(super) detail: Option<Box<str>>,
+}
+
+impl Refusal {
+    /// What first bytes were that could not be routed: `$hello`.
+    pub(super) fn hello(error: &PeekError) -> Hello {
+        match error {
+            PeekError::Malformed(_) => Hello::Malformed,
+            PeekError::TooLarge => Hello::TooLarge,
+            PeekError::Timeout => Hello::Timeout,
+            PeekError::Gone | PeekError::Reset(_) => Hello::Gone,
+        }
+    }
+}
+
+impl From<CloseReason> for Refusal {
+    fn from(reason: CloseReason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
+impl From<PeekError> for Refusal {
+    fn from(error: PeekError) -> Self {
+        let reason = match &error {
+            PeekError::Malformed(malformed) => CloseReason::MalformedHello(malformed.alert()),
+            PeekError::TooLarge => CloseReason::HelloTooLarge,
+            PeekError::Timeout => CloseReason::HelloTimeout,
+            PeekError::Gone => CloseReason::HelloGone,
+            PeekError::Reset(_) => CloseReason::ClientReset,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<ForwardError> for Refusal {
+    fn from(error: ForwardError) -> Self {
+        let reason = match &error {
+            ForwardError::NoAddress { .. } => CloseReason::Unresolved,
+            ForwardError::Refused(_) => CloseReason::ForwardRefused,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(error: ConnectError) -> Self {
+        let reason = match &error {
+            ConnectError::NoServer { .. } => CloseReason::NoServer,
+            ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
