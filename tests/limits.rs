@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::{ByHand, Gate, Process, Server, hello, read, routes, until, within};
+use crate::harness::{ByHand, Gate, Process, Server, answer, hello, read, routes, until, within};
 
 #[tokio::test]
 async fn at_max_connections_the_next_is_served_when_one_ends() {
@@ -57,7 +57,7 @@ const DESCRIPTORS: u64 = 90;
 
 /// A gateway with fewer descriptors than it was started with, so that it counts on more sessions than fit.
 async fn short_of_descriptors(server: &Server) -> Process {
-    let more = "[process]\nworkers = 2\n[access_log.a]\nfile = \"{folder}/access\"\nformat = \"$status $close_reason $hello\"";
+    let more = "[process]\nworkers = 2\n[defaults]\ndefer_accept = false\n[access_log.a]\nfile = \"{folder}/access\"\nformat = \"$status $close_reason $hello\"";
     Process::start_with_descriptors(DESCRIPTORS, &routes(&[("api.test", server)], more)).await
 }
 
@@ -91,27 +91,28 @@ async fn out_of_descriptors_the_gateway_neither_spins_nor_floods_its_log() {
 
 #[tokio::test]
 async fn out_of_descriptors_the_next_is_served_when_one_is_free() {
-    let mut by_hand = ByHand::start().await;
-    let gate = short_of_descriptors(&by_hand.server).await;
+    let server = Server::named("api").await;
+    let gate = short_of_descriptors(&server).await;
     let clients = crowd(&gate).await;
     drop(clients);
-    let mut servers = tokio::spawn(async move {
-        // The servers of those who are gone end too.
-        while let Ok(stream) = timeout(Duration::from_secs(1), by_hand.accept()).await {
-            drop(stream);
-        }
-        by_hand
-    });
-    until(|| gate.descriptors() < DESCRIPTORS as usize / 2).await;
-    let mut by_hand = within(&mut servers).await.unwrap();
-    by_hand.join(gate.address()).await;
+    // Those who are gone still take descriptors until they have been seen off: who comes meanwhile may find none.
+    let served = async { while answer(&mut gate.connect().await, &hello("api.test")).await != "api" {} };
+    within(served).await;
 }
 
+/// The clients stay silent until they hold every descriptor, so that none is left for a server whoever speaks first.
 #[tokio::test]
 async fn a_session_without_a_descriptor_for_its_server_ends_as_such() {
     let by_hand = ByHand::start().await;
     let gate = short_of_descriptors(&by_hand.server).await;
-    let clients = crowd(&gate).await;
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        clients.push(gate.connect().await);
+    }
+    gate.says("out of descriptors").await;
+    for client in &mut clients {
+        client.write_all(&hello("api.test")).await.unwrap();
+    }
     let lines = || std::fs::read_to_string(gate.path("access")).unwrap();
     until(|| lines().lines().any(|line| line == "500 no_descriptor named")).await;
     drop(clients);
