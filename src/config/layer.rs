@@ -56,7 +56,7 @@ impl Layer {
             let instead = super::words::suggest(&section, FROM_ENVIRONMENT.into_iter())
                 .map(|near| name.replacen(&name[PREFIX.len()..PREFIX.len() + section.len()], &near.to_ascii_uppercase(), 1));
             let help = instead.map_or("--set takes any key".into(), |instead| format!("did you mean {instead}?"));
-            refuse("the environment sets values of [process], [log] and [defaults] only".into(), help);
+            refuse("the environment sets values of [process], [log], [resolver] and [defaults] only".into(), help);
             return None;
         }
         let is_bare = |key: &String| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -184,7 +184,7 @@ fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>) -> (Value, Spot) {
 }
 
 const PREFIX: &str = "VESTIBULE_";
-const FROM_ENVIRONMENT: [&str; 3] = ["process", "log", "defaults"];
+const FROM_ENVIRONMENT: [&str; 4] = ["process", "log", "resolver", "defaults"];
 
 #[cfg(test)]
 mod tests {
@@ -233,7 +233,7 @@ mod tests {
     fn tables_of_defaults_can_be_reached_from_the_environment() {
         let environment = [("VESTIBULE_DEFAULTS__UPSTREAM__BALANCE", "hash"), ("VESTIBULE_DEFAULTS__UPSTREAM__SERVER__WEIGHT", "2")];
         let defaults = config("", &[], &environment).defaults.upstream;
-        assert_eq!((defaults.balancing.balance, defaults.server.weight), (Some(Balance::Hash), Some(2)));
+        assert_eq!((defaults.keys.balance, defaults.server.weight), (Some(Balance::Hash), Some(2)));
     }
 
     #[test]

@@ -155,6 +155,10 @@ pub struct SessionKeys {
     pub next_upstream_timeout: Option<Duration>,
     /// Whether a FIN is passed on while the other direction goes on.
     pub half_close: Option<bool>,
+    /// The address that servers see, as a template.
+    pub source: Option<String>,
+    /// Whether that address may be one that this machine does not have.
+    pub transparent: Option<bool>,
 }
 
 impl SessionKeys {
@@ -166,6 +170,8 @@ impl SessionKeys {
             next_upstream_tries: reader.take_with(table, "next_upstream_tries", number(0..=MOST)),
             next_upstream_timeout: reader.take(table, "next_upstream_timeout"),
             half_close: reader.take(table, "half_close"),
+            source: reader.take(table, "source"),
+            transparent: reader.take(table, "transparent"),
         }
     }
 }

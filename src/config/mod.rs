@@ -4,6 +4,7 @@
 
 mod diagnostic;
 mod hosts;
+mod keepalive;
 mod layer;
 mod listener;
 mod places;
@@ -11,6 +12,7 @@ mod print;
 mod process;
 mod read;
 mod render;
+mod resolver;
 mod routes;
 mod source;
 mod syntax;
@@ -30,13 +32,15 @@ use read::{Read, Reader};
 
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use keepalive::{Keepalive, KeepaliveTimes};
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
 pub use places::{Key, Places};
 pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process};
 pub use render::Paint;
+pub use resolver::Resolver;
 pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
 pub use source::Source;
-pub use upstream::{Balance, Balancing, Server, ServerKeys, Upstream, UpstreamDefaults};
+pub use upstream::{Balance, Server, ServerKeys, Upstream, UpstreamDefaults, UpstreamKeys};
 pub use words::suggest;
 
 /// `routes.toml`, as written.
@@ -48,6 +52,8 @@ pub struct Config {
     pub log: Log,
     /// `[access_log.NAME]`.
     pub access_log: BTreeMap<String, AccessLog>,
+    /// `[resolver]`; absent is the system's.
+    pub resolver: Option<Resolver>,
     /// `[networks]`: names for address ranges.
     pub networks: BTreeMap<String, Vec<String>>,
     /// `[defaults]`.
@@ -128,6 +134,7 @@ impl Read for Config {
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
             access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),
+            resolver: reader.take(&mut table, "resolver"),
             networks: reader.take_with(&mut table, "networks", values::entries).unwrap_or_default(),
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
             listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
@@ -178,6 +185,8 @@ mod tests {
             (words::PROCESS, "[process]"),
             (words::LOG, "[log]"),
             (words::ACCESS_LOG, "[access_log.x]"),
+            (words::RESOLVER, "[resolver]"),
+            (words::KEEPALIVE, "[upstream.x.keepalive]"),
             (words::DEFAULTS, "[defaults]"),
             (words::UPSTREAM_DEFAULTS, "[defaults.upstream]"),
             (words::SERVER_DEFAULTS, "[defaults.upstream.server]"),

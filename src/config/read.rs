@@ -127,6 +127,11 @@ impl<'a> Reader<'a> {
         self.entry(key, Places::is_cut)
     }
 
+    /// Whether the value being read, or a part of it, was left out for its own error.
+    pub(super) fn was_cut_within(&self) -> bool {
+        self.places.is_cut(&self.path)
+    }
+
     /// What the places say of an entry of the table being read.
     pub(super) fn entry<T>(&mut self, key: &str, ask: impl FnOnce(&Places, &[Key]) -> T) -> T {
         self.path.push(key.into());

@@ -5,17 +5,19 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::keepalive::Keepalive;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
-use super::values::{MOST, bare_port, number, words};
+use super::resolver::Resolver;
+use super::values::{MOST, bare_port, number, positive, words};
 use super::{print, words as kinds};
 
 /// `[upstream.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Upstream {
-    /// How one of the servers is picked.
+    /// How the servers are picked, found and connected.
     #[serde(flatten)]
-    pub balancing: Balancing,
+    pub keys: UpstreamKeys,
     /// The servers in their order.
     pub servers: Vec<Server>,
 }
@@ -23,7 +25,7 @@ pub struct Upstream {
 impl Read for Upstream {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::UPSTREAM)?;
-        let balancing = Balancing::take(&mut table, reader);
+        let keys = UpstreamKeys::take(&mut table, reader);
         let servers: Vec<Server> = reader.take(&mut table, "servers").unwrap_or_default();
         if servers.is_empty() && !reader.was_cut("servers") {
             let place = reader.entry("servers", Places::written_value);
@@ -31,22 +33,39 @@ impl Read for Upstream {
             reader.error(place, problem).help("servers = [\"10.0.0.1:443\"]");
             reader.cut("servers");
         }
-        Some(Self { balancing, servers })
+        Some(Self { keys, servers })
     }
 }
 
-/// How a server is picked; what is not written comes from `[defaults.upstream]`, then from what is built in.
+/// How a group picks, finds and connects its servers; what is not written comes from `[defaults.upstream]`, then from
+/// what is built in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Balancing {
+pub struct UpstreamKeys {
     /// The method.
     pub balance: Option<Balance>,
     /// What the hashes are made of, as a template.
     pub hash_key: Option<String>,
+    /// The upstream that is asked when no server of this one is left.
+    pub fallback: Option<String>,
+    /// Who is asked for the names of servers, in place of `[resolver]`.
+    pub resolver: Option<Resolver>,
+    /// Whether and when the kernel asks a silent server if it is still there.
+    pub keepalive: Option<Keepalive>,
+    /// How long what was sent to a server may go unacknowledged.
+    #[serde(serialize_with = "print::some_duration")]
+    pub user_timeout: Option<Duration>,
 }
 
-impl Balancing {
+impl UpstreamKeys {
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
-        Self { balance: reader.take(table, "balance"), hash_key: reader.take(table, "hash_key") }
+        Self {
+            balance: reader.take(table, "balance"),
+            hash_key: reader.take(table, "hash_key"),
+            fallback: reader.take(table, "fallback"),
+            resolver: reader.take(table, "resolver"),
+            keepalive: reader.take(table, "keepalive"),
+            user_timeout: reader.take_with(table, "user_timeout", positive),
+        }
     }
 }
 
@@ -55,6 +74,14 @@ words! {
     Balance, "a way to balance", {
         /// In turn, by weight.
         RoundRobin = "round_robin",
+        /// The one with the fewest sessions for its weight.
+        LeastConn = "least_conn",
+        /// The one that answers fastest, for its weight and its sessions.
+        LeastTime = "least_time",
+        /// By chance, by weight.
+        Random = "random",
+        /// Of two by chance, the one with fewer sessions for its weight.
+        RandomTwo = "random_two",
         /// By a key, as nginx's `hash`.
         Hash = "hash",
         /// By a key on a ring, as nginx's `hash ... consistent`.
@@ -99,10 +126,17 @@ pub struct ServerKeys {
     /// Within which time failures are counted, and for how long it is then left alone.
     #[serde(serialize_with = "print::some_duration")]
     pub fail_timeout: Option<Duration>,
+    /// How many sessions it may have at once; 0 is any number.
+    pub max_conns: Option<u32>,
+    /// How long it takes to come to its full weight when it has joined or recovered.
+    #[serde(serialize_with = "print::some_duration")]
+    pub slow_start: Option<Duration>,
     /// Whether it is for when all others fail.
     pub backup: Option<bool>,
     /// Whether it is out of use.
     pub down: Option<bool>,
+    /// The service whose SRV records say where the servers are.
+    pub service: Option<String>,
 }
 
 impl ServerKeys {
@@ -111,8 +145,11 @@ impl ServerKeys {
             weight: reader.take_with(table, "weight", number(1..=HEAVIEST)),
             max_fails: reader.take_with(table, "max_fails", number(0..=MOST)),
             fail_timeout: reader.take(table, "fail_timeout"),
+            max_conns: reader.take_with(table, "max_conns", number(0..=MOST)),
+            slow_start: reader.take(table, "slow_start"),
             backup: reader.take(table, "backup"),
             down: reader.take(table, "down"),
+            service: reader.take(table, "service"),
         }
     }
 }
@@ -127,9 +164,9 @@ impl Read for ServerKeys {
 /// `[defaults.upstream]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpstreamDefaults {
-    /// How upstreams pick.
+    /// What groups start from.
     #[serde(flatten)]
-    pub balancing: Balancing,
+    pub keys: UpstreamKeys,
     /// What each server starts from.
     pub server: ServerKeys,
 }
@@ -137,8 +174,8 @@ pub struct UpstreamDefaults {
 impl Read for UpstreamDefaults {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::UPSTREAM_DEFAULTS)?;
-        let balancing = Balancing::take(&mut table, reader);
-        Some(Self { balancing, server: reader.take(&mut table, "server").unwrap_or_default() })
+        let keys = UpstreamKeys::take(&mut table, reader);
+        Some(Self { keys, server: reader.take(&mut table, "server").unwrap_or_default() })
     }
 }
 

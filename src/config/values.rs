@@ -67,6 +67,17 @@ pub(super) fn lasting(value: Value, reader: &mut Reader<'_>) -> Option<Duration>
     Some(duration)
 }
 
+/// Reads a duration that is not zero, where zero would mean nothing.
+pub(super) fn positive(value: Value, reader: &mut Reader<'_>) -> Option<Duration> {
+    let duration = Duration::read(value, reader)?;
+    if duration.is_zero() {
+        let problem = format!("`{}` of 0 means nothing", reader.name());
+        reader.wrong(problem).label("leave it out for what is built in");
+        return None;
+    }
+    Some(duration)
+}
+
 /// Reads a whole number of this range.
 pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
     move |value, reader| {

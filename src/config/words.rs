@@ -52,31 +52,44 @@ pub fn suggest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, word)| word)
 }
 
-const SESSION: &[&str] =
-    &["connect_timeout", "idle_timeout", "next_upstream", "next_upstream_tries", "next_upstream_timeout", "half_close"];
+const SESSION: &[&str] = &[
+    "connect_timeout",
+    "idle_timeout",
+    "next_upstream",
+    "next_upstream_tries",
+    "next_upstream_timeout",
+    "half_close",
+    "source",
+    "transparent",
+];
 const LISTENING: &[&str] = &["preread_timeout", "preread_buffer_size", "defer_accept", "backlog", "ipv6_only", "reuse_port"];
 const GUARDED: &[&str] = &["upstream", "reject", "respond", "alpn", "from", "versions"];
-const BALANCING: &[&str] = &["balance", "hash_key"];
-const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "backup", "down"];
+const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout"];
+const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "max_conns", "slow_start", "backup", "down", "service"];
+const RESOLVING: &[&str] = &["nameservers", "valid", "timeout", "ipv6"];
 
-pub(super) const FILE: Kind =
-    Kind { name: "the file itself", keys: &[&["process", "log", "access_log", "networks", "defaults", "listener", "routes", "upstream"]] };
+pub(super) const FILE: Kind = Kind {
+    name: "the file itself",
+    keys: &[&["process", "log", "access_log", "resolver", "networks", "defaults", "listener", "routes", "upstream"]],
+};
 pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout"]] };
 pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
 pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format"]] };
 pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["upstream"]] };
-pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[BALANCING, &["server"]] };
+pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[GROUPED, &["server"]] };
 pub(super) const SERVER_DEFAULTS: Kind = Kind { name: "server of [defaults.upstream]", keys: &[SERVING] };
 pub(super) const LISTENER: Kind =
     Kind { name: "a listener", keys: &[&["listen", "routes", "upstream", "respond", "preread"], LISTENING, SESSION] };
 pub(super) const ROUTES: Kind = Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "patterns"]] };
 pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, SESSION] };
 pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, SESSION] };
-pub(super) const UPSTREAM: Kind = Kind { name: "an upstream", keys: &[&["servers"], BALANCING] };
+pub(super) const UPSTREAM: Kind = Kind { name: "an upstream", keys: &[&["servers"], GROUPED] };
+pub(super) const RESOLVER: Kind = Kind { name: "a resolver", keys: &[RESOLVING] };
+pub(super) const KEEPALIVE: Kind = Kind { name: "keepalive", keys: &[&["idle", "interval", "count"]] };
 pub(super) const SERVER: Kind = Kind { name: "a server", keys: &[&["address"], SERVING] };
 
 /// Where a stray key may belong. `[defaults]` takes most keys of others and need not be named for each.
-pub(super) const EVERYWHERE: &[Kind] = &[PROCESS, LOG, LISTENER, TARGET, ROUTES, UPSTREAM, SERVER, FILE];
+pub(super) const EVERYWHERE: &[Kind] = &[PROCESS, LOG, LISTENER, TARGET, ROUTES, UPSTREAM, SERVER, RESOLVER, KEEPALIVE, FILE];
 
 /// What nginx and HAProxy users write by habit.
 const NGINX: &[(&str, &str)] = &[
@@ -97,6 +110,15 @@ const NGINX: &[(&str, &str)] = &[
     ("ipv6only", "`ipv6_only`"),
     ("deferred", "`defer_accept`"),
     ("least_conn", "a value of `balance`"),
+    ("least_time", "a value of `balance`"),
+    ("random", "a value of `balance`"),
+    ("leastconn", "`balance = \"least_conn\"`"),
+    ("maxconn", "`max_conns`"),
+    ("slowstart", "`slow_start`"),
+    ("proxy_bind", "`source`"),
+    ("proxy_socket_keepalive", "`keepalive` of an upstream"),
+    ("resolver_timeout", "`timeout` of [resolver]"),
+    ("resolve", "nothing: names are looked up again by themselves"),
     ("hash", "`balance = \"hash\"` or \"consistent_hash\", with `hash_key`,"),
     ("ip_hash", "`balance = \"hash\"` with `hash_key = \"$remote_addr\"`"),
     ("worker_processes", "`workers` of [process]"),

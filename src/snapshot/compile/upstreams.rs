@@ -13,7 +13,7 @@ use crate::variables::{Text, Variable};
 
 impl Compiler {
     pub(super) fn compile_upstreams(&mut self, config: &Config) -> Pools {
-        if let Some(key) = &config.defaults.upstream.balancing.hash_key {
+        if let Some(key) = &config.defaults.upstream.keys.hash_key {
             // Said once, however many upstreams use it.
             self.default_hash_key(key);
         }
@@ -27,10 +27,11 @@ impl Compiler {
 
     fn upstream(&mut self, name: &str, written: &config::Upstream, config: &Config) -> Pool {
         let defaults = &config.defaults.upstream;
-        let balance = match written.balancing.balance.or(defaults.balancing.balance) {
+        let balance = match written.keys.balance.or(defaults.keys.balance) {
             None | Some(WrittenBalance::RoundRobin) => Balance::RoundRobin,
             Some(WrittenBalance::Hash) => Balance::Hash,
             Some(WrittenBalance::ConsistentHash) => Balance::ConsistentHash,
+            Some(_) => Balance::RoundRobin, // The others are built next.
         };
         let mut lines = Vec::new();
         for (index, server) in written.servers.iter().enumerate() {
@@ -95,7 +96,7 @@ impl Compiler {
         let path = path_to!["upstream", name, "hash_key"];
         let is_cut = |balance: &[Key]| self.places.was_cut(balance);
         let cut = is_cut(&path_to!["upstream", name, "balance"]) || is_cut(&path_to!["defaults", "upstream", "balance"]);
-        match &written.balancing.hash_key {
+        match &written.keys.hash_key {
             Some(_) if balance == Balance::RoundRobin && !cut => {
                 self.wrong_key(&path, "`hash_key` has no meaning for round_robin")
                     .help("balance = \"consistent_hash\" or \"hash\" picks by it");
@@ -104,7 +105,7 @@ impl Compiler {
             Some(key) => self.text(&path, key, None),
             None if balance == Balance::RoundRobin => None,
             None => {
-                let key = config.defaults.upstream.balancing.hash_key.as_deref().unwrap_or("$remote_addr");
+                let key = config.defaults.upstream.keys.hash_key.as_deref().unwrap_or("$remote_addr");
                 self.quietly(|compiler| compiler.default_hash_key(key))
             }
         }
