@@ -279,7 +279,7 @@ impl Told<'_> {
     /// The servers in the order in which the session would meet them; names that are not looked up here as written.
     fn servers(&self, pool: &Pool, key: &[u8]) -> String {
         let met: Vec<_> = pool.upstream.order(key, Instant::now());
-        let met = met.iter().map(|server| match server.line().backup {
+        let met = met.iter().map(|server| match server.is_backup() {
             true => format!("{} (backup)", server.address_text()),
             false => server.address_text().to_string(),
         });

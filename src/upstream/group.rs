@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::balance::Balancer;
-use super::server::{Endpoint, Server, ServerLine, ServerStatus};
+use super::balance::{Balance, Balancer, Ring};
+use super::found::Place;
+use super::server::{Server, ServerLine, ServerStatus};
 use super::tried::{Tried, TriedServers};
 
 /// The servers that an upstream has now.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
+    balancer: Balancer,
     primaries: Vec<Member>,
     backups: Vec<Member>,
     next_id: u32,
@@ -21,6 +23,7 @@ pub(super) struct Group {
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) server: Arc<Server>,
+    weight: u32,
     /// What a turn adds to `current`: the weight, less what failures took from it.
     pub(super) effective: i64,
     /// The greatest has the next turn.
@@ -33,18 +36,31 @@ pub(super) struct Member {
 }
 
 impl Group {
+    pub(super) fn new(balance: Balance) -> Self {
+        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), next_id: 0 }
+    }
+
     /// Chooses a server, and notes that this session has tried it.
-    pub(super) fn pick(&mut self, balancer: &Balancer, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Arc<Server>> {
+    pub(super) fn pick(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Arc<Server>> {
         let single = self.is_single();
         let Tried { servers, cursor } = tried;
         let eligible = |member: &Member| member.is_eligible(servers, now, single);
-        let member = match balancer.pick(&mut self.primaries, key, cursor, &eligible) {
+        let member = match self.balancer.pick(&mut self.primaries, key, cursor, &eligible) {
             Some(primary) => self.primaries.get_mut(primary),
             None => Balancer::RoundRobin.pick(&mut self.backups, key, cursor, &eligible).and_then(|backup| self.backups.get_mut(backup)),
         }?;
         member.probe(now);
         servers.add(member.server.id());
         Some(Arc::clone(&member.server))
+    }
+
+    pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
+        self.balancer.ring()
+    }
+
+    /// Gives the consistent hash the circle of the primaries that are there now.
+    pub(super) fn set_ring(&mut self, ring: Arc<Ring>) {
+        self.balancer.set_ring(ring);
     }
 
     pub(super) fn connected(&mut self, server: &Arc<Server>) {
@@ -71,21 +87,24 @@ impl Group {
         self.members().map(Member::status).collect()
     }
 
-    /// Puts a line's servers in place of those it had; one that was there before stays as it is.
-    pub(super) fn set(&mut self, line_number: usize, line: &Arc<ServerLine>, endpoints: impl IntoIterator<Item = Endpoint>) {
-        let members = if line.backup { &mut self.backups } else { &mut self.primaries };
-        let start = members.partition_point(|member| member.server.line_number() < line_number);
-        let end = members.partition_point(|member| member.server.line_number() <= line_number);
-        let mut before: Vec<_> = members.drain(start..end).collect();
+    /// Puts a line's servers in place of those it had; one that was there before, on the same side, keeps its state.
+    pub(super) fn set(&mut self, line_number: usize, line: &Arc<ServerLine>, places: impl IntoIterator<Item = Place>) {
+        let (backups, primaries): (Vec<_>, Vec<_>) = places.into_iter().partition(|place| place.backup);
         let next_id = &mut self.next_id;
-        let after = endpoints.into_iter().map(|endpoint| match before.iter().position(|member| *member.server.endpoint() == endpoint) {
-            Some(stays) => before.swap_remove(stays),
-            None => {
-                *next_id = next_id.wrapping_add(1);
-                Member::new(Server::new(*next_id, line_number, line, endpoint))
-            }
-        });
-        members.splice(start..start, after);
+        for (members, places) in [(&mut self.primaries, primaries), (&mut self.backups, backups)] {
+            let start = members.partition_point(|member| member.server.line_number() < line_number);
+            let end = members.partition_point(|member| member.server.line_number() <= line_number);
+            let mut before: Vec<_> = members.drain(start..end).collect();
+            let after =
+                places.into_iter().map(|place| match before.iter().position(|member| *member.server.endpoint() == place.endpoint) {
+                    Some(stays) => before.swap_remove(stays).weighing(place.weight),
+                    None => {
+                        *next_id = next_id.wrapping_add(1);
+                        Member::new(Server::new(*next_id, line_number, line, &place), place.weight)
+                    }
+                });
+            members.splice(start..start, after);
+        }
     }
 
     /// Whether there is one server and nobody to stand in for it.
@@ -104,13 +123,18 @@ impl Group {
 }
 
 impl Member {
-    pub(super) fn new(server: Server) -> Self {
-        let weight = i64::from(server.line().weight);
-        Self { server: Arc::new(server), effective: weight, current: 0, fails: 0, accessed: None, checked: None }
+    pub(super) fn new(server: Server, weight: u32) -> Self {
+        Self { server: Arc::new(server), weight, effective: weight.into(), current: 0, fails: 0, accessed: None, checked: None }
     }
 
-    pub(super) fn weight(&self) -> i64 {
-        i64::from(self.line().weight)
+    pub(super) fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    /// The same with another weight; what failures took of the one before stays taken.
+    fn weighing(self, weight: u32) -> Self {
+        let effective = (self.effective + i64::from(weight) - i64::from(self.weight)).clamp(0, weight.into());
+        Self { weight, effective, ..self }
     }
 
     fn line(&self) -> &ServerLine {
@@ -149,7 +173,7 @@ impl Member {
         // Workers read their clocks before they take the lock, so one may come with an older time than the one before.
         let now = self.checked.map_or(now, |checked| checked.max(now));
         (self.accessed, self.checked) = (Some(now), Some(now));
-        if let Some(loss) = self.line().weight.checked_div(self.line().max_fails) {
+        if let Some(loss) = self.weight.checked_div(self.line().max_fails) {
             self.effective = (self.effective - i64::from(loss)).max(0);
         }
     }
@@ -158,7 +182,7 @@ impl Member {
         ServerStatus {
             written: Arc::clone(&self.line().written),
             address: Arc::clone(self.server.address_text()),
-            backup: self.line().backup,
+            backup: self.server.is_backup(),
             down: self.line().down,
             sessions: self.server.sessions(),
             fails: self.fails,

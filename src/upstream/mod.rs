@@ -3,6 +3,7 @@
 
 mod balance;
 mod connect;
+mod found;
 mod group;
 mod lease;
 mod resolve;
@@ -11,16 +12,15 @@ mod server;
 mod tests;
 mod tried;
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::address::Address;
-
 pub use balance::Balance;
-use balance::Balancer;
+use balance::Ring;
 pub use connect::{ConnectError, ConnectLimits, Connected, TryError};
+pub use found::Found;
+use found::{Place, Roster};
 use group::Group;
 pub use lease::Lease;
 pub use resolve::{ResolveError, Resolver};
@@ -32,21 +32,29 @@ pub use tried::Tried;
 pub struct Upstream {
     name: Arc<str>,
     lines: Vec<Arc<ServerLine>>,
-    balancer: Balancer,
+    balance: Balance,
+    /// What the lines stand for, for those who change it; they hold it while they make ready.
+    roster: Mutex<Roster>,
+    /// The same with all that is counted, for those who pick.
     group: Mutex<Group>,
 }
 
 impl Upstream {
     /// Makes a group from the lines a user wrote. A line with a DNS name stands for no server until
-    /// [`set_addresses`](Self::set_addresses) says where it is.
+    /// [`set_servers`](Self::set_servers) says where it is.
     #[must_use]
     pub fn new(name: Arc<str>, balance: Balance, lines: Vec<ServerLine>) -> Self {
         let lines: Vec<_> = lines.into_iter().map(Arc::new).collect();
-        let mut group = Group::default();
+        let roster = Roster::of(&lines);
+        let mut group = Group::new(balance);
         for (number, line) in lines.iter().enumerate() {
-            group.set(number, line, fixed_endpoint(&line.address));
+            group.set(number, line, Place::fixed(line));
         }
-        Self { name, balancer: Balancer::new(balance, &lines), lines, group: Mutex::new(group) }
+        if let Some(before) = group.ring() {
+            let ring = Ring::new(roster.primaries(), before);
+            group.set_ring(ring.into());
+        }
+        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group) }
     }
 
     /// Its name.
@@ -58,7 +66,7 @@ impl Upstream {
     /// How it chooses.
     #[must_use]
     pub fn balance(&self) -> Balance {
-        self.balancer.balance()
+        self.balance
     }
 
     /// The lines it was made from, in their order.
@@ -67,22 +75,30 @@ impl Upstream {
         &self.lines
     }
 
-    /// Says which addresses the DNS name of a line has now. One that stays keeps its counts and weights, and so do all
-    /// servers of other lines. Lines without a DNS name are left alone.
-    pub fn set_addresses(&self, line: usize, addresses: &[IpAddr]) {
-        let Some((written, &Address::Name(_, port))) = self.lines.get(line).map(|written| (written, &written.address)) else { return };
-        let mut addresses = addresses.to_vec();
-        // An answer comes in any order. Sorted, a hash finds the same servers on every machine and after every answer.
-        addresses.sort_unstable();
-        addresses.dedup();
-        self.group().set(line, written, addresses.into_iter().map(|ip| Endpoint::Ip(SocketAddr::new(ip, port))));
+    /// Says where the servers of a line with a DNS name are now. One that stays, at its address and on its side, keeps
+    /// its counts and its state, and so do all servers of other lines. Lines without a DNS name are left alone.
+    ///
+    /// The order is the caller's and should not hang on that of an answer: hashes go by it.
+    pub fn set_servers(&self, line: usize, found: Vec<Found>, _now: Instant) {
+        let Some(written) = self.lines.get(line).filter(|written| written.address.is_name()) else { return };
+        let places: Vec<_> = found.into_iter().map(|found| Place::found(written, found)).collect();
+        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        roster.set(line, places.clone());
+        // A circle is long: it is made while sessions still go by the one before.
+        let before = self.group().ring().cloned();
+        let ring = before.map(|before| Arc::new(Ring::new(roster.primaries(), &before)));
+        let mut group = self.group();
+        group.set(line, written, places);
+        if let Some(ring) = ring {
+            group.set_ring(ring);
+        }
     }
 
     /// Chooses a server that this session has not tried yet, or none if none is left. `key` is what hashes go by; with
     /// an empty one, as always with [`Balance::RoundRobin`], servers take turns.
     #[must_use]
     pub fn pick(self: &Arc<Self>, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Lease> {
-        let server = self.group().pick(&self.balancer, key, tried, now)?;
+        let server = self.group().pick(key, tried, now)?;
         Some(Lease::new(Arc::clone(self), server))
     }
 
@@ -98,7 +114,7 @@ impl Upstream {
         let mut group = self.group().clone();
         let mut tried = Tried::default();
         let next = || {
-            let server = group.pick(&self.balancer, key, &mut tried, now)?;
+            let server = group.pick(key, &mut tried, now)?;
             group.failed(&server, now);
             Some(server)
         };
@@ -114,13 +130,5 @@ impl Upstream {
     /// The servers and their counts. Whoever panicked with the lock held left them in a state that is as good as any.
     fn group(&self) -> MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn fixed_endpoint(address: &Address) -> Option<Endpoint> {
-    match address {
-        Address::Ip(address) => Some(Endpoint::Ip(*address)),
-        Address::Unix(path) => Some(Endpoint::Unix(path.clone())),
-        Address::Name(..) => None,
     }
 }

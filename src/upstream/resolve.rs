@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::Upstream;
+use super::{Found, Upstream};
 use crate::address::Address;
 use crate::host::Hostname;
 
@@ -82,22 +82,22 @@ impl Resolver {
     /// that its first look-up is over.
     pub fn follow(&self, upstream: &Arc<Upstream>, resolved: &Sender<()>) {
         for (line, server) in upstream.lines().iter().enumerate() {
-            if let Address::Name(name, _) = &server.address {
-                let (resolver, upstream, name) = (self.clone(), upstream.clone(), name.clone());
+            if let Address::Name(name, port) = &server.address {
+                let (resolver, upstream, name, port) = (self.clone(), upstream.clone(), name.clone(), *port);
                 let resolved = resolved.clone();
-                self.runtime.spawn(async move { resolver.follow_name(&upstream, line, &name, resolved).await });
+                self.runtime.spawn(async move { resolver.follow_name(&upstream, line, (&name, port), resolved).await });
             }
         }
     }
 
-    async fn follow_name(&self, upstream: &Upstream, line: usize, name: &Hostname, resolved: Sender<()>) {
+    async fn follow_name(&self, upstream: &Upstream, line: usize, (name, port): (&Hostname, u16), resolved: Sender<()>) {
         let mut first = Some(resolved);
         let (mut failing, mut known) = (false, false);
         loop {
             let answer = self.look_up(name).await;
             let wait = match answer {
                 Ok(answer) => {
-                    upstream.set_addresses(line, &answer.addresses);
+                    upstream.set_servers(line, Found::of_name(&answer.addresses, port), Instant::now());
                     (failing, known) = (false, true);
                     answer.until.saturating_duration_since(Instant::now()).clamp(SHORTEST_TTL, LONGEST_TTL)
                 }

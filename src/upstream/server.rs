@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::found::Place;
 use crate::address::Address;
 
 /// One of `servers`, as the user wrote it, with the defaults filled in.
@@ -53,6 +54,7 @@ pub struct Server {
     line_number: usize,
     id: u32,
     endpoint: Endpoint,
+    backup: bool,
     address_text: Arc<str>,
     sessions: AtomicUsize,
 }
@@ -77,9 +79,10 @@ pub struct ServerStatus {
 }
 
 impl Server {
-    pub(super) fn new(id: u32, line_number: usize, line: &Arc<ServerLine>, endpoint: Endpoint) -> Self {
+    pub(super) fn new(id: u32, line_number: usize, line: &Arc<ServerLine>, place: &Place) -> Self {
+        let endpoint = place.endpoint.clone();
         let address_text = endpoint.to_string().into();
-        Self { line: Arc::clone(line), line_number, id, endpoint, address_text, sessions: AtomicUsize::new(0) }
+        Self { line: Arc::clone(line), line_number, id, endpoint, backup: place.backup, address_text, sessions: AtomicUsize::new(0) }
     }
 
     /// What to dial.
@@ -98,6 +101,12 @@ impl Server {
     #[must_use]
     pub fn address_text(&self) -> &Arc<str> {
         &self.address_text
+    }
+
+    /// Whether it is asked only when no other server is left: its line may say so, or the look-up that found it.
+    #[must_use]
+    pub fn is_backup(&self) -> bool {
+        self.backup
     }
 
     /// How many sessions it has now.

@@ -1,17 +1,20 @@
 //! nginx's `hash … consistent` (ketama): each server has many points on a circle, and a key belongs to the next one.
-//! The points follow from the lines as they are written, so that they are the same wherever the names lead.
+//! The points follow from what is written of the servers, so that they are the same wherever the names lead.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::upstream::group::Member;
-use crate::upstream::server::ServerLine;
 use crate::upstream::tried::Cursor;
 
-/// The points of an upstream's lines, in the order of the circle.
-#[derive(Debug)]
+/// The circle of an upstream's primaries. It is made where nobody waits for it, and again when they change.
+#[derive(Debug, Default)]
 pub(crate) struct Ring {
-    points: Vec<Point>,
-    /// Of each line, the first line with the same text: they share their points.
+    /// In the order of the circle.
+    points: Arc<[Point]>,
+    /// The texts that the points are made of, each once, with the greatest weight that stands with it.
+    texts: Vec<(Arc<str>, u32)>,
+    /// Which of them each primary has: those with one text share its points.
     owners: Vec<usize>,
 }
 
@@ -21,19 +24,26 @@ struct Point {
     owner: usize,
 }
 
-/// How many points a line has for each unit of its weight.
+/// How many points a server has for each unit of its weight.
 const POINTS: usize = 160;
 
 impl Ring {
-    pub(super) fn new(lines: &[Arc<ServerLine>]) -> Self {
-        let owner = |line: &Arc<ServerLine>| lines.iter().position(|other| other.written == line.written);
-        let owners: Vec<_> = lines.iter().filter_map(owner).collect();
-        let primaries = lines.iter().zip(&owners).filter(|(line, _)| !line.backup);
-        let mut points: Vec<_> =
-            primaries.flat_map(|(line, &owner)| values(&line.written, line.weight).map(move |value| Point { value, owner })).collect();
-        points.sort_by_key(|point| point.value);
-        points.dedup_by_key(|point| point.value);
-        Self { points, owners }
+    /// The circle of these primaries, texts with weights, in their order. The points of the one before are kept if they
+    /// are the same.
+    pub(crate) fn new<'p>(primaries: impl Iterator<Item = (&'p Arc<str>, u32)>, before: &Self) -> Self {
+        let mut texts: Vec<(Arc<str>, u32)> = Vec::new();
+        let mut places = HashMap::new();
+        let mut owners = Vec::new();
+        for (text, weight) in primaries {
+            let owner = *places.entry(text).or_insert(texts.len());
+            match texts.get_mut(owner) {
+                Some((_, greatest)) => *greatest = weight.max(*greatest),
+                None => texts.push((Arc::clone(text), weight)),
+            }
+            owners.push(owner);
+        }
+        let points = if texts == before.texts { Arc::clone(&before.points) } else { points(&texts) };
+        Self { points, texts, owners }
     }
 
     /// A member at the first point from the key on that has an eligible one; `None` after too many points that have none.
@@ -44,21 +54,12 @@ impl Ring {
         cursor: &mut Cursor,
         eligible: impl Fn(&Member) -> bool,
     ) -> Option<usize> {
-        let mut passed = 0;
-        for owner in self.owners_from(crc32fast::hash(key)) {
-            let here = |member: &Member| self.owners.get(member.server.line_number()) == Some(&owner);
-            // A DNS name that has no address now is not on the circle.
-            if !members.iter().any(here) {
-                continue;
-            }
-            passed += 1;
-            if passed <= cursor.misses {
-                continue;
-            }
+        for owner in self.owners_from(crc32fast::hash(key)).skip(cursor.misses) {
             if cursor.is_spent() {
                 break;
             }
-            match super::round_robin::pick(members, |member| here(member) && eligible(member)) {
+            let here = |index| self.owners.get(index) == Some(&owner);
+            match super::round_robin::pick(members, |index, member| here(index) && eligible(member)) {
                 Some(member) => return Some(member),
                 None => cursor.misses += 1,
             }
@@ -73,8 +74,17 @@ impl Ring {
     }
 }
 
-/// The points of one line: each is the hash of its text and of the point before.
-fn values(written: &str, weight: u32) -> impl Iterator<Item = u32> {
+/// All points of these texts. Of those with one value the first text's stays.
+fn points(texts: &[(Arc<str>, u32)]) -> Arc<[Point]> {
+    let of_text = |(owner, (text, weight)): (usize, &(Arc<str>, u32))| values(text, *weight).map(move |value| Point { value, owner });
+    let mut points: Vec<_> = texts.iter().enumerate().flat_map(of_text).collect();
+    points.sort_by_key(|point| point.value);
+    points.dedup_by_key(|point| point.value);
+    points.into()
+}
+
+/// The points of one text: each is the hash of it and of the point before.
+fn values(written: &str, weight: u32) -> impl Iterator<Item = u32> + use<> {
     let (host, port) = host_and_port(written);
     let mut base = crc32fast::Hasher::new();
     base.update(host.as_bytes());
@@ -104,7 +114,11 @@ fn host_and_port(written: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::tests::line;
+
+    fn ring(written: &[&str], before: &Ring) -> Ring {
+        let texts: Vec<_> = written.iter().map(|&written| Arc::from(written)).collect();
+        Ring::new(texts.iter().map(|text| (text, 1)), before)
+    }
 
     fn first_four(written: &str) -> Vec<u32> {
         values(written, 1).take(4).collect()
@@ -120,16 +134,14 @@ mod tests {
 
     #[test]
     fn the_circle_of_three_servers_is_nginxs() {
-        let lines = [9001, 9002, 9003].map(|port| Arc::new(line(&format!("127.0.0.1:{port}"))));
-        let points = Ring::new(&lines).points;
+        let points = ring(&["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"], &Ring::default()).points;
         let ends = [&points[0], &points[points.len() - 1]].map(|point| (point.value, point.owner));
         assert_eq!((points.len(), ends), (480, [(0x006f_ff97, 2), (0xffee_a1b4, 2)]));
     }
 
     #[test]
     fn a_key_belongs_to_the_first_point_that_is_not_less() {
-        let lines = [1, 2, 3].map(|port| Arc::new(line(&format!("10.0.0.1:{port}"))));
-        let ring = Ring::new(&lines);
+        let ring = ring(&["10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"], &Ring::default());
         let first = |value| ring.owners_from(value).next();
         for pair in ring.points.windows(2) {
             assert_eq!([first(pair[0].value), first(pair[0].value + 1)], [Some(pair[0].owner), Some(pair[1].owner)]);
@@ -139,9 +151,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_with_one_text_share_their_points() {
-        let lines = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.1:1"].map(|written| Arc::new(line(written)));
-        let ring = Ring::new(&lines);
+    fn servers_with_one_text_share_their_points() {
+        let ring = ring(&["10.0.0.1:1", "10.0.0.2:1", "10.0.0.1:1"], &Ring::default());
         assert_eq!((ring.points.len(), ring.owners), (320, vec![0, 1, 0]));
+    }
+
+    #[test]
+    fn points_that_would_be_the_same_are_kept() {
+        let before = ring(&["web.test:1", "10.0.0.2:1"], &Ring::default());
+        let more = ring(&["web.test:1", "web.test:1", "10.0.0.2:1"], &before);
+        assert!(Arc::ptr_eq(&before.points, &more.points));
+        assert_eq!(more.owners, [0, 0, 1]);
+        let less = ring(&["10.0.0.2:1"], &more);
+        assert_eq!((less.points.len(), less.owners), (160, vec![0]));
     }
 }

@@ -38,5 +38,5 @@ fn by_weight(members: &[Member], number: u64) -> Option<usize> {
 }
 
 fn weight(member: &Member) -> u64 {
-    u64::from(member.server.line().weight)
+    member.weight().into()
 }

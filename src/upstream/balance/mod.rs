@@ -8,9 +8,8 @@ mod round_robin;
 use std::sync::Arc;
 
 use super::group::Member;
-use super::server::ServerLine;
 use super::tried::Cursor;
-use consistent::Ring;
+pub(super) use consistent::Ring;
 
 /// How an upstream chooses its servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,27 +24,32 @@ pub enum Balance {
 }
 
 /// A [`Balance`] with what it computes once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Balancer {
     RoundRobin,
     Hash,
-    ConsistentHash(Ring),
+    ConsistentHash(Arc<Ring>),
 }
 
 impl Balancer {
-    pub(super) fn new(balance: Balance, lines: &[Arc<ServerLine>]) -> Self {
+    pub(super) fn new(balance: Balance) -> Self {
         match balance {
             Balance::RoundRobin => Self::RoundRobin,
             Balance::Hash => Self::Hash,
-            Balance::ConsistentHash => Self::ConsistentHash(Ring::new(lines)),
+            Balance::ConsistentHash => Self::ConsistentHash(Arc::default()),
         }
     }
 
-    pub(super) fn balance(&self) -> Balance {
+    pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
         match self {
-            Self::RoundRobin => Balance::RoundRobin,
-            Self::Hash => Balance::Hash,
-            Self::ConsistentHash(_) => Balance::ConsistentHash,
+            Self::ConsistentHash(ring) => Some(ring),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_ring(&mut self, new: Arc<Ring>) {
+        if let Self::ConsistentHash(ring) = self {
+            *ring = new;
         }
     }
 
@@ -63,7 +67,7 @@ impl Balancer {
             Self::Hash => hash::pick(members, key, cursor, eligible),
             Self::ConsistentHash(ring) => ring.pick(members, key, cursor, eligible),
         };
-        hashed.or_else(|| round_robin::pick(members, eligible))
+        hashed.or_else(|| round_robin::pick(members, |_, member| eligible(member)))
     }
 }
 
@@ -72,23 +76,24 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::upstream::Endpoint;
-    use crate::upstream::server::Server;
+    use crate::upstream::found::Place;
+    use crate::upstream::server::{Server, ServerLine};
     use crate::upstream::tests::line;
 
     #[test]
     fn a_hash_gives_up_after_its_twenty_first_miss() {
         let lines = [1, 2, 3].map(|port| Arc::new(line(&format!("10.0.0.1:{port}"))));
-        let endpoint = |number: usize| Endpoint::Ip(([10, 0, 0, 1], 1 + number as u16).into());
-        let server = |(number, line)| Server::new(number as u32, number, line, endpoint(number));
-        let mut members: Vec<_> = lines.iter().enumerate().map(server).map(Member::new).collect();
+        let place = |line: &Arc<ServerLine>| Place::fixed(line).unwrap();
+        let server = |(number, line)| Server::new(number as u32, number, line, &place(line));
+        let mut members: Vec<_> = lines.iter().enumerate().map(server).map(|server| Member::new(server, 1)).collect();
         for balance in [Balance::Hash, Balance::ConsistentHash] {
             let (mut cursor, asked) = (Cursor::default(), Cell::new(0));
             let nobody = |_: &Member| {
                 asked.set(asked.get() + 1);
                 false
             };
-            let balancer = Balancer::new(balance, &lines);
+            let mut balancer = Balancer::new(balance);
+            balancer.set_ring(Ring::new(lines.iter().map(|line| (&line.written, 1)), &Ring::default()).into());
             assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);
             assert_eq!((asked.take(), cursor.misses), (21 + members.len(), 21), "{balance:?}: then each has its turn");
             assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);

@@ -3,14 +3,14 @@
 use crate::upstream::group::Member;
 
 /// The eligible member whose turn it is.
-pub(super) fn pick(members: &mut [Member], eligible: impl Fn(&Member) -> bool) -> Option<usize> {
+pub(super) fn pick(members: &mut [Member], eligible: impl Fn(usize, &Member) -> bool) -> Option<usize> {
     let mut total = 0;
     let mut best: Option<(usize, i64)> = None;
-    for (index, member) in members.iter_mut().enumerate().filter(|(_, member)| eligible(member)) {
+    for (index, member) in members.iter_mut().enumerate().filter(|(index, member)| eligible(*index, member)) {
         member.current += member.effective;
         total += member.effective;
         // What a failure took comes back step by step.
-        if member.effective < member.weight() {
+        if member.effective < member.weight().into() {
             member.effective += 1;
         }
         if best.is_none_or(|(_, greatest)| member.current > greatest) {

@@ -5,9 +5,11 @@ mod hashes;
 mod names;
 mod properties;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::address::Address;
 
 /// A line with an address and the defaults.
 pub(super) fn line(written: &str) -> ServerLine {

@@ -1,0 +1,84 @@
+//! Where the servers of a line with a DNS name are, as a look-up found them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::server::{Endpoint, ServerLine};
+use crate::address::Address;
+
+/// A server that a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its weight, if the look-up says one; else it has its line's.
+    pub weight: Option<u32>,
+    /// Whether it is a backup; those of a backup's line are so anyhow.
+    pub backup: bool,
+    /// What its points on the circle of the consistent hash are made of; absent is the line as written.
+    pub text: Option<Arc<str>>,
+}
+
+impl Found {
+    /// The addresses of a plain name, with the port of its line. An answer comes in any order: sorted, a hash finds the
+    /// same servers on every machine and after every answer.
+    #[must_use]
+    pub fn of_name(addresses: &[IpAddr], port: u16) -> Vec<Self> {
+        let mut addresses = addresses.to_vec();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let found = |ip| Self { address: SocketAddr::new(ip, port), weight: None, backup: false, text: None };
+        addresses.into_iter().map(found).collect()
+    }
+}
+
+/// One of the servers that a line stands for, with what the line says filled in.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) endpoint: Endpoint,
+    pub(super) weight: u32,
+    pub(super) backup: bool,
+    pub(super) text: Arc<str>,
+}
+
+impl Place {
+    /// Where a line with a fixed address is; nowhere yet, if it has a DNS name.
+    pub(super) fn fixed(line: &ServerLine) -> Option<Self> {
+        let endpoint = match &line.address {
+            Address::Ip(address) => Endpoint::Ip(*address),
+            Address::Unix(path) => Endpoint::Unix(path.clone()),
+            Address::Name(..) => return None,
+        };
+        Some(Self { endpoint, weight: line.weight, backup: line.backup, text: Arc::clone(&line.written) })
+    }
+
+    pub(super) fn found(line: &ServerLine, found: Found) -> Self {
+        Self {
+            endpoint: Endpoint::Ip(found.address),
+            weight: found.weight.map_or(line.weight, |weight| weight.max(1)),
+            backup: line.backup || found.backup,
+            text: found.text.unwrap_or_else(|| Arc::clone(&line.written)),
+        }
+    }
+}
+
+/// The servers of each line.
+#[derive(Debug)]
+pub(super) struct Roster(Vec<Vec<Place>>);
+
+impl Roster {
+    pub(super) fn of(lines: &[Arc<ServerLine>]) -> Self {
+        Self(lines.iter().map(|line| Place::fixed(line).into_iter().collect()).collect())
+    }
+
+    pub(super) fn set(&mut self, line_number: usize, places: Vec<Place>) {
+        if let Some(line) = self.0.get_mut(line_number) {
+            *line = places;
+        }
+    }
+
+    /// The circle's texts of the primaries with their weights, in the order that the group has them in.
+    pub(super) fn primaries(&self) -> impl Iterator<Item = (&Arc<str>, u32)> {
+        self.0.iter().flatten().filter(|place| !place.backup).map(|place| (&place.text, place.weight))
+    }
+}
