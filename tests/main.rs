@@ -16,6 +16,7 @@ mod forward; // where a client's name may lead
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
+mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers

@@ -99,7 +99,7 @@ proptest! {
                 accounts[place].chosen(&lines[place], now);
                 met.push(place);
                 if refused >> (met.len() - 1) & 1 == 0 {
-                    lease.connected();
+                    lease.connected(now);
                     accounts[place].answered();
                     break;
                 }
