@@ -1,12 +1,14 @@
 //! What an upstream does for sessions, seen through what it lends them.
 
 mod chance;
+mod circle;
 mod failures;
 mod hashes;
 mod least;
 mod limits;
 mod names;
 mod properties;
+mod shares;
 mod slow_start;
 
 use std::net::IpAddr;
