@@ -14,8 +14,8 @@ use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
-use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
-use crate::upstream::Balance;
+use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
+use crate::upstream::{Balance, Pool};
 use crate::variables::render;
 
 /// What to explain.
@@ -264,16 +264,24 @@ impl Told<'_> {
     }
 
     fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
-        let upstream = &pool.upstream;
-        self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
+        self.line(format_args!("  -> upstream {}, passed through; {limits}", pool.upstream.name()));
+        let pick = self.pick(pool, session);
+        self.line(format_args!("     {pick}; health is not known here"));
+        for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
+            let pick = self.pick(fallback, session);
+            self.line(format_args!("     then upstream {}: {pick}", fallback.upstream.name()));
+        }
+    }
+
+    /// How a pool picks, and from which servers.
+    fn pick(&self, pool: &Pool, session: &Session) -> String {
         let key = pool.key(session);
-        let by = match upstream.balance() {
+        let by = match pool.upstream.balance() {
             Balance::RoundRobin => "round_robin over".into(),
             Balance::Hash => format!("hash of \"{}\":", key.escape_ascii()),
             Balance::ConsistentHash => format!("consistent_hash of \"{}\":", key.escape_ascii()),
         };
-        let servers = self.servers(pool, &key);
-        self.line(format_args!("     {by} {servers}; health is not known here"));
+        format!("{by} {}", self.servers(pool, &key))
     }
 
     /// The servers in the order in which the session would meet them; names that are not looked up here as written.

@@ -5,7 +5,9 @@ mod balance;
 mod connect;
 mod group;
 mod lease;
+mod pool;
 mod resolve;
+mod search;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -20,9 +22,10 @@ use crate::address::Address;
 
 pub use balance::Balance;
 use balance::Balancer;
-pub use connect::{ConnectError, ConnectLimits, Connected, TryError};
+pub use connect::{ConnectError, ConnectLimits, Connected, TryError, Wanted};
 use group::Group;
 pub use lease::Lease;
+pub use pool::Pool;
 pub use resolve::{ResolveError, Resolver};
 pub use server::{Endpoint, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
@@ -82,7 +85,9 @@ impl Upstream {
     /// an empty one, as always with [`Balance::RoundRobin`], servers take turns.
     #[must_use]
     pub fn pick(self: &Arc<Self>, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Lease> {
-        let server = self.group().pick(&self.balancer, key, tried, now)?;
+        let mut group = self.group();
+        let server = group.pick(&self.balancer, key, tried, now)?;
+        // Made under the lock: what the lease knows of the server is what it was picked by.
         Some(Lease::new(Arc::clone(self), server))
     }
 

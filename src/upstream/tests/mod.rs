@@ -4,6 +4,7 @@ mod failures;
 mod hashes;
 mod names;
 mod properties;
+mod waiting;
 
 use std::time::Duration;
 
