@@ -47,7 +47,8 @@ async fn a_session_goes_to_the_fallback_at_once_when_nobody_is_eligible() {
 #[tokio::test]
 async fn a_chain_of_fallbacks_is_followed_to_its_end() {
     let (one, two, server) = (refusing().await, refusing().await, Server::named("last").await);
-    let chain = upstream("web", &[one], "fallback = \"second\"") + &upstream("second", &[two], &format!("fallback = \"{}\"", server.address));
+    let chain =
+        upstream("web", &[one], "fallback = \"second\"") + &upstream("second", &[two], &format!("fallback = \"{}\"", server.address));
     let gate = gate("", &(chain + &other()));
     assert_eq!(gate.ask("any.test").await, "last");
     assert_eq!(gate.lines("log", 1).await, [format!("200 {0} {one}, {two}, {0}", server.address)]);

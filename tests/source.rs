@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::harness::program::Folder;
 use crate::harness::{Gate, Process, Server, reply};
 
 /// A server that answers with the address it sees.
@@ -157,23 +156,20 @@ async fn a_server_on_a_unix_socket_needs_no_source() {
 const TRANSPARENT: &str = "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"127.0.0.1:1\"\n\
                            source = \"$remote_addr\"\ntransparent = true\n";
 
+/// What takes the privilege away from who has it.
+fn unprivileged() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() { &["setpriv", "--bounding-set", "-net_admin,-net_raw"] } else { &[] }
+}
+
 #[tokio::test]
 async fn transparency_without_the_privilege_is_refused_at_the_start() {
-    if !rustix::process::geteuid().is_root() {
-        let said = Folder::with(TRANSPARENT).run(&["run"]);
-        return assert!(said.status == Some(1) && said.err.contains("CAP_NET_RAW"), "{said:?}");
-    }
-    let mut process = Process::spawn(&["setpriv", "--bounding-set", "-net_admin,-net_raw"], TRANSPARENT);
+    let mut process = Process::spawn(unprivileged(), TRANSPARENT);
     assert_eq!(process.ended().await.code(), Some(1));
     assert!(process.log().contains("needs CAP_NET_ADMIN or CAP_NET_RAW"), "{}", process.log());
 }
 
 #[tokio::test]
 async fn a_source_without_transparency_needs_no_privilege() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let text = TRANSPARENT.replace("transparent = true", "");
-    let process = Process::spawn(&["setpriv", "--bounding-set", "-net_admin,-net_raw"], &text);
+    let process = Process::spawn(unprivileged(), &TRANSPARENT.replace("transparent = true", ""));
     process.says("listening on").await;
 }

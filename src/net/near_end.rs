@@ -152,7 +152,11 @@ mod tests {
         let source = Source { address: "127.0.0.1:0".parse().unwrap(), transparent: false };
         let socket = socket();
         source.bind(&socket, SERVER.parse().unwrap()).unwrap();
-        assert_eq!(SockRef::from(&socket).local_addr().unwrap().as_socket(), Some(source.address), "a port is chosen: others cannot share it");
+        assert_eq!(
+            SockRef::from(&socket).local_addr().unwrap().as_socket(),
+            Some(source.address),
+            "a port is chosen: others cannot share it"
+        );
     }
 
     #[test]

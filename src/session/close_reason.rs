@@ -140,7 +140,14 @@ impl CloseReason {
             | Self::Stopped => 200,
             Self::MalformedHello(_) | Self::HelloTooLarge => 400,
             Self::ForwardRefused => 403,
-            Self::NotTls | Self::NoRoute | Self::NoTarget | Self::Rejected(_) | Self::Unresolved | Self::NoSource | Self::NoDescriptor | Self::Failed => 500,
+            Self::NotTls
+            | Self::NoRoute
+            | Self::NoTarget
+            | Self::Rejected(_)
+            | Self::Unresolved
+            | Self::NoSource
+            | Self::NoDescriptor
+            | Self::Failed => 500,
             Self::NoServer => 502,
         }
     }
@@ -189,9 +196,14 @@ impl CloseReason {
             | Self::NoTarget
             | Self::ForwardRefused => Side::Client,
             Self::ServerClosed | Self::ServerReset | Self::NoServer | Self::Unresolved => Side::Server,
-            Self::IdleTimeout | Self::Responded | Self::Rejected(_) | Self::NoSource | Self::NoDescriptor | Self::Drained | Self::Stopped | Self::Failed => {
-                Side::Gateway
-            }
+            Self::IdleTimeout
+            | Self::Responded
+            | Self::Rejected(_)
+            | Self::NoSource
+            | Self::NoDescriptor
+            | Self::Drained
+            | Self::Stopped
+            | Self::Failed => Side::Gateway,
         }
     }
 

@@ -64,7 +64,9 @@ impl Compiler {
         let path = path(around[last]);
         match around {
             [alone] => self.wrong(&path, format!("upstream {alone:?} cannot stand in for itself")).label("another one, or none"),
-            _ => self.wrong(&path, format!("these fallbacks lead in a circle: {}", names.join(", then "))).label("one of them must be the last"),
+            _ => self
+                .wrong(&path, format!("these fallbacks lead in a circle: {}", names.join(", then ")))
+                .label("one of them must be the last"),
         };
     }
 }

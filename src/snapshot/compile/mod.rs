@@ -48,8 +48,15 @@ impl Snapshot {
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
         let own_sockets = listener::unix_sockets(&config);
-        let mut compiler =
-            Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new(), own_sockets, is_transparent: false };
+        let mut compiler = Compiler {
+            places,
+            diagnostics,
+            networks: BTreeMap::new(),
+            pools: Pools::new(),
+            made: Pools::new(),
+            own_sockets,
+            is_transparent: false,
+        };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }

@@ -55,7 +55,8 @@ impl Compiler {
         let text = self.text(path, written, pattern)?;
         let behind_brackets = written.rsplit(']').next().unwrap_or_default();
         if behind_brackets.matches(':').count() > 1 {
-            self.wrong(path, "which of these colons has the port behind it?").label("an IPv6 address stands in brackets: \"[2001:db8::$1]\"");
+            self.wrong(path, "which of these colons has the port behind it?")
+                .label("an IPv6 address stands in brackets: \"[2001:db8::$1]\"");
             return None;
         }
         Some(SourceRule::template(text))
