@@ -69,9 +69,9 @@ impl Silence {
             keepalive.apply(socket)?;
         }
         if let Some(limit) = self.user_timeout {
-            // To the kernel 0 is its own limit, which nobody asked for.
-            let milliseconds = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1);
-            sockopt::set_tcp_user_timeout(socket, milliseconds)?;
+            // To the kernel 0 is its own limit, which nobody asked for, and more than 24 days are none.
+            let milliseconds = limit.as_millis().clamp(1, i32::MAX as u128);
+            sockopt::set_tcp_user_timeout(socket, u32::try_from(milliseconds).unwrap_or(u32::MAX))?;
         }
         Ok(())
     }
@@ -187,5 +187,7 @@ mod tests {
         let all = Keepalive { idle: seconds(11), interval: seconds(3), count: Some(4) };
         let silence = Silence { keepalive: Some(all), user_timeout: Some(Duration::from_micros(10)) };
         assert_eq!(numbers(silence), (true, (11, 3), 4, 1), "the shortest time is no time, not the kernel's own");
+        let long = Silence { user_timeout: Some(Duration::from_secs(3_000_000)), ..Silence::default() };
+        assert_eq!(numbers(long).3, i32::MAX.unsigned_abs());
     }
 }

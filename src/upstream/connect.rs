@@ -117,7 +117,7 @@ pub enum TryError {
 }
 
 impl TryError {
-    /// Whether it is the source's fault, and of no other server's concern: another one may fit.
+    /// Whether the source is to blame, and not the server.
     fn is_of_source(&self) -> bool {
         matches!(self, Self::Source { .. })
     }
