@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::harness::{Gate, Process, Server, reply};
+use crate::harness::{Gate, Process, Server, hello, read, reply};
 
 /// A server that answers with the address it sees.
 async fn mirror() -> Server {
@@ -76,6 +76,26 @@ async fn a_source_may_have_a_port() {
     for _ in 0..2 {
         assert_eq!(seen(&gate, "any.test").await, format!("127.0.7.1:{port}").parse().unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_towards_a_server_is_no_failure_of_it() {
+    let port = StdListener::bind("127.0.7.2:0").unwrap().local_addr().unwrap().port();
+    let servers = [mirror().await, mirror().await];
+    let gate = gate(&format!("source = \"127.0.7.2:{port}\""), &servers.each_ref().map(|server| server.address.to_string()));
+    let mut open = [gate.connect().await, gate.connect().await];
+    for client in &mut open {
+        client.write_all(&hello("any.test")).await.unwrap();
+        assert_eq!(read(client, 9).await, b"127.0.7.2");
+    }
+    assert_eq!(gate.ask("any.test").await, "", "each server has its connection from there");
+    let [one, other] = servers.each_ref().map(|server| server.address);
+    assert_eq!(gate.lines("log", 1).await, [format!("500 no_source {one}, {other}")]);
+    assert!(gate.lines("json", 1).await[0].contains("has no port left for this server"), "{:?}", gate.lines("json", 1).await);
+    for _ in 0..2 {
+        assert_eq!(seen(&gate, "none.test").await.ip().to_string(), "127.0.0.1", "neither is blamed");
+    }
+    assert_eq!(servers.map(|server| server.connections()), [2, 2]);
 }
 
 #[tokio::test]

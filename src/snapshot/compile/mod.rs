@@ -56,6 +56,7 @@ impl Snapshot {
             made: Pools::new(),
             own_sockets,
             is_transparent: false,
+            lost_a_source: false,
         };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
@@ -75,6 +76,8 @@ struct Compiler {
     own_sockets: Vec<PathBuf>,
     /// Whether a target has servers see an address that this machine may not have.
     is_transparent: bool,
+    /// Whether a source that targets would inherit could not be read.
+    lost_a_source: bool,
 }
 
 impl Compiler {

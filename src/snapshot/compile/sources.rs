@@ -9,10 +9,13 @@ impl Compiler {
     /// Complains about the sources that targets inherit, each once.
     pub(super) fn check_sources(&mut self, config: &Config) {
         let defaults = &config.defaults.session;
+        let listeners = config.listener.keys().map(|name| path_to!["listener", name, "source"].to_vec());
+        let lost = listeners.chain([path_to!["defaults", "source"].to_vec()]).any(|path| self.places.was_cut(&path));
         let _ = self.source(&path_to!["defaults"], &[defaults], None);
         for (name, listener) in &config.listener {
             let _ = self.source(&path_to!["listener", name], &[&listener.session, defaults], None);
         }
+        self.lost_a_source = lost;
     }
 
     /// The source of the target at this path. `levels` are its session keys and those it inherits, the nearest first;
@@ -20,8 +23,9 @@ impl Compiler {
     pub(super) fn source(&mut self, path: &[Key], levels: &[&SessionKeys], pattern: Option<&Pattern>) -> Option<SourceRule> {
         let (own, above) = levels.split_first()?;
         let source = [path, &path_to!["source"]].concat();
+        let is_lost = self.lost_a_source || self.places.was_cut(&source);
         let inherited = above.iter().find_map(|level| level.source.as_deref());
-        if own.transparent == Some(true) && own.source.is_none() && inherited.is_none() && !self.places.was_cut(&source) {
+        if own.transparent == Some(true) && own.source.is_none() && inherited.is_none() && !is_lost {
             self.wrong_key(&[path, &path_to!["transparent"]].concat(), "`transparent` has no meaning without a `source`")
                 .help("source = \"$remote_addr\" has servers see the client's own address");
         }
