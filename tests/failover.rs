@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant};
 
-use crate::harness::{BlackHole, Gate, Server, answer, heard, hello, read, refusing, reply, reset, within};
+use crate::harness::{BlackHole, Gate, Server, answer, heard, hello, read, refusing, reply, reset, said, until, within};
 
 /// A gate with one upstream of these lines, which stand as they are in `servers`; `keys` are its listener's.
 fn gate(keys: &str, servers: &[String]) -> Gate {
@@ -246,4 +246,87 @@ async fn other_sessions_feel_nothing_while_one_waits_for_a_black_hole() {
     next.write_all(&hello("hole.test")).await.unwrap();
     assert_eq!(read(&mut next, hello("hole.test").len()).await, hello("hole.test"), "the turn of the black hole was the other's");
     assert_eq!(gate.totals().open, 3);
+}
+
+/// A gate that leads to a black hole first, and to `server` else. Sessions give a server an hour, but for those
+/// of `hasty.test`, which give it 200 ms, and of `single.test`, which give it 2 s and try no other.
+fn gate_with_a_hole(hole: &BlackHole, servers: &[String], more: &str) -> Gate {
+    Gate::start(&format!(
+        "[process]\nworkers = 2\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\nconnect_timeout = \"1h\"\n\
+         [access_log.main]\nfile = \"{{folder}}/log\"\nformat = \"$ssl_preread_server_name $status $upstream_addr\"\n\
+         [routes.map]\ndefault = \"pool\"\n[routes.map.hosts]\n\"hasty.test\" = {{ upstream = \"pool\", connect_timeout = \"200ms\" }}\n\
+         \"single.test\" = {{ upstream = \"pool\", connect_timeout = \"2s\", next_upstream = false }}\n\
+         [upstream.pool]\nservers = [{{ address = \"{}\", weight = 1000, fail_timeout = \"1h\" }}, {}]\n{more}",
+        hole.address,
+        servers.join(", ")
+    ))
+}
+
+/// A client that has said its hello.
+async fn client(gate: &Gate, host: &str) -> TcpStream {
+    let mut client = gate.connect().await;
+    client.write_all(&hello(host)).await.unwrap();
+    client.shutdown().await.unwrap();
+    client
+}
+
+/// Waits until so many sessions wait for the black hole to answer.
+async fn waiting(hole: &BlackHole, sessions: usize) {
+    // Of those in its queue, all but one wait too.
+    until(|| hole.dialled() == BlackHole::QUEUE - 1 + sessions).await;
+}
+
+#[tokio::test]
+async fn all_who_wait_for_a_black_hole_go_on_when_the_first_has_found_out() {
+    let (hole, server) = (BlackHole::open().await, Server::named("alive").await);
+    let gate = gate_with_a_hole(&hole, &[plain(server.address)], "");
+    let mut patient = [client(&gate, "a.test").await, client(&gate, "b.test").await, client(&gate, "c.test").await];
+    waiting(&hole, 3).await;
+    assert_eq!(gate.ask("hasty.test").await, "alive");
+    for client in &mut patient {
+        assert_eq!(said(client).await, "alive");
+    }
+    let lines = gate.lines("log", 4).await;
+    assert!(lines.iter().all(|line| line.ends_with(&format!(" 200 {}, {}", hole.address, server.address))), "{lines:?}");
+    for _ in 0..5 {
+        assert_eq!(gate.ask("late.test").await, "alive");
+    }
+    let lines = gate.lines("log", 9).await;
+    assert!(lines[4..].iter().all(|line| *line == format!("late.test 200 {}", server.address)), "{lines:?}");
+}
+
+#[tokio::test]
+async fn all_who_wait_for_a_black_hole_go_on_with_the_fallback() {
+    let (hole, server) = (BlackHole::open().await, Server::named("spare").await);
+    let more = format!("fallback = \"{}\"", server.address);
+    let gate = gate_with_a_hole(&hole, &[line(refusing().await, ", down = true")], &more);
+    let mut patient = client(&gate, "a.test").await;
+    waiting(&hole, 1).await;
+    assert_eq!(gate.ask("hasty.test").await, "spare");
+    assert_eq!(said(&mut patient).await, "spare");
+}
+
+#[tokio::test]
+async fn who_has_one_try_only_gives_a_black_hole_its_time() {
+    let (hole, server) = (BlackHole::open().await, Server::named("alive").await);
+    let gate = gate_with_a_hole(&hole, &[plain(server.address)], "");
+    let begun = Instant::now();
+    let mut single = client(&gate, "single.test").await;
+    waiting(&hole, 1).await;
+    assert_eq!(gate.ask("hasty.test").await, "alive");
+    assert_eq!(said(&mut single).await, "");
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(gate.lines("log", 2).await.contains(&format!("single.test 502 {}", hole.address)));
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn who_has_nobody_else_to_go_to_gives_a_black_hole_its_time() {
+    let mut hole = BlackHole::open().await;
+    let gate = gate_with_a_hole(&hole, &[line(refusing().await, ", down = true")], "");
+    let mut patient = client(&gate, "patient.test").await;
+    waiting(&hole, 1).await;
+    assert_eq!(gate.ask("hasty.test").await, "");
+    hole.answer();
+    assert_eq!(said(&mut patient).await, "late", "it waits for an hour, and the server recovers");
 }

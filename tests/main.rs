@@ -12,6 +12,7 @@ mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
 mod failover; // a server that is gone is not noticed
+mod fallback; // who stands in when no server of an upstream is left
 mod forward; // where a client's name may lead
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
@@ -23,5 +24,7 @@ mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
+mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
+mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin

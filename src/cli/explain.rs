@@ -14,7 +14,8 @@ use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
-use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
+use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
+use crate::upstream::Pool;
 use crate::variables::render;
 
 /// What to explain.
@@ -263,10 +264,12 @@ impl Told<'_> {
     }
 
     fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
-        let upstream = &pool.upstream;
-        self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
-        let servers = servers::told(upstream, &pool.key(session));
-        self.line(format_args!("     {servers}"));
+        self.line(format_args!("  -> upstream {}, passed through; {limits}", pool.upstream.name()));
+        self.line(format_args!("     {}", servers::told(&pool.upstream, &pool.key(session))));
+        for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
+            let servers = servers::told(&fallback.upstream, &fallback.key(session));
+            self.line(format_args!("     then upstream {}: {servers}", fallback.upstream.name()));
+        }
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

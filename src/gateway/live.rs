@@ -180,6 +180,7 @@ impl Ledger {
             CloseReason::NoDescriptor => {
                 self.complain(&session.listener, "connections are turned away", &format_args!("out of descriptors: {detail}"))
             }
+            CloseReason::NoSource => self.complain(&session.listener, "connections are turned away", &detail),
             reason => note(session, reason, detail),
         }
     }

@@ -60,6 +60,12 @@ pub enum StartError {
     /// A thread or a runtime could not be started.
     #[error("a thread of the gateway could not be started: {0}")]
     Thread(#[source] io::Error),
+    /// A target is `transparent`, and the process may not be.
+    #[error(
+        "`transparent = true` needs CAP_NET_ADMIN or CAP_NET_RAW: {0}; run as root, or give it by `sudo setcap cap_net_raw+ep vestibule` \
+         or AmbientCapabilities=CAP_NET_RAW"
+    )]
+    Transparent(#[source] io::Error),
     /// The process may open too few files.
     #[error("the descriptor limit of {limit} leaves no room for sessions; raise it (`ulimit -n`, LimitNOFILE=)")]
     Descriptors {

@@ -10,22 +10,23 @@ use super::worker::Worker;
 use crate::address::Address;
 use crate::host::Hostname;
 use crate::session::{CloseReason, Session};
-use crate::snapshot::{Destination, ForwardError, ForwardRules, Pool};
-use crate::upstream::{Balance, ConnectLimits, Connected, ServerLine, Upstream};
+use crate::snapshot::{Destination, ForwardError, ForwardRules, Target};
+use crate::upstream::{Balance, Connected, Pool, ServerLine, Upstream, Wanted};
 use crate::variables::render;
 
 /// Finds the upstream, and connects to one of its servers.
 pub(super) async fn connect(
     destination: &Destination,
+    target: &Target,
     first: &[u8],
-    limits: &ConnectLimits,
     session: &mut Session,
     worker: &Worker,
 ) -> Result<Connected, Refusal> {
+    let limits = &target.limits.connect;
     let pool = destination.pool(limits.connect_timeout, session, worker).await?;
     session.upstream = Some(pool.upstream.name().clone());
-    let key = pool.key(session);
-    Ok(pool.upstream.connect(&key, first, limits, session).await?)
+    let source = target.source.as_ref().and_then(|rule| rule.of(session));
+    Ok(pool.connect(&Wanted { first, limits, source }, session).await?)
 }
 
 impl Destination {
@@ -59,7 +60,7 @@ async fn made_pool(text: &str, rules: &ForwardRules, limit: Duration, worker: &W
     }
     let lines = addresses.into_iter().map(ServerLine::new).collect();
     let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
-    Ok(Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None }))
+    Ok(Arc::new(Pool::new(upstream)))
 }
 
 /// The addresses of a name, within the limit.

@@ -58,6 +58,7 @@ impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         let reason = match &error {
             ConnectError::NoServer { .. } => CloseReason::NoServer,
+            ConnectError::NoSource { .. } => CloseReason::NoSource,
             ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
         };
         Self { reason, detail: Some(error.to_string().into()) }

@@ -16,7 +16,7 @@ use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
 use crate::log::AccessLog;
-use crate::net::{ListenOptions, bind, local};
+use crate::net::{ListenOptions, bind, local, may_be_transparent};
 use crate::session::Peer;
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::Resolver;
@@ -31,6 +31,9 @@ impl Gateway {
         let workers = snapshot.process.workers.unwrap_or_else(cores);
         // Before anything is opened: many workers have many sockets.
         let limit = raise_descriptor_limit();
+        if snapshot.is_transparent {
+            may_be_transparent().map_err(StartError::Transparent)?;
+        }
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
         let mut sockets = bind_all(snapshot, workers)?;
         let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();

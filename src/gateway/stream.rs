@@ -54,7 +54,7 @@ fn set_up<'s>(
         // A client that gives up meanwhile takes no server's connection.
         let server = tokio::select! {
             biased;
-            connected = connect(destination, &read, &target.limits.connect, session, worker) => connected?,
+            connected = connect(destination, target, &read, session, worker) => connected?,
             () = client.broken() => return Err(CloseReason::ClientReset.into()),
         };
         Ok(Joined { server, first: read, limits: target.limits.relay })

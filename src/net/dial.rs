@@ -8,22 +8,41 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, ipproto, send, socket_with, sockopt};
 
-use super::Socket;
+use super::{Silence, Socket, Source, SourceError};
 use crate::session::Peer;
+
+/// Why there is no connection to a server.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The source that was asked for cannot be used for this server, which was not dialled from another one.
+    #[error("the source {0}")]
+    Source(#[from] SourceError),
+    /// The server refuses or cannot be reached, or the machine has no socket to spare.
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
 
 /// Connects to a server over TCP, small writes not held back, and sends it the first bytes as soon as it is
 /// connected. Returns how many of them it took: maybe none, never an error once there is a connection.
 ///
 /// # Errors
-/// When the server refuses or cannot be reached, or the machine has no socket to spare.
-pub async fn dial_tcp(address: SocketAddr, first: &[u8]) -> io::Result<(Socket, usize)> {
+/// When the server refuses or cannot be reached, the source cannot be used, or the machine has no socket to spare.
+pub async fn dial_tcp(address: SocketAddr, first: &[u8], silence: &Silence, source: Option<Source>) -> Result<(Socket, usize), DialError> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = socket_with(family, SocketType::STREAM, FLAGS, Some(ipproto::TCP))?;
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    match connect(&socket, &address) {
+    let socket = socket_with(family, SocketType::STREAM, FLAGS, Some(ipproto::TCP)).map_err(io::Error::from)?;
+    sockopt::set_tcp_nodelay(&socket, true).map_err(io::Error::from)?;
+    silence.apply(&socket)?;
+    if let Some(source) = source {
+        source.bind(&socket, address)?;
+    }
+    let connected = match connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => finish(socket, Peer::Ip(address), first).await,
         Err(error) => Err(error.into()),
-    }
+    };
+    connected.map_err(|error| match source.and_then(|source| source.is_to_blame(&error)) {
+        Some(no_port) => no_port.into(),
+        None => error.into(),
+    })
 }
 
 /// Connects to a server on this machine over a unix socket.

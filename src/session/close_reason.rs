@@ -38,6 +38,8 @@ pub enum CloseReason {
     Unresolved,
     /// No server of the upstream could be connected, or none was left to try.
     NoServer,
+    /// No server could be dialled from the address that `source` says.
+    NoSource,
     /// No descriptor was left for the server's connection.
     NoDescriptor,
     /// The gateway was told to stop, and `shutdown_timeout` was over.
@@ -138,7 +140,14 @@ impl CloseReason {
             | Self::Stopped => 200,
             Self::MalformedHello(_) | Self::HelloTooLarge => 400,
             Self::ForwardRefused => 403,
-            Self::NotTls | Self::NoRoute | Self::NoTarget | Self::Rejected(_) | Self::Unresolved | Self::NoDescriptor | Self::Failed => 500,
+            Self::NotTls
+            | Self::NoRoute
+            | Self::NoTarget
+            | Self::Rejected(_)
+            | Self::Unresolved
+            | Self::NoSource
+            | Self::NoDescriptor
+            | Self::Failed => 500,
             Self::NoServer => 502,
         }
     }
@@ -164,6 +173,7 @@ impl CloseReason {
             Self::ForwardRefused => "forward_refused",
             Self::Unresolved => "unresolved",
             Self::NoServer => "no_server",
+            Self::NoSource => "no_source",
             Self::NoDescriptor => "no_descriptor",
             Self::Drained => "drained",
             Self::Stopped => "stopped",
@@ -186,9 +196,14 @@ impl CloseReason {
             | Self::NoTarget
             | Self::ForwardRefused => Side::Client,
             Self::ServerClosed | Self::ServerReset | Self::NoServer | Self::Unresolved => Side::Server,
-            Self::IdleTimeout | Self::Responded | Self::Rejected(_) | Self::NoDescriptor | Self::Drained | Self::Stopped | Self::Failed => {
-                Side::Gateway
-            }
+            Self::IdleTimeout
+            | Self::Responded
+            | Self::Rejected(_)
+            | Self::NoSource
+            | Self::NoDescriptor
+            | Self::Drained
+            | Self::Stopped
+            | Self::Failed => Side::Gateway,
         }
     }
 
@@ -197,13 +212,13 @@ impl CloseReason {
     pub fn level(self) -> LogLevel {
         match self {
             Self::NoServer | Self::Unresolved => LogLevel::Warn,
-            Self::NoDescriptor | Self::Failed => LogLevel::Error,
+            Self::NoSource | Self::NoDescriptor | Self::Failed => LogLevel::Error,
             _ => LogLevel::Debug,
         }
     }
 
     /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 10] = [
+    pub const REFUSALS: [&'static str; 11] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
@@ -213,6 +228,7 @@ impl CloseReason {
         Self::NoTarget.label(),
         Self::Rejected(None).label(),
         Self::ForwardRefused.label(),
+        Self::NoSource.label(),
         Self::NoDescriptor.label(),
     ];
 

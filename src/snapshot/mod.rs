@@ -3,6 +3,7 @@
 
 mod compile;
 mod forward;
+mod source;
 mod target;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,11 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
-use crate::upstream::Upstream;
-use crate::variables::{Text, render};
+use crate::upstream::{Pool, Upstream};
 
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
+pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 
 /// A whole configuration, ready to serve.
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub pools: Arc<Pools>,
     /// All upstreams, those that are made of a written address too.
     pub every_pool: Vec<Arc<Pool>>,
+    /// Whether a target has servers see an address that this machine may not have.
+    pub is_transparent: bool,
 }
 
 impl Snapshot {
@@ -115,25 +118,4 @@ pub struct Binding {
     pub reuse_port: bool,
     /// Whether the kernel holds connections back until their first bytes are there.
     pub defer_accept: bool,
-}
-
-/// A group of servers, and the key by which a hash picks among them.
-#[derive(Debug)]
-pub struct Pool {
-    /// The group.
-    pub upstream: Arc<Upstream>,
-    /// `hash_key`; absent where the balancer needs none.
-    pub hash_key: Option<Text>,
-}
-
-impl Pool {
-    /// The key of a session, empty where the balancer needs none.
-    #[must_use]
-    pub fn key(&self, session: &crate::session::Session) -> Vec<u8> {
-        let mut key = Vec::new();
-        if let Some(template) = &self.hash_key {
-            render(template, session, &mut key);
-        }
-        key
-    }
 }

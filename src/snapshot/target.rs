@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{ForwardRules, Pool};
+use super::{ForwardRules, SourceRule};
 use crate::hello::ClientHello;
 use crate::relay::RelayLimits;
-use crate::upstream::ConnectLimits;
+use crate::upstream::{ConnectLimits, Pool};
 use crate::variables::Text;
 
 /// One target of an entry. An entry may have several; the first whose guards fit is taken.
@@ -20,6 +20,8 @@ pub struct Target {
     pub action: Action,
     /// What the session keeps to.
     pub limits: TargetLimits,
+    /// The address from which its servers are dialled, unless that is left to the kernel.
+    pub source: Option<SourceRule>,
 }
 
 /// The session keys of a target, as inherited.

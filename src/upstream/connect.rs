@@ -1,4 +1,5 @@
-//! From an upstream to a connected server: pick, dial, count the failure, try the next (nginx's `proxy_next_upstream`).
+//! From a pool to a connected server: pick, dial, count the failure, try the next (nginx's `proxy_next_upstream`). What
+//! is tried next, and whether anything is, stands in `search`.
 
 use std::io;
 use std::pin::pin;
@@ -6,8 +7,9 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
-use super::{Endpoint, Lease, Tried, Upstream};
-use crate::net::{Socket, dial_tcp, dial_unix, is_out_of_descriptors};
+use super::search::Search;
+use super::{Endpoint, Lease, Pool};
+use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
 
 /// How long and how often servers are tried.
@@ -21,6 +23,18 @@ pub struct ConnectLimits {
     pub tries: usize,
     /// No further try begins later than this after the first; 0 is no limit.
     pub tries_timeout: Duration,
+}
+
+/// What a session asks of the connection to its server.
+#[derive(Clone, Debug)]
+pub struct Wanted<'s> {
+    /// What the server is to hear first.
+    pub first: &'s [u8],
+    /// How long and how often servers are tried.
+    pub limits: &'s ConnectLimits,
+    /// Where it is to come from, unless that is left to the kernel; or the text that should have said so and is no
+    /// address: no server is then dialled from anywhere. Unix sockets have no source.
+    pub source: Option<Result<Source, Box<str>>>,
 }
 
 /// A server that is connected.
@@ -38,12 +52,21 @@ pub struct Connected {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// None was eligible, or all that were tried failed. The last failure is told.
-    #[error("upstream {upstream}: {}", .last.as_ref().map_or_else(|| "no server is left to try".into(), ToString::to_string))]
+    #[error("{asked}: {}", .last.as_ref().map_or_else(|| "no server is left to try".into(), ToString::to_string))]
     NoServer {
-        /// The upstream's name.
-        upstream: Arc<str>,
+        /// The upstreams that were asked, in their order.
+        asked: Box<str>,
         /// The last failure, if any server was tried.
         last: Option<TryError>,
+    },
+    /// There was a server, but no way to it from the source that was asked for.
+    #[error("{asked}: {last}")]
+    NoSource {
+        /// The upstreams that were asked, in their order.
+        asked: Box<str>,
+        /// The last server that was not dialled, and why.
+        #[source]
+        last: TryError,
     },
     /// The process or the machine has no socket to spare; no server is to blame.
     #[error("no descriptor is left for a connection to {address}")]
@@ -67,6 +90,12 @@ pub enum TryError {
         /// `connect_timeout`.
         limit: Duration,
     },
+    /// Others found out meanwhile that it does not answer.
+    #[error("{address} did not answer others")]
+    GivenUp {
+        /// The server.
+        address: Arc<str>,
+    },
     /// It refused, or cannot be reached.
     #[error("{address}: {source}")]
     Failed {
@@ -76,76 +105,116 @@ pub enum TryError {
         #[source]
         source: io::Error,
     },
+    /// It was not dialled, for want of the source that was asked for.
+    #[error("{address} is not dialled: the source {source}")]
+    Source {
+        /// The server.
+        address: Arc<str>,
+        /// What is wrong with the source.
+        #[source]
+        source: SourceError,
+    },
 }
 
-impl Upstream {
-    /// Connects to a server, and sends it the first bytes, from their start to each that is tried. Each try is noted
-    /// in the session.
+impl TryError {
+    /// Whether the source is to blame, and not the server.
+    fn is_of_source(&self) -> bool {
+        matches!(self, Self::Source { .. })
+    }
+
+    /// Whether the source cannot be used for any other server either.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Source { source: SourceError::NoAddress(_) | SourceError::Bind { .. }, .. })
+    }
+}
+
+impl Pool {
+    /// Connects to a server, of this pool or those that it falls back on, and sends it the first bytes, from their start
+    /// to each that is tried. Each try is noted in the session, with the upstream it was of.
     ///
     /// # Errors
-    /// When no server could be connected within the limits, or no descriptor is left.
-    pub async fn connect(
-        self: &Arc<Self>,
-        key: &[u8],
-        first: &[u8],
-        limits: &ConnectLimits,
-        session: &mut Session,
-    ) -> Result<Connected, ConnectError> {
-        let mut tried = Tried::default();
-        let mut last = None;
+    /// When no server could be connected within the limits, none from the source, or no descriptor is left.
+    pub async fn connect(&self, wanted: &Wanted<'_>, session: &mut Session) -> Result<Connected, ConnectError> {
         let begun = Instant::now();
-        for _ in 0..self.tries_within(limits) {
+        let mut search = Search::new(self, wanted.limits, begun, session);
+        let mut last: Option<TryError> = None;
+        let mut next = search.next(session);
+        while let Some(lease) = next {
+            session.upstream = Some(lease.upstream().name().clone());
+            session.begin_try(lease.address_text().clone(), Instant::now());
+            let attempt = attempt(&lease, wanted, &mut search, session).await;
             let now = Instant::now();
-            if last.is_some() && !limits.tries_timeout.is_zero() && now.duration_since(begun) >= limits.tries_timeout {
-                break;
-            }
-            let Some(lease) = self.pick(key, &mut tried, now) else { break };
-            session.begin_try(lease.address_text().clone(), now);
-            match dial(&lease, first, limits.connect_timeout).await {
-                Ok((socket, sent)) => {
-                    let now = Instant::now();
+            let error = match attempt {
+                Attempt::Connected(socket, sent) => {
                     lease.connected(now);
                     session.connected(now);
                     return Ok(Connected { socket, lease, sent });
                 }
-                Err(TryError::Failed { address, source }) if is_out_of_descriptors(&source) => {
+                Attempt::GivenUp(other) => {
+                    session.end_try(now);
+                    last = Some(TryError::GivenUp { address: lease.address_text().clone() });
+                    next = Some(other);
+                    continue;
+                }
+                Attempt::Failed(TryError::Failed { address, source }) if is_out_of_descriptors(&source) => {
                     return Err(ConnectError::NoDescriptor { address, source });
                 }
-                Err(error) => {
-                    let now = Instant::now();
-                    lease.failed(now);
-                    session.end_try(now);
-                    last = Some(error);
-                }
+                Attempt::Failed(error) => error,
+            };
+            session.end_try(now);
+            if !error.is_of_source() {
+                lease.failed(now);
+            }
+            next = if error.is_final() { None } else { search.next(session) };
+            // A server that failed is the better reason.
+            if !error.is_of_source() || last.as_ref().is_none_or(TryError::is_of_source) {
+                last = Some(error);
             }
         }
         if last.is_none() {
             // As nginx: with no server to name, `$upstream_addr` is the group's name.
-            session.begin_try(self.name().clone(), begun);
+            session.begin_try(self.upstream.name().clone(), begun);
         }
-        Err(ConnectError::NoServer { upstream: self.name().clone(), last })
-    }
-
-    fn tries_within(&self, limits: &ConnectLimits) -> usize {
-        match (limits.next_upstream, limits.tries) {
-            (false, _) => 1,
-            (true, 0) => self.tries(),
-            (true, most) => self.tries().min(most),
+        let asked = search.asked(self);
+        match last {
+            Some(last) if last.is_of_source() => Err(ConnectError::NoSource { asked, last }),
+            last => Err(ConnectError::NoServer { asked, last }),
         }
     }
 }
 
-async fn dial(lease: &Lease, first: &[u8], limit: Duration) -> Result<(Socket, usize), TryError> {
+/// What became of a try.
+enum Attempt {
+    Connected(Socket, usize),
+    Failed(TryError),
+    /// Others found out that the server does not answer, and there is another one to go to.
+    GivenUp(Lease),
+}
+
+/// Dials a server, for as long as it may take and others have not found it dead.
+async fn attempt(lease: &Lease, wanted: &Wanted<'_>, search: &mut Search<'_>, session: &Session) -> Attempt {
+    let (limit, silence) = (wanted.limits.connect_timeout, search.silence());
     // Pinned here: a future that is handed on by value takes its room twice.
-    let dialled = pin!(async {
-        match lease.endpoint() {
-            Endpoint::Ip(address) => dial_tcp(*address, first).await,
-            Endpoint::Unix(path) => dial_unix(path, first).await,
+    let dialled = pin!(dial(lease, wanted, silence));
+    let address = || lease.address_text().clone();
+    tokio::select! {
+        biased;
+        dialled = timeout(limit, dialled) => match dialled {
+            Ok(Ok((socket, sent))) => Attempt::Connected(socket, sent),
+            Ok(Err(DialError::Failed(source))) => Attempt::Failed(TryError::Failed { address: address(), source }),
+            Ok(Err(DialError::Source(source))) => Attempt::Failed(TryError::Source { address: address(), source }),
+            Err(_) => Attempt::Failed(TryError::Timeout { address: address(), limit }),
+        },
+        other = search.instead_of(lease, session) => Attempt::GivenUp(other),
+    }
+}
+
+async fn dial(lease: &Lease, wanted: &Wanted<'_>, silence: Silence) -> Result<(Socket, usize), DialError> {
+    match lease.endpoint() {
+        Endpoint::Ip(address) => {
+            let source = wanted.source.clone().transpose().map_err(SourceError::NoAddress)?;
+            dial_tcp(*address, wanted.first, &silence, source).await
         }
-    });
-    match timeout(limit, dialled).await {
-        Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(source)) => Err(TryError::Failed { address: lease.address_text().clone(), source }),
-        Err(_) => Err(TryError::Timeout { address: lease.address_text().clone(), limit }),
+        Endpoint::Unix(path) => Ok(dial_unix(path, wanted.first).await?),
     }
 }

@@ -81,14 +81,13 @@ impl Group {
         }
     }
 
-    pub(super) fn failed(&mut self, server: &Arc<Server>, now: Instant) {
+    /// Counts a failure, and says whether it was the one that has the server left alone.
+    pub(super) fn failed(&mut self, server: &Arc<Server>, now: Instant) -> bool {
         // There is nobody else to go to, so nothing is held against it.
         if self.is_single() {
-            return;
+            return false;
         }
-        if let Some(member) = self.member(server) {
-            member.failed(now);
-        }
+        self.member(server).is_some_and(|member| member.failed(now))
     }
 
     /// Whoever probed a failed server knows, or will not.

@@ -18,11 +18,14 @@ pub struct Lease {
     probes: Cell<bool>,
     /// When the server was chosen, then when it was connected.
     since: Cell<Instant>,
+    /// How often the server had been given up when it was lent.
+    given_up: usize,
 }
 
 impl Lease {
     pub(super) fn new(upstream: Arc<Upstream>, Chosen { server, probes }: Chosen, now: Instant) -> Self {
-        Self { upstream, server, probes: Cell::new(probes), since: Cell::new(now) }
+        let given_up = server.times_given_up();
+        Self { upstream, server, probes: Cell::new(probes), since: Cell::new(now), given_up }
     }
 
     /// The upstream it is from.
@@ -39,11 +42,24 @@ impl Lease {
         group.connected(&self.server, now, took);
     }
 
-    /// The server did not answer.
+    /// The server did not answer. Those who wait for it as well hear of it, if it is left alone from now on.
     pub fn failed(&self, now: Instant) {
         let mut group = self.upstream.group();
         self.end_probe(&mut group);
-        group.failed(&self.server, now);
+        let was_last_straw = group.failed(&self.server, now);
+        if was_last_straw {
+            // Under the lock: who is lent the server after this, is so in spite of it.
+            self.server.give_up();
+        }
+        drop(group);
+        if was_last_straw {
+            self.server.tell_waiting();
+        }
+    }
+
+    /// Waits until others have failed with the server so often that it is left alone.
+    pub(super) async fn given_up(&self) {
+        self.server.given_up_since(self.given_up).await;
     }
 
     /// The server's first byte came, after it was connected. Costs nothing where nobody wants to know.

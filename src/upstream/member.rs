@@ -139,7 +139,8 @@ impl Member {
         self.response.answered(now, took);
     }
 
-    pub(super) fn failed(&mut self, now: Instant) {
+    /// Counts a failure, and says whether it was the one that has the server left alone.
+    pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.fails = self.fails.saturating_add(1);
         // Workers read their clocks before they take the lock, so one may come with an older time than the one before.
         let now = self.checked.map_or(now, |checked| checked.max(now));
@@ -147,6 +148,7 @@ impl Member {
         if let Some(loss) = self.weight.checked_div(self.line().max_fails) {
             self.effective = (self.effective - i64::from(loss)).max(0);
         }
+        self.fails == self.line().max_fails
     }
 
     pub(super) fn probe_ends(&mut self) {

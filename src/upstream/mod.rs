@@ -7,8 +7,10 @@ mod found;
 mod group;
 mod lease;
 mod member;
+mod pool;
 mod resolve;
 mod response;
+mod search;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -20,11 +22,12 @@ use tokio::time::Instant;
 
 pub use balance::Balance;
 use balance::Ring;
-pub use connect::{ConnectError, ConnectLimits, Connected, TryError};
+pub use connect::{ConnectError, ConnectLimits, Connected, TryError, Wanted};
 pub use found::Found;
 use found::{Place, Roster};
 use group::Group;
 pub use lease::Lease;
+pub use pool::Pool;
 pub use resolve::{ResolveError, Resolver};
 pub use server::{Endpoint, Health, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
@@ -101,7 +104,9 @@ impl Upstream {
     /// an empty one they let servers take turns; the other balances need none.
     #[must_use]
     pub fn pick(self: &Arc<Self>, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Lease> {
-        let chosen = self.group().pick(key, tried, now)?;
+        let mut group = self.group();
+        let chosen = group.pick(key, tried, now)?;
+        // Made under the lock: what the lease knows of the server is what it was picked by.
         Some(Lease::new(Arc::clone(self), chosen, now))
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 use super::found::Place;
@@ -72,6 +73,10 @@ pub struct Server {
     backup: bool,
     address_text: Arc<str>,
     sessions: AtomicUsize,
+    /// How often it has been given up, by so many failures that it is left alone.
+    given_up: AtomicUsize,
+    /// Tells those who wait for it that it was.
+    news: Notify,
 }
 
 /// How a server stands at a moment.
@@ -121,7 +126,8 @@ impl Server {
     pub(super) fn new(id: u32, line_number: usize, line: &Arc<ServerLine>, place: &Place) -> Self {
         let endpoint = place.endpoint.clone();
         let address_text = endpoint.to_string().into();
-        Self { line: Arc::clone(line), line_number, id, endpoint, backup: place.backup, address_text, sessions: AtomicUsize::new(0) }
+        let (sessions, given_up, news) = (AtomicUsize::new(0), AtomicUsize::new(0), Notify::new());
+        Self { line: Arc::clone(line), line_number, id, endpoint, backup: place.backup, address_text, sessions, given_up, news }
     }
 
     /// What to dial.
@@ -162,6 +168,30 @@ impl Server {
     /// What tells it from every other server that the upstream has or had.
     pub(super) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// How often it has been given up so far.
+    pub(super) fn times_given_up(&self) -> usize {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Notes that it is given up from now on.
+    pub(super) fn give_up(&self) {
+        self.given_up.fetch_add(1, Ordering::Release);
+    }
+
+    /// Tells those who wait for it that it was given up.
+    pub(super) fn tell_waiting(&self) {
+        self.news.notify_waiters();
+    }
+
+    /// Waits until it has been given up more often than so.
+    pub(super) async fn given_up_since(&self, times: usize) {
+        // Hears of news from here on, so that none gets lost between the look and the wait.
+        let news = self.news.notified();
+        if self.times_given_up() == times {
+            news.await;
+        }
     }
 
     pub(super) fn session_begins(&self) {

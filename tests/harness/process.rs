@@ -40,7 +40,8 @@ impl Process {
         Self::start_by(&["unshare", "--mount", "sh", "-c", &script, file.to_str().unwrap()], routes).await
     }
 
-    async fn start_by(wrapper: &[&str], routes: &str) -> Self {
+    /// The same behind other words of a command line.
+    pub async fn start_by(wrapper: &[&str], routes: &str) -> Self {
         let mut process = Self::spawn(wrapper, routes);
         let child = &mut process.child;
         let log = process.folder.path().join(LOG);

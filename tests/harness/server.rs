@@ -125,24 +125,46 @@ pub async fn refusing() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// An address that never answers: something listens there, accepts nobody, and its queue is full.
+/// An address that does not answer: something listens there, accepts nobody, and its queue is full.
 pub struct BlackHole {
     pub address: SocketAddr,
-    _listener: TcpListener,
+    listener: Arc<TcpListener>,
     queue: Vec<JoinHandle<()>>,
 }
 
 impl BlackHole {
+    /// How many stand in its queue, of whom one is let in.
+    pub const QUEUE: usize = 3;
+
     pub async fn open() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(0).unwrap();
+        let listener = Arc::new(socket.listen(0).unwrap());
         let address = listener.local_addr().unwrap();
         let waiting = Arc::new(Semaphore::new(0));
-        let queue = (0..3).map(|_| tokio::spawn(wait_in_line(address, waiting.clone()))).collect();
+        let queue = (0..Self::QUEUE).map(|_| tokio::spawn(wait_in_line(address, waiting.clone()))).collect();
         // A queue for nobody has room for one; who comes after hears nothing.
         super::within(waiting.acquire()).await.unwrap().forget();
-        Self { address, _listener: listener, queue }
+        Self { address, listener, queue }
+    }
+
+    /// How many connections to it are under way (proc_pid_net(5): state 2 is SYN_SENT).
+    pub fn dialled(&self) -> usize {
+        let SocketAddr::V4(address) = self.address else { unreachable!("it is opened for IPv4") };
+        let remote = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.filter(|row| row[2] == remote && row[3] == "02").count()
+    }
+
+    /// Lets everybody in from now on, with the word "late".
+    pub fn answer(&mut self) {
+        let listener = self.listener.clone();
+        self.queue.push(tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move { drop(reply(stream, "late").await) });
+            }
+        }));
     }
 }
 

@@ -8,6 +8,7 @@ mod browser;
 mod client;
 mod nginx;
 mod site;
+mod transparent;
 
 use authority::Authority;
 use client::Client;

@@ -92,7 +92,8 @@ impl Compiler {
                 self.text(&path_to!["listener", name, "respond"], text, None).map(Action::Respond)?
             }
         };
-        let target = Target { guards: Guards::default(), action, limits: limits(&above) };
+        let source = self.inherited_source(&above);
+        let target = Target { guards: Guards::default(), action, limits: limits(&above), source };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });
         table.build().ok()

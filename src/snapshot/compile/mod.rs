@@ -1,11 +1,14 @@
 //! From what was written to what runs: names are linked, texts parsed, tables built. Every complaint is collected,
 //! and nothing is opened, so that `check` sees what `run` would.
 
+mod fallbacks;
 mod listener;
 mod networks;
 mod patterns;
 mod process;
 mod routes;
+mod silence;
+mod sources;
 mod targets;
 mod texts;
 mod upstreams;
@@ -45,8 +48,16 @@ impl Snapshot {
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
         let own_sockets = listener::unix_sockets(&config);
-        let mut compiler =
-            Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new(), own_sockets };
+        let mut compiler = Compiler {
+            places,
+            diagnostics,
+            networks: BTreeMap::new(),
+            pools: Pools::new(),
+            made: Pools::new(),
+            own_sockets,
+            is_transparent: false,
+            lost_a_source: false,
+        };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
@@ -63,12 +74,18 @@ struct Compiler {
     made: Pools,
     /// The unix sockets on which listeners listen.
     own_sockets: Vec<PathBuf>,
+    /// Whether a target has servers see an address that this machine may not have.
+    is_transparent: bool,
+    /// Whether a source that targets would inherit could not be read.
+    lost_a_source: bool,
 }
 
 impl Compiler {
     fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
         self.pools = self.compile_upstreams(config);
+        self.link_fallbacks(config);
+        self.check_sources(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
@@ -80,6 +97,7 @@ impl Compiler {
             listeners,
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
+            is_transparent: self.is_transparent,
         })
     }
 

@@ -60,7 +60,8 @@ impl Compiler {
         let action = self.action(path, &written.action, stands)?;
         let mut levels = vec![&written.session];
         levels.extend_from_slice(above);
-        Some(Target { guards, action, limits: limits(&levels) })
+        let source = self.source(path, &levels, stands.pattern());
+        Some(Target { guards, action, limits: limits(&levels), source })
     }
 
     fn action(&mut self, path: &[Key], written: &config::Action, stands: Stands<'_>) -> Option<Action> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::Compiler;
+use super::silence::silence;
 use crate::address::{Address, AddressError};
 use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path_to, suggest};
 use crate::route::Pattern;
-use crate::snapshot::{Destination, ForwardRules, Pool, Pools};
+use crate::snapshot::{Destination, ForwardRules, Pools};
 use crate::template::Piece;
-use crate::upstream::{Balance, ServerLine, Upstream};
+use crate::upstream::{Balance, Pool, ServerLine, Upstream};
 use crate::variables::{Text, Variable};
 
 impl Compiler {
@@ -44,7 +45,8 @@ impl Compiler {
         self.check_backups(name, balance, written, &defaults.server);
         self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
-        Pool { upstream: Arc::new(Upstream::new(name.into(), balance, lines)), hash_key }
+        let silence = silence(&written.keys, &defaults.keys);
+        Pool::new(Upstream::new(name.into(), balance, lines)).with(hash_key, silence)
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
@@ -181,18 +183,18 @@ impl Compiler {
     }
 
     /// An upstream of one written address; each address has one, so that all targets share its counts.
-    fn made_pool(&mut self, written: &str, address: Address) -> Arc<Pool> {
+    pub(super) fn made_pool(&mut self, written: &str, address: Address) -> Arc<Pool> {
         if let Some(pool) = self.made.get(written) {
             return pool.clone();
         }
         let line = ServerLine { written: written.into(), ..ServerLine::new(address) };
         let upstream = Upstream::new(written.into(), Balance::RoundRobin, vec![line]);
-        let pool = Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None });
+        let pool = Arc::new(Pool::new(upstream));
         self.made.insert(written.into(), pool.clone());
         pool
     }
 
-    fn no_destination(&mut self, path: &[Key], written: &str, error: &AddressError) {
+    pub(super) fn no_destination(&mut self, path: &[Key], written: &str, error: &AddressError) {
         if self.places.was_cut(&path_to!["upstream", written]) {
             return;
         }

@@ -11,8 +11,9 @@ mod names;
 mod properties;
 mod shares;
 mod slow_start;
+mod waiting;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::*;

@@ -1,0 +1,58 @@
+//! A group of servers with all that a session needs to know of it: how it is picked from, how its servers are
+//! connected, and who stands in for it.
+
+use std::sync::{Arc, OnceLock};
+
+use super::Upstream;
+use crate::net::Silence;
+use crate::session::Session;
+use crate::variables::{Text, render};
+
+/// An upstream as sessions use it.
+#[derive(Debug)]
+pub struct Pool {
+    /// The group.
+    pub upstream: Arc<Upstream>,
+    /// `hash_key`; absent where the balancer needs none.
+    pub hash_key: Option<Text>,
+    /// What the kernel does about a server that falls silent.
+    pub silence: Silence,
+    fallback: OnceLock<Arc<Pool>>,
+}
+
+impl Pool {
+    /// A pool with nothing but servers.
+    #[must_use]
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream: Arc::new(upstream), hash_key: None, silence: Silence::default(), fallback: OnceLock::new() }
+    }
+
+    /// The same with a hash key, where the balancer needs one, and with what the kernel does about silent servers.
+    #[must_use]
+    pub fn with(self, hash_key: Option<Text>, silence: Silence) -> Self {
+        Self { hash_key, silence, ..self }
+    }
+
+    /// Has sessions go on with another pool when none of its servers is left. Pools are made before they know one
+    /// another, so this is said afterwards, once; the first word counts. It is the caller's part that no pool stands in for
+    /// itself, by however many others.
+    pub fn fall_back_on(&self, fallback: Arc<Self>) {
+        self.fallback.get_or_init(|| fallback);
+    }
+
+    /// The pool that sessions go on with when none of its servers is left.
+    #[must_use]
+    pub fn fallback(&self) -> Option<&Self> {
+        self.fallback.get().map(|pool| &**pool)
+    }
+
+    /// The key of a session, empty where the balancer needs none.
+    #[must_use]
+    pub fn key(&self, session: &Session) -> Vec<u8> {
+        let mut key = Vec::new();
+        if let Some(template) = &self.hash_key {
+            render(template, session, &mut key);
+        }
+        key
+    }
+}

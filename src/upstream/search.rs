@@ -1,0 +1,91 @@
+//! Which server a session tries next: one of its pool, then of the pool that this one falls back on, and so on, for as
+//! long as the limits let it.
+
+use std::future::pending;
+
+use tokio::time::Instant;
+
+use super::{ConnectLimits, Lease, Pool, Tried};
+use crate::net::Silence;
+use crate::session::Session;
+
+/// A session's way through the servers.
+pub(super) struct Search<'s> {
+    limits: &'s ConnectLimits,
+    begun: Instant,
+    /// How many servers it has been given in all.
+    given: usize,
+    /// Where it stands.
+    pool: &'s Pool,
+    key: Vec<u8>,
+    tried: Tried,
+    /// How many servers this pool gave it.
+    given_here: usize,
+}
+
+impl<'s> Search<'s> {
+    pub(super) fn new(pool: &'s Pool, limits: &'s ConnectLimits, begun: Instant, session: &Session) -> Self {
+        Self { limits, begun, given: 0, pool, key: pool.key(session), tried: Tried::default(), given_here: 0 }
+    }
+
+    /// The server to try next, if there is one and it may be tried.
+    pub(super) fn next(&mut self, session: &Session) -> Option<Lease> {
+        let now = Instant::now();
+        if !self.may_go_on(now) {
+            return None;
+        }
+        loop {
+            if let Some(lease) = self.pick(now) {
+                self.given += 1;
+                self.given_here += 1;
+                return Some(lease);
+            }
+            self.enter(self.pool.fallback()?, session);
+        }
+    }
+
+    /// Waits until others have found out that a server does not answer, if there is another one to try. If there is
+    /// none, this one's own deadline counts.
+    pub(super) async fn instead_of(&mut self, lease: &Lease, session: &Session) -> Lease {
+        lease.given_up().await;
+        match self.next(session) {
+            Some(other) => other,
+            None => pending().await,
+        }
+    }
+
+    /// What the kernel does about servers of the pool where the search stands.
+    pub(super) fn silence(&self) -> Silence {
+        self.pool.silence
+    }
+
+    /// The pools that were asked since this one, in words.
+    pub(super) fn asked(&self, first: &Pool) -> Box<str> {
+        let mut asked = format!("upstream {}", first.upstream.name());
+        let mut pool = first;
+        while let Some(fallback) = pool.fallback().filter(|_| !std::ptr::eq(pool, self.pool)) {
+            asked.push_str(", then ");
+            asked.push_str(fallback.upstream.name());
+            pool = fallback;
+        }
+        asked.into()
+    }
+
+    fn may_go_on(&self, now: Instant) -> bool {
+        let ConnectLimits { next_upstream, tries, tries_timeout, .. } = *self.limits;
+        let in_time = tries_timeout.is_zero() || now.duration_since(self.begun) < tries_timeout;
+        self.given == 0 || next_upstream && (tries == 0 || self.given < tries) && in_time
+    }
+
+    /// A server of the pool. No more are given than it has, whoever joins it meanwhile.
+    fn pick(&mut self, now: Instant) -> Option<Lease> {
+        let upstream = &self.pool.upstream;
+        let has_more = self.given_here == 0 || self.given_here < upstream.tries();
+        if has_more { upstream.pick(&self.key, &mut self.tried, now) } else { None }
+    }
+
+    fn enter(&mut self, pool: &'s Pool, session: &Session) {
+        (self.pool, self.key) = (pool, pool.key(session));
+        (self.tried, self.given_here) = (Tried::default(), 0);
+    }
+}
