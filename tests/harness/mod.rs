@@ -5,6 +5,7 @@
 
 mod by_hand;
 pub mod hellos;
+pub mod kernel;
 mod process;
 pub mod program;
 mod server;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+use super::kernel;
 
 /// A server on a port of its own, gone when dropped.
 pub struct Server {
@@ -125,58 +126,28 @@ pub async fn refusing() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// An address that does not answer: something listens there, accepts nobody, and its queue is full.
+/// An address that never answers: something listens there, accepts nobody, and its queue is full.
 pub struct BlackHole {
     pub address: SocketAddr,
-    listener: Arc<TcpListener>,
-    queue: Vec<JoinHandle<()>>,
+    _listener: TcpListener,
+    _queue: TcpStream,
 }
 
 impl BlackHole {
-    /// How many stand in its queue, of whom one is let in.
-    pub const QUEUE: usize = 3;
-
     pub async fn open() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = Arc::new(socket.listen(0).unwrap());
+        let listener = socket.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
-        let waiting = Arc::new(Semaphore::new(0));
-        let queue = (0..Self::QUEUE).map(|_| tokio::spawn(wait_in_line(address, waiting.clone()))).collect();
         // A queue for nobody has room for one; who comes after hears nothing.
-        super::within(waiting.acquire()).await.unwrap().forget();
-        Self { address, listener, queue }
+        let queue = super::connect(address).await;
+        let is_full = || kernel::connections().iter().any(|row| row.listens() && row.is_from(address) && row.received == 1);
+        super::until(is_full).await;
+        Self { address, _listener: listener, _queue: queue }
     }
 
-    /// How many connections to it are under way (proc_pid_net(5): state 2 is SYN_SENT).
+    /// How many sessions wait for its answer.
     pub fn dialled(&self) -> usize {
-        let SocketAddr::V4(address) = self.address else { unreachable!("it is opened for IPv4") };
-        let remote = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-        rows.filter(|row| row[2] == remote && row[3] == "02").count()
+        kernel::connections().iter().filter(|row| row.is_connecting() && row.is_to(self.address)).count()
     }
-
-    /// Lets everybody in from now on, with the word "late".
-    pub fn answer(&mut self) {
-        let listener = self.listener.clone();
-        self.queue.push(tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(async move { drop(reply(stream, "late").await) });
-            }
-        }));
-    }
-}
-
-impl Drop for BlackHole {
-    fn drop(&mut self) {
-        self.queue.iter().for_each(JoinHandle::abort);
-    }
-}
-
-async fn wait_in_line(address: SocketAddr, waiting: Arc<Semaphore>) {
-    let stream = TcpStream::connect(address).await;
-    waiting.add_permits(1);
-    std::future::pending::<()>().await;
-    drop(stream);
 }
