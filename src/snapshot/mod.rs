@@ -14,7 +14,7 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
-use crate::upstream::Upstream;
+use crate::upstream::{ResolverSettings, Upstream};
 use crate::variables::{Text, render};
 
 pub use compile::Compiled;
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub access_logs: Vec<AccessLogSettings>,
     /// The listeners, in the order of their names.
     pub listeners: Vec<Arc<Listener>>,
+    /// `[resolver]`: who is asked for the names that templates give.
+    pub resolver: Arc<ResolverSettings>,
     /// The upstreams that have a name.
     pub pools: Arc<Pools>,
     /// All upstreams, those that are made of a written address too.
@@ -124,6 +126,8 @@ pub struct Pool {
     pub upstream: Arc<Upstream>,
     /// `hash_key`; absent where the balancer needs none.
     pub hash_key: Option<Text>,
+    /// Who is asked for the names of its servers.
+    pub resolver: Arc<ResolverSettings>,
 }
 
 impl Pool {

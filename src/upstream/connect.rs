@@ -91,6 +91,7 @@ impl Upstream {
         limits: &ConnectLimits,
         session: &mut Session,
     ) -> Result<Connected, ConnectError> {
+        self.wait_for_names(key, limits.connect_timeout).await;
         let mut tried = Tried::default();
         let mut last = None;
         let begun = Instant::now();
@@ -124,6 +125,15 @@ impl Upstream {
             session.begin_try(self.name().clone(), begun);
         }
         Err(ConnectError::NoServer { upstream: self.name().clone(), last })
+    }
+
+    /// Right after the start names may not have been looked up yet. Who finds nobody because of that waits.
+    async fn wait_for_names(&self, key: &[u8], limit: Duration) {
+        if self.names.is_unsettled() {
+            let finds_somebody = || !self.order(key, Instant::now()).is_empty();
+            // When it takes longer, there is nobody.
+            let _ = timeout(limit, self.names.settled_or(finds_somebody)).await;
+        }
     }
 
     fn tries_within(&self, limits: &ConnectLimits) -> usize {

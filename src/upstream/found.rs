@@ -47,7 +47,7 @@ impl Place {
         let endpoint = match &line.address {
             Address::Ip(address) => Endpoint::Ip(*address),
             Address::Unix(path) => Endpoint::Unix(path.clone()),
-            Address::Name(..) => return None,
+            Address::Name(..) | Address::Service(_) => return None,
         };
         Some(Self { endpoint, weight: line.weight, backup: line.backup, text: Arc::clone(&line.written) })
     }

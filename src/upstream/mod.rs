@@ -6,6 +6,7 @@ mod connect;
 mod found;
 mod group;
 mod lease;
+mod names;
 mod resolve;
 mod server;
 #[cfg(test)]
@@ -23,7 +24,9 @@ pub use found::Found;
 use found::{Place, Roster};
 use group::Group;
 pub use lease::Lease;
-pub use resolve::{ResolveError, Resolver};
+pub use names::NameStatus;
+use names::Names;
+pub use resolve::{DemandedName, Failing, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
 pub use server::{Endpoint, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
 
@@ -37,6 +40,7 @@ pub struct Upstream {
     roster: Mutex<Roster>,
     /// The same with all that is counted, for those who pick.
     group: Mutex<Group>,
+    names: Names,
 }
 
 impl Upstream {
@@ -54,7 +58,7 @@ impl Upstream {
             let ring = Ring::new(roster.primaries(), before);
             group.set_ring(ring.into());
         }
-        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group) }
+        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group), names: Names::default() }
     }
 
     /// Its name.
@@ -125,6 +129,12 @@ impl Upstream {
     #[must_use]
     pub fn status(&self) -> Vec<ServerStatus> {
         self.group().status()
+    }
+
+    /// How each name stands that is looked up for a line, in the order of the lines.
+    #[must_use]
+    pub fn names(&self) -> Vec<NameStatus> {
+        self.names.status()
     }
 
     /// The servers and their counts. Whoever panicked with the lock held left them in a state that is as good as any.

@@ -5,6 +5,7 @@ mod listener;
 mod networks;
 mod patterns;
 mod process;
+mod resolver;
 mod routes;
 mod targets;
 mod texts;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 use super::{Pools, Snapshot};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+use crate::upstream::ResolverSettings;
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -45,8 +47,15 @@ impl Snapshot {
     pub fn check(loaded: Loaded) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
         let own_sockets = listener::unix_sockets(&config);
-        let mut compiler =
-            Compiler { places, diagnostics, networks: BTreeMap::new(), pools: Pools::new(), made: Pools::new(), own_sockets };
+        let mut compiler = Compiler {
+            places,
+            diagnostics,
+            networks: BTreeMap::new(),
+            resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
+            pools: Pools::new(),
+            made: Pools::new(),
+            own_sockets,
+        };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
@@ -58,6 +67,8 @@ struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
+    /// `[resolver]`, which upstreams without one share.
+    resolver: Arc<ResolverSettings>,
     pools: Pools,
     /// The upstreams that were made of written addresses.
     made: Pools,
@@ -78,6 +89,7 @@ impl Compiler {
             log: process::log(&config.log, &self.places),
             access_logs: access_logs?,
             listeners,
+            resolver: self.resolver.clone(),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
         })

@@ -40,17 +40,18 @@ impl Compiler {
         }
         self.check_backups(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
-        Pool { upstream: Arc::new(Upstream::new(name.into(), balance, lines)), hash_key }
+        let resolver = self.resolver(written, config);
+        Pool { upstream: Arc::new(Upstream::new(name.into(), balance, lines)), hash_key, resolver }
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
-        let address_path = [path, &path_to!["address"]].concat();
-        let address = self.address(&address_path, &written.address)?;
+        let address = self.server_address(path, written, defaults)?;
         let keys = &written.keys;
         let built_in = ServerLine::new(address);
         Some(ServerLine {
             written: written.address.as_str().into(),
             weight: keys.weight.or(defaults.weight).unwrap_or(built_in.weight),
+            own_weight: keys.weight.or(defaults.weight).is_some(),
             max_fails: keys.max_fails.or(defaults.max_fails).unwrap_or(built_in.max_fails),
             fail_timeout: keys.fail_timeout.or(defaults.fail_timeout).unwrap_or(built_in.fail_timeout),
             backup: keys.backup.or(defaults.backup).unwrap_or(built_in.backup),
@@ -59,7 +60,7 @@ impl Compiler {
         })
     }
 
-    fn address(&mut self, path: &[Key], written: &str) -> Option<Address> {
+    pub(super) fn address(&mut self, path: &[Key], written: &str) -> Option<Address> {
         if let Some(dollar) = written.find('$') {
             self.wrong_inside(path, dollar..written.len(), "a server's address has no variables")
                 .label("they belong in the `upstream` of a target or a listener");
@@ -137,7 +138,7 @@ impl Compiler {
             if decided_by_client && may_become_an_address(&text) {
                 self.name_forward(path, written, &rules);
             }
-            return Some(Destination::Template(text, rules));
+            return Some(Destination::Template(text, Arc::new(rules)));
         }
         match Address::parse(written) {
             Ok(address) => Some(Destination::Pool(self.made_pool(written, address))),
@@ -166,7 +167,7 @@ impl Compiler {
         }
         let line = ServerLine { written: written.into(), ..ServerLine::new(address) };
         let upstream = Upstream::new(written.into(), Balance::RoundRobin, vec![line]);
-        let pool = Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None });
+        let pool = Arc::new(Pool { upstream: Arc::new(upstream), hash_key: None, resolver: self.resolver.clone() });
         self.made.insert(written.into(), pool.clone());
         pool
     }

@@ -17,6 +17,7 @@ pub(super) fn line(written: &str) -> ServerLine {
         written: written.into(),
         address: Address::parse(written).unwrap(),
         weight: 1,
+        own_weight: false,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
         backup: false,
