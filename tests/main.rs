@@ -13,14 +13,17 @@ mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
 mod failover; // a server that is gone is not noticed
 mod forward; // where a client's name may lead
+mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
 mod log; // one line for each session, which nobody can forge
+mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
+mod services; // servers that SRV records find
 mod slow_client; // one deadline and one cap for the hello
 mod stopping; // how the gateway ends, and how it says that it cannot begin

@@ -35,37 +35,40 @@ impl Compiler {
     /// A server's address: through the SRV records of a service, if it has one.
     pub(super) fn server_address(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<Address> {
         let address = [path, &path_to!["address"]].concat();
-        let (service, service_path) = match (&written.keys.service, &defaults.service) {
-            (Some(own), _) => (own, [path, &path_to!["service"]].concat()),
-            (None, Some(default)) => (default, path_to!["defaults", "upstream", "server", "service"].to_vec()),
-            (None, None) => return self.address(&address, &written.address),
+        let prefix = match (&written.keys.service, &defaults.service) {
+            (Some(own), _) if !own.is_empty() => self.service(&[path, &path_to!["service"]].concat(), own),
+            // Complained of already.
+            (None, Some(default)) if !default.is_empty() => self.quietly(|compiler| compiler.default_service(default)),
+            _ => return self.address(&address, &written.address),
         };
-        if service.is_empty() {
-            return self.address(&address, &written.address);
-        }
-        let prefix = self.service(&service_path, service);
         let host = self.service_host(&address, &written.address);
         let (prefix, host) = (prefix?, host?);
-        match Hostname::parse(&format!("{prefix}.{host}")) {
-            Ok(name) => Some(Address::Service(name)),
-            Err(error) => {
-                self.wrong(&service_path, format!("\"{prefix}.{host}\" cannot be asked for: {error}")).label("\"http\"");
-                None
-            }
-        }
+        let name = Hostname::parse(&format!("{prefix}.{host}"));
+        name.map_err(|error| self.wrong(&address, format!("\"{prefix}.{host}\" cannot be asked for: {error}")).label("a shorter name"))
+            .ok()
+            .map(Address::Service)
+    }
+
+    pub(super) fn default_service(&mut self, written: &str) -> Option<String> {
+        self.service(&path_to!["defaults", "upstream", "server", "service"], written)
     }
 
     /// What stands before the host's name. nginx's rule: a name with a dot is taken as it is.
     fn service(&mut self, path: &[Key], written: &str) -> Option<String> {
-        if written.contains('.') {
-            return Some(written.to_owned());
-        }
-        if let Some(bare) = written.strip_prefix('_') {
+        let is_whole = written.contains('.');
+        if let Some(bare) = written.strip_prefix('_').filter(|_| !is_whole) {
             self.wrong(path, format!("the underscore is put there by itself: this would ask for __{bare}._tcp"))
                 .label(format!("\"{bare}\", or \"{written}._tcp\""));
             return None;
         }
-        Some(format!("_{written}._tcp"))
+        let prefix = if is_whole { written.to_owned() } else { format!("_{written}._tcp") };
+        match Hostname::parse(&prefix) {
+            Ok(_) => Some(prefix),
+            Err(error) => {
+                self.wrong(path, format!("no service has such a name: {error}")).label("\"http\"");
+                None
+            }
+        }
     }
 
     /// The name whose service is asked for: SRV records say the port, and only names have them.

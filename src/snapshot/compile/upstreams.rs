@@ -17,6 +17,9 @@ impl Compiler {
             // Said once, however many upstreams use it.
             self.default_hash_key(key);
         }
+        if let Some(service) = config.defaults.upstream.server.service.as_ref().filter(|service| !service.is_empty()) {
+            self.default_service(service);
+        }
         let mut pools = Pools::new();
         for (name, written) in &config.upstream {
             let pool = self.upstream(name, written, config);

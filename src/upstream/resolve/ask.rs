@@ -101,7 +101,8 @@ impl NameServers {
     /// still answer then. The first answer counts.
     async fn ask_servers(&self, name: &Name, kind: RecordType) -> Result<Lookup, NetError> {
         let first = self.first.load(Ordering::Relaxed);
-        let patience = (self.settings.timeout / u32::try_from(self.servers.len()).unwrap_or(u32::MAX)).min(PATIENCE);
+        // The last of them has as much time as the others.
+        let patience = self.settings.timeout / u32::try_from(self.servers.len() + 1).unwrap_or(u32::MAX);
         let mut left = (0..self.servers.len()).map(|turn| (first + turn) % self.servers.len());
         let mut asked = JoinSet::new();
         let mut last = NetError::NoConnections;
@@ -188,6 +189,3 @@ fn resolver(servers: Vec<NameServerConfig>, timeout: Duration) -> Result<TokioRe
     options.use_hosts_file = ResolveHosts::Never;
     builder.build()
 }
-
-/// How long a name server may be silent until the next is asked too.
-const PATIENCE: Duration = Duration::from_secs(1);

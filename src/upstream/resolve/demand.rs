@@ -258,3 +258,28 @@ const AGAIN: Duration = Duration::from_secs(1);
 const PATIENCE_WITH_OLD: Duration = Duration::from_millis(200);
 /// How long one family is waited for when the other is there.
 const PATIENCE_WITH_THE_OTHER: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let order = |all: &[&str]| {
+            let all: Vec<IpAddr> = all.iter().map(|address| address.parse().unwrap()).collect();
+            in_happy_order(&all).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"]),
+            ["10.0.0.1", "fd00::1", "10.0.0.2", "fd00::2", "10.0.0.3"]
+        );
+        assert_eq!(order(&["fd00::1", "fd00::2"]), ["fd00::1", "fd00::2"]);
+        assert_eq!(in_happy_order(&[IpAddr::from([10, 0, 0, 1]); 100]).len(), MOST_ADDRESSES);
+    }
+
+    #[test]
+    fn old_addresses_serve_for_a_bounded_time() {
+        let longer = |seconds| serves_longer(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([0, 10, 60, 3600].map(longer), [60, 100, 600, 3600]);
+    }
+}

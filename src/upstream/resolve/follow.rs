@@ -108,10 +108,10 @@ impl Followed {
         let turn = self.known.learn(question.clone(), outcome, now);
         let after = self.known.located();
         self.tell_turn(turn, &question, &error);
-        self.tell_limits(after.is_empty());
         if before != after {
             self.tell_change(&before, &after);
         }
+        self.tell_limits(after.is_empty());
         self.publish(before != after, &after, now);
     }
 
