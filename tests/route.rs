@@ -357,3 +357,28 @@ fn seen_outcome(heard: &[u8]) -> String {
         text => String::from_utf8(text.to_vec()).unwrap(),
     }
 }
+
+#[test]
+fn the_servers_of_each_balance_are_told_as_far_as_they_are_known() {
+    let config = |balance: &str, backup: &str| {
+        format!(
+            "[listener.x]\nlisten = \":443\"\nupstream = \"web\"\n[upstream.web]\nbalance = \"{balance}\"\n\
+             servers = [\"10.0.0.1:443\", {{ address = \"10.0.0.2:443\", weight = 9 }}, {{ address = \"10.0.0.3:443\", down = true }}{backup}]\n"
+        )
+    };
+    let told = |balance: &str, backup: &str| {
+        let found = Folder::with(&config(balance, backup)).run(&["route"]);
+        assert_eq!((found.status, found.err.as_str()), (Some(0), ""), "{balance}");
+        found.out.lines().last().unwrap().trim().to_owned()
+    };
+    let backup = ", { address = \"10.0.0.4:443\", backup = true }";
+    for balance in ["least_conn", "least_time"] {
+        let order = "10.0.0.2:443, 10.0.0.1:443, 10.0.0.4:443 (backup)";
+        let rest = "the order while none has sessions, which are not known here, nor is health";
+        assert_eq!(told(balance, backup), format!("{balance} over {order}; {rest}"));
+    }
+    for balance in ["random", "random_two"] {
+        let rest = "chance decides the order; health is not known here";
+        assert_eq!(told(balance, ""), format!("{balance} over 10.0.0.1:443, 10.0.0.2:443; {rest}"));
+    }
+}

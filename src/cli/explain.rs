@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{Configuration, Failure, limits, print};
+use super::{Configuration, Failure, limits, print, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
@@ -15,7 +15,6 @@ use crate::host::{Hostname, HostnameError};
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Pool, Snapshot, Target};
-use crate::upstream::Balance;
 use crate::variables::render;
 
 /// What to explain.
@@ -266,26 +265,8 @@ impl Told<'_> {
     fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
         let upstream = &pool.upstream;
         self.line(format_args!("  -> upstream {}, passed through; {limits}", upstream.name()));
-        let key = pool.key(session);
-        let by = match upstream.balance() {
-            Balance::RoundRobin => "round_robin over".into(),
-            Balance::Hash => format!("hash of \"{}\":", key.escape_ascii()),
-            Balance::ConsistentHash => format!("consistent_hash of \"{}\":", key.escape_ascii()),
-        };
-        let servers = self.servers(pool, &key);
-        self.line(format_args!("     {by} {servers}; health is not known here"));
-    }
-
-    /// The servers in the order in which the session would meet them; names that are not looked up here as written.
-    fn servers(&self, pool: &Pool, key: &[u8]) -> String {
-        let met: Vec<_> = pool.upstream.order(key, Instant::now());
-        let met = met.iter().map(|server| match server.is_backup() {
-            true => format!("{} (backup)", server.address_text()),
-            false => server.address_text().to_string(),
-        });
-        let named = pool.upstream.lines().iter().filter(|line| line.address.is_name() && !line.down);
-        let all: Vec<_> = met.chain(named.map(|line| format!("{} (by DNS)", line.written))).collect();
-        if all.is_empty() { "no server".into() } else { all.join(", ") }
+        let servers = servers::told(upstream, &pool.key(session));
+        self.line(format_args!("     {servers}"));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

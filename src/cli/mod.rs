@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod limits;
 mod run;
+mod servers;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};

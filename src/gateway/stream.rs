@@ -159,8 +159,9 @@ struct Joined {
 impl Joined {
     /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped.
     async fn relay(&mut self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
-        let Self { server: Connected { socket: server, sent, .. }, first, limits } = self;
-        let counts = Counts::default();
+        let Self { server: Connected { socket: server, lease, sent }, first, limits } = self;
+        let answered = |now| lease.answered(now);
+        let counts = Counts { on_first_byte: Some(&answered), ..Counts::default() };
         let ended = worker.unless_stopped(pin!(relay(client, server, std::mem::take(first), *sent, limits, &counts))).await;
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
@@ -171,7 +172,7 @@ impl Joined {
     }
 }
 
-fn note_counts(counts: &Counts, session: &mut Session) {
+fn note_counts(counts: &Counts<'_>, session: &mut Session) {
     session.bytes_received = counts.from_client.get();
     session.bytes_sent = counts.to_client.get();
     if let Some(last) = session.tries.last_mut() {

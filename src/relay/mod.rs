@@ -26,8 +26,8 @@ pub struct RelayLimits {
 }
 
 /// What has moved so far; read by others while the relay goes on.
-#[derive(Debug, Default)]
-pub struct Counts {
+#[derive(Default)]
+pub struct Counts<'h> {
     /// Bytes read from the client.
     pub from_client: Cell<u64>,
     /// Bytes written to the client.
@@ -38,6 +38,8 @@ pub struct Counts {
     pub to_server: Cell<u64>,
     /// When the server's first byte came.
     pub first_byte: Cell<Option<Instant>>,
+    /// Who hears of it at once.
+    pub on_first_byte: Option<&'h dyn Fn(Instant)>,
 }
 
 /// How a relay ended.
@@ -58,7 +60,7 @@ pub enum RelayEnd {
 /// Relays until the end. `first` was read from the client before, and `sent` bytes of it
 /// are with the server already. Neither socket is closed here, so that the end can be written down before either side
 /// sees it.
-pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize, limits: &RelayLimits, counts: &Counts) -> RelayEnd {
+pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize, limits: &RelayLimits, counts: &Counts<'_>) -> RelayEnd {
     let up = Direction::starting_with(first, sent);
     let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
     let mut idle = pin!(sleep(limits.idle_timeout));
@@ -88,7 +90,7 @@ struct Relay<'s> {
     client: &'s Socket,
     server: &'s Socket,
     limits: &'s RelayLimits,
-    counts: &'s Counts,
+    counts: &'s Counts<'s>,
     down: Direction,
     up: Direction,
     /// How it will have ended if nothing breaks: by the side whose direction was over first.
@@ -144,7 +146,11 @@ impl Relay<'_> {
         self.counts.to_server.set(self.up.written);
         self.counts.to_client.set(self.down.written);
         if self.counts.from_server.replace(self.down.read) == 0 && self.down.read > 0 {
-            self.counts.first_byte.set(Some(Instant::now()));
+            let now = Instant::now();
+            self.counts.first_byte.set(Some(now));
+            if let Some(hear) = self.counts.on_first_byte {
+                hear(now);
+            }
         }
     }
 
@@ -208,6 +214,32 @@ mod tests {
         let ((client, _client), (server, other)) = (pair(FirstBytes::ToCome), pair(FirstBytes::Waiting));
         says_and_breaks(other, b"answer");
         assert_eq!(ends(&client, &server, b"").await, (RelayEnd::ServerReset, [0, 0, 6, 6]));
+    }
+
+    #[tokio::test]
+    async fn the_first_byte_of_a_server_is_heard_of_once() {
+        let ((client, asking), (server, mut answering)) = (pair(FirstBytes::ToCome), pair(FirstBytes::ToCome));
+        let heard = Cell::new(0);
+        let hear = |_| heard.set(heard.get() + 1);
+        let counts = Counts { on_first_byte: Some(&hear), ..Counts::default() };
+        let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+        let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, &counts));
+        (&asking).write_all(b"question").unwrap();
+        let mut moved = async |enough: &dyn Fn() -> bool| loop {
+            tokio::select! {
+                biased;
+                end = &mut going => panic!("{end:?}"),
+                driven = drive() => panic!("{driven:?}"),
+                () = tokio::task::yield_now() => if enough() { break },
+            }
+        };
+        moved(&|| counts.to_server.get() == 8).await;
+        assert_eq!(heard.get(), 0, "the client's bytes are not the server's");
+        for byte in 1..=2 {
+            answering.write_all(b"!").unwrap();
+            moved(&|| counts.from_server.get() == byte).await;
+            assert_eq!(heard.get(), 1);
+        }
     }
 
     #[tokio::test]

@@ -105,7 +105,7 @@ impl Upstream {
             match dial(&lease, first, limits.connect_timeout).await {
                 Ok((socket, sent)) => {
                     let now = Instant::now();
-                    lease.connected();
+                    lease.connected(now);
                     session.connected(now);
                     return Ok(Connected { socket, lease, sent });
                 }

@@ -62,23 +62,37 @@ impl Place {
     }
 }
 
-/// The servers of each line.
+/// The servers of each line, for those who change them.
 #[derive(Debug)]
-pub(super) struct Roster(Vec<Vec<Place>>);
+pub(super) struct Roster(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    places: Vec<Place>,
+    /// Whether a look-up of its name, if it has one, said anything before.
+    known: bool,
+}
 
 impl Roster {
     pub(super) fn of(lines: &[Arc<ServerLine>]) -> Self {
-        Self(lines.iter().map(|line| Place::fixed(line).into_iter().collect()).collect())
+        Self(lines.iter().map(|line| Entry { places: Place::fixed(line).into_iter().collect(), known: false }).collect())
     }
 
+    /// Whether a line's name had an answer.
+    pub(super) fn knows(&self, line_number: usize) -> bool {
+        self.0.get(line_number).is_some_and(|entry| entry.known)
+    }
+
+    /// Puts these in place of those that a line had.
     pub(super) fn set(&mut self, line_number: usize, places: Vec<Place>) {
-        if let Some(line) = self.0.get_mut(line_number) {
-            *line = places;
+        if let Some(entry) = self.0.get_mut(line_number) {
+            *entry = Entry { places, known: true };
         }
     }
 
     /// The circle's texts of the primaries with their weights, in the order that the group has them in.
     pub(super) fn primaries(&self) -> impl Iterator<Item = (&Arc<str>, u32)> {
-        self.0.iter().flatten().filter(|place| !place.backup).map(|place| (&place.text, place.weight))
+        let places = self.0.iter().flat_map(|entry| &entry.places);
+        places.filter(|place| !place.backup).map(|place| (&place.text, place.weight))
     }
 }

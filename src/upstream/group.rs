@@ -1,12 +1,12 @@
-//! The servers of an upstream and what is counted of them: who may be chosen is decided here, once, for every balance.
-//! The counts are nginx's (its failure accounting and its notion of a single server), with its seconds made finer.
+//! The servers of an upstream, and the choice among them: who may be chosen is decided here, once, for every balance.
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::balance::{Balance, Balancer, Ring};
 use super::found::Place;
+use super::member::Member;
 use super::server::{Server, ServerLine, ServerStatus};
 use super::tried::{Tried, TriedServers};
 
@@ -19,20 +19,12 @@ pub(super) struct Group {
     next_id: u32,
 }
 
-/// A server, and how it stands among the others.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
+/// A server that a session is to try.
+#[derive(Debug)]
+pub(super) struct Chosen {
     pub(super) server: Arc<Server>,
-    weight: u32,
-    /// What a turn adds to `current`: the weight, less what failures took from it.
-    pub(super) effective: i64,
-    /// The greatest has the next turn.
-    pub(super) current: i64,
-    fails: u32,
-    /// When the last failure was.
-    accessed: Option<Instant>,
-    /// When the last failure was, or since then the last probe.
-    checked: Option<Instant>,
+    /// Whether it counts as failed, and this session finds out if it still is.
+    pub(super) probes: bool,
 }
 
 impl Group {
@@ -40,18 +32,24 @@ impl Group {
         Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), next_id: 0 }
     }
 
+    /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
+    pub(super) fn pick(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Chosen> {
+        let chosen = self.choose(key, tried, now)?;
+        chosen.server.session_begins();
+        Some(chosen)
+    }
+
     /// Chooses a server, and notes that this session has tried it.
-    pub(super) fn pick(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Arc<Server>> {
+    pub(super) fn choose(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Chosen> {
         let single = self.is_single();
         let Tried { servers, cursor } = tried;
-        let eligible = |member: &Member| member.is_eligible(servers, now, single);
-        let member = match self.balancer.pick(&mut self.primaries, key, cursor, &eligible) {
+        let eligible = |member: &Member| is_eligible(member, servers, now, single);
+        let member = match self.balancer.pick(&mut self.primaries, key, cursor, now, &eligible) {
             Some(primary) => self.primaries.get_mut(primary),
-            None => Balancer::RoundRobin.pick(&mut self.backups, key, cursor, &eligible).and_then(|backup| self.backups.get_mut(backup)),
+            None => self.balancer.pick_backup(&mut self.backups, now, &eligible).and_then(|backup| self.backups.get_mut(backup)),
         }?;
-        member.probe(now);
         servers.add(member.server.id());
-        Some(Arc::clone(&member.server))
+        Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
     }
 
     pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
@@ -63,9 +61,23 @@ impl Group {
         self.balancer.set_ring(ring);
     }
 
-    pub(super) fn connected(&mut self, server: &Arc<Server>) {
+    /// Lets chance be the same each time.
+    #[cfg(test)]
+    pub(super) fn seed(&mut self, seed: u64) {
+        self.balancer.seed(seed);
+    }
+
+    /// A server was connected, after so long.
+    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
         if let Some(member) = self.member(server) {
-            member.connected();
+            member.connected(now, took);
+        }
+    }
+
+    /// The first byte of a server came, so long after it was connected.
+    pub(super) fn answered(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
+        if let Some(member) = self.member(server) {
+            member.answered(now, took);
         }
     }
 
@@ -79,6 +91,13 @@ impl Group {
         }
     }
 
+    /// Whoever probed a failed server knows, or will not.
+    pub(super) fn probe_ends(&mut self, server: &Arc<Server>) {
+        if let Some(member) = self.member(server) {
+            member.probe_ends();
+        }
+    }
+
     pub(super) fn tries(&self) -> usize {
         self.members().filter(|member| !member.line().down).count()
     }
@@ -88,7 +107,8 @@ impl Group {
     }
 
     /// Puts a line's servers in place of those it had; one that was there before, on the same side, keeps its state.
-    pub(super) fn set(&mut self, line_number: usize, line: &Arc<ServerLine>, places: impl IntoIterator<Item = Place>) {
+    /// Those that join start slowly if they join `late`, while others are at work already.
+    pub(super) fn set(&mut self, line_number: usize, line: &Arc<ServerLine>, places: Vec<Place>, late: Option<Instant>) {
         let (backups, primaries): (Vec<_>, Vec<_>) = places.into_iter().partition(|place| place.backup);
         let next_id = &mut self.next_id;
         for (members, places) in [(&mut self.primaries, primaries), (&mut self.backups, backups)] {
@@ -100,7 +120,7 @@ impl Group {
                     Some(stays) => before.swap_remove(stays).weighing(place.weight),
                     None => {
                         *next_id = next_id.wrapping_add(1);
-                        Member::new(Server::new(*next_id, line_number, line, &place), place.weight)
+                        Member::new(Server::new(*next_id, line_number, line, &place), place.weight, late)
                     }
                 });
             members.splice(start..start, after);
@@ -122,71 +142,7 @@ impl Group {
     }
 }
 
-impl Member {
-    pub(super) fn new(server: Server, weight: u32) -> Self {
-        Self { server: Arc::new(server), weight, effective: weight.into(), current: 0, fails: 0, accessed: None, checked: None }
-    }
-
-    pub(super) fn weight(&self) -> u32 {
-        self.weight
-    }
-
-    /// The same with another weight; what failures took of the one before stays taken.
-    fn weighing(self, weight: u32) -> Self {
-        let effective = (self.effective + i64::from(weight) - i64::from(self.weight)).clamp(0, weight.into());
-        Self { weight, effective, ..self }
-    }
-
-    fn line(&self) -> &ServerLine {
-        self.server.line()
-    }
-
-    fn is_eligible(&self, tried: &TriedServers, now: Instant, single: bool) -> bool {
-        !self.line().down && !tried.contains(self.server.id()) && (single || !self.is_failed(now))
-    }
-
-    fn is_failed(&self, now: Instant) -> bool {
-        let max_fails = self.line().max_fails;
-        max_fails > 0 && self.fails >= max_fails && !self.is_due(now)
-    }
-
-    /// Whether its time is over: it may be tried again, by one session.
-    fn is_due(&self, now: Instant) -> bool {
-        self.checked.is_none_or(|checked| now.saturating_duration_since(checked) > self.line().fail_timeout)
-    }
-
-    /// A session goes to it. If its time was over, it is the one that probes, and the others wait anew.
-    fn probe(&mut self, now: Instant) {
-        if self.is_due(now) {
-            self.checked = Some(now);
-        }
-    }
-
-    fn connected(&mut self) {
-        if self.accessed < self.checked {
-            self.fails = 0;
-        }
-    }
-
-    fn failed(&mut self, now: Instant) {
-        self.fails = self.fails.saturating_add(1);
-        // Workers read their clocks before they take the lock, so one may come with an older time than the one before.
-        let now = self.checked.map_or(now, |checked| checked.max(now));
-        (self.accessed, self.checked) = (Some(now), Some(now));
-        if let Some(loss) = self.weight.checked_div(self.line().max_fails) {
-            self.effective = (self.effective - i64::from(loss)).max(0);
-        }
-    }
-
-    fn status(&self) -> ServerStatus {
-        ServerStatus {
-            written: Arc::clone(&self.line().written),
-            address: Arc::clone(self.server.address_text()),
-            backup: self.server.is_backup(),
-            down: self.line().down,
-            sessions: self.server.sessions(),
-            fails: self.fails,
-            effective_weight: self.effective,
-        }
-    }
+/// Whether a session may be sent to a server. One that is alone in its group is never left alone for its failures.
+fn is_eligible(member: &Member, tried: &TriedServers, now: Instant, single: bool) -> bool {
+    !member.line().down && !member.is_full() && !tried.contains(member.server.id()) && (single || !member.is_failed(now))
 }

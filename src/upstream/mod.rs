@@ -6,8 +6,10 @@ mod connect;
 mod found;
 mod group;
 mod lease;
+mod member;
 mod names;
 mod resolve;
+mod response;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ pub use lease::Lease;
 pub use names::NameStatus;
 use names::Names;
 pub use resolve::{DemandedName, Failing, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
-pub use server::{Endpoint, Server, ServerLine, ServerStatus};
+pub use server::{Endpoint, Health, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
 
 /// A named group of servers.
@@ -52,7 +54,7 @@ impl Upstream {
         let roster = Roster::of(&lines);
         let mut group = Group::new(balance);
         for (number, line) in lines.iter().enumerate() {
-            group.set(number, line, Place::fixed(line));
+            group.set(number, line, Place::fixed(line).into_iter().collect(), None);
         }
         if let Some(before) = group.ring() {
             let ring = Ring::new(roster.primaries(), before);
@@ -80,30 +82,37 @@ impl Upstream {
     }
 
     /// Says where the servers of a line with a DNS name are now. One that stays, at its address and on its side, keeps
-    /// its counts and its state, and so do all servers of other lines. Lines without a DNS name are left alone.
+    /// its counts and its state, and so do all servers of other lines. Those that join after the line's first answer
+    /// start slowly, if they are to. Lines without a DNS name are left alone.
     ///
     /// The order is the caller's and should not hang on that of an answer: hashes go by it.
-    pub fn set_servers(&self, line: usize, found: Vec<Found>, _now: Instant) {
+    pub fn set_servers(&self, line: usize, found: Vec<Found>, now: Instant) {
+        let late = self.roster().knows(line).then_some(now);
+        self.replace_servers(line, found, late);
+    }
+
+    /// The same, where it is known whether those that join are `late`.
+    fn replace_servers(&self, line: usize, found: Vec<Found>, late: Option<Instant>) {
         let Some(written) = self.lines.get(line).filter(|written| written.address.is_name()) else { return };
         let places: Vec<_> = found.into_iter().map(|found| Place::found(written, found)).collect();
-        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roster = self.roster();
         roster.set(line, places.clone());
         // A circle is long: it is made while sessions still go by the one before.
         let before = self.group().ring().cloned();
         let ring = before.map(|before| Arc::new(Ring::new(roster.primaries(), &before)));
         let mut group = self.group();
-        group.set(line, written, places);
+        group.set(line, written, places, late);
         if let Some(ring) = ring {
             group.set_ring(ring);
         }
     }
 
     /// Chooses a server that this session has not tried yet, or none if none is left. `key` is what hashes go by; with
-    /// an empty one, as always with [`Balance::RoundRobin`], servers take turns.
+    /// an empty one they let servers take turns; the other balances need none.
     #[must_use]
     pub fn pick(self: &Arc<Self>, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Lease> {
-        let server = self.group().pick(key, tried, now)?;
-        Some(Lease::new(Arc::clone(self), server))
+        let chosen = self.group().pick(key, tried, now)?;
+        Some(Lease::new(Arc::clone(self), chosen, now))
     }
 
     /// How many servers a session may try: all that are not `down`, backups included.
@@ -118,7 +127,7 @@ impl Upstream {
         let mut group = self.group().clone();
         let mut tried = Tried::default();
         let next = || {
-            let server = group.pick(key, &mut tried, now)?;
+            let server = group.choose(key, &mut tried, now)?.server;
             group.failed(&server, now);
             Some(server)
         };
@@ -135,6 +144,10 @@ impl Upstream {
     #[must_use]
     pub fn names(&self) -> Vec<NameStatus> {
         self.names.status()
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The servers and their counts. Whoever panicked with the lock held left them in a state that is as good as any.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+
+use tokio::time::{Duration, Instant};
 
 use super::found::Place;
 use crate::address::Address;
@@ -25,6 +26,10 @@ pub struct ServerLine {
     pub max_fails: u32,
     /// For how long it is then left alone.
     pub fail_timeout: Duration,
+    /// The most sessions that it has at once; 0 = any number. A DNS name's servers have so many each.
+    pub max_conns: u32,
+    /// How long it takes to its whole weight when it has recovered, or joined others that were at work; 0 = no time.
+    pub slow_start: Duration,
     /// Whether it is asked only when no other server is left.
     pub backup: bool,
     /// Whether it is out of use.
@@ -43,6 +48,8 @@ impl ServerLine {
             own_weight: false,
             max_fails: 1,
             fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            slow_start: Duration::ZERO,
             backup: false,
             down: false,
         }
@@ -83,10 +90,34 @@ pub struct ServerStatus {
     pub down: bool,
     /// How many sessions it has now.
     pub sessions: usize,
+    /// The most that it may have at once; 0 = any number.
+    pub max_conns: u32,
+    /// Whether it is left alone for its failures.
+    pub health: Health,
     /// How many failures count against it.
     pub fails: u32,
-    /// Its weight, less what failures took and time has not given back.
+    /// Its weight, as written or as a look-up says.
+    pub weight: u32,
+    /// The same, less what failures took and time has not given back.
     pub effective_weight: i64,
+    /// When its latest slow start is over, or was.
+    pub slow_start_until: Option<Instant>,
+    /// The averages of its connects and of the first bytes after them, added; the latter are measured for `least_time`.
+    pub response_time: Option<Duration>,
+}
+
+/// Whether a server is left alone for its failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It is not.
+    Up,
+    /// It is, until then; from then on one session probes it.
+    Failed {
+        /// The end of its `fail_timeout`.
+        until: Instant,
+    },
+    /// It is, while one session probes it.
+    Probed,
 }
 
 impl Server {

@@ -32,9 +32,12 @@ impl Compiler {
         let defaults = &config.defaults.upstream;
         let balance = match written.keys.balance.or(defaults.keys.balance) {
             None | Some(WrittenBalance::RoundRobin) => Balance::RoundRobin,
+            Some(WrittenBalance::LeastConn) => Balance::LeastConn,
+            Some(WrittenBalance::LeastTime) => Balance::LeastTime,
+            Some(WrittenBalance::Random) => Balance::Random,
+            Some(WrittenBalance::RandomTwo) => Balance::RandomTwo,
             Some(WrittenBalance::Hash) => Balance::Hash,
             Some(WrittenBalance::ConsistentHash) => Balance::ConsistentHash,
-            Some(_) => Balance::RoundRobin, // The others are built next.
         };
         let mut lines = Vec::new();
         for (index, server) in written.servers.iter().enumerate() {
@@ -42,6 +45,7 @@ impl Compiler {
             lines.extend(self.server(&path, server, &defaults.server));
         }
         self.check_backups(name, balance, written, &defaults.server);
+        self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
         let resolver = self.resolver(written, config);
         Pool { upstream: Arc::new(Upstream::new(name.into(), balance, lines)), hash_key, resolver }
@@ -57,6 +61,8 @@ impl Compiler {
             own_weight: keys.weight.or(defaults.weight).is_some(),
             max_fails: keys.max_fails.or(defaults.max_fails).unwrap_or(built_in.max_fails),
             fail_timeout: keys.fail_timeout.or(defaults.fail_timeout).unwrap_or(built_in.fail_timeout),
+            max_conns: keys.max_conns.or(defaults.max_conns).unwrap_or(built_in.max_conns),
+            slow_start: keys.slow_start.or(defaults.slow_start).unwrap_or(built_in.slow_start),
             backup: keys.backup.or(defaults.backup).unwrap_or(built_in.backup),
             down: keys.down.or(defaults.down).unwrap_or(built_in.down),
             ..built_in
@@ -76,23 +82,38 @@ impl Compiler {
         self.wrong(path, error.to_string()).label(error.instead(written));
     }
 
-    /// Hashes know no backups, in nginx neither: a key's next server is on the ring already.
+    /// Neither hashes nor chance know backups, in nginx neither: they find another server by themselves.
     fn check_backups(&mut self, name: &str, balance: Balance, written: &config::Upstream, defaults: &ServerKeys) {
-        let is_backup = |server: &config::Server| server.keys.backup.or(defaults.backup).unwrap_or(false);
-        let Some(first) = written.servers.iter().position(is_backup) else { return };
-        let servers = path_to!["upstream", name, "servers"];
-        let path = match written.servers.get(first).and_then(|server| server.keys.backup) {
-            Some(_) => [&servers[..], &path_to![first, "backup"]].concat(),
-            None => path_to!["defaults", "upstream", "server", "backup"].to_vec(),
+        let is_backup = |keys: &ServerKeys| keys.backup;
+        let Some(path) = first_that(is_backup, "backup", name, written, defaults) else { return };
+        let otherwise = match balance {
+            Balance::Hash | Balance::ConsistentHash => {
+                "picks by a hash, which has no backups: when a server fails, its keys go to the next"
+            }
+            Balance::Random | Balance::RandomTwo => "picks by chance, which has no backups: when a server fails, chance finds another",
+            Balance::RoundRobin | Balance::LeastConn | Balance::LeastTime => {
+                let all = written.servers.iter().all(|server| is_backup(&server.keys).or(defaults.backup).unwrap_or(false));
+                if all && !self.places.was_cut(&path_to!["upstream", name, "servers"]) {
+                    self.wrong_key(&path, format!("upstream \"{name}\" has only backup servers"))
+                        .label("leave `backup` out of one at least");
+                }
+                return;
+            }
         };
-        if balance != Balance::RoundRobin {
-            self.wrong_key(
-                &path,
-                format!("upstream \"{name}\" picks by a hash, which has no backups: when a server fails, its keys go to the next"),
-            )
-            .label("leave `backup` out, or balance = \"round_robin\"");
-        } else if written.servers.iter().all(is_backup) && !self.places.was_cut(&servers) {
-            self.wrong_key(&path, format!("upstream \"{name}\" has only backup servers")).label("leave `backup` out of one at least");
+        self.wrong_key(&path, format!("upstream \"{name}\" {otherwise}")).label("leave `backup` out, or balance = \"round_robin\"");
+    }
+
+    /// A key's server is the same however new it is, in nginx too.
+    fn check_slow_starts(&mut self, name: &str, balance: Balance, written: &config::Upstream, defaults: &ServerKeys) {
+        let is_slow = |keys: &ServerKeys| keys.slow_start.map(|time| !time.is_zero());
+        if let Some(path) = first_that(is_slow, "slow_start", name, written, defaults).filter(|_| balance.is_hash()) {
+            let problem =
+                format!("upstream \"{name}\" picks by a hash, which has no slow start: a key's server takes all its sessions at once");
+            let label = match path.first() {
+                Some(Key::Name(table)) if table == "defaults" => "leave it out here, or write slow_start = \"0s\" in those servers",
+                _ => "leave `slow_start` out, or balance = \"least_conn\"",
+            };
+            self.wrong_key(&path, problem).label(label);
         }
     }
 
@@ -101,13 +122,13 @@ impl Compiler {
         let is_cut = |balance: &[Key]| self.places.was_cut(balance);
         let cut = is_cut(&path_to!["upstream", name, "balance"]) || is_cut(&path_to!["defaults", "upstream", "balance"]);
         match &written.keys.hash_key {
-            Some(_) if balance == Balance::RoundRobin && !cut => {
-                self.wrong_key(&path, "`hash_key` has no meaning for round_robin")
+            Some(_) if !balance.is_hash() && !cut => {
+                self.wrong_key(&path, format!("`hash_key` has no meaning for {balance}"))
                     .help("balance = \"consistent_hash\" or \"hash\" picks by it");
                 None
             }
             Some(key) => self.text(&path, key, None),
-            None if balance == Balance::RoundRobin => None,
+            None if !balance.is_hash() => None,
             None => {
                 let key = config.defaults.upstream.keys.hash_key.as_deref().unwrap_or("$remote_addr");
                 self.quietly(|compiler| compiler.default_hash_key(key))
@@ -197,6 +218,22 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Where the first server that has something says so, itself or by the defaults.
+fn first_that(
+    has: impl Fn(&ServerKeys) -> Option<bool>,
+    key: &str,
+    name: &str,
+    written: &config::Upstream,
+    defaults: &ServerKeys,
+) -> Option<Vec<Key>> {
+    let own = |server: &config::Server| has(&server.keys);
+    let (first, server) = written.servers.iter().enumerate().find(|(_, server)| own(server).or(has(defaults)).unwrap_or(false))?;
+    Some(match own(server) {
+        Some(_) => path_to!["upstream", name, "servers", first, key].to_vec(),
+        None => path_to!["defaults", "upstream", "server", key].to_vec(),
+    })
 }
 
 /// Whether a template may yield this name, whatever its variables are.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::upstream::group::Member;
+use tokio::time::Instant;
+
+use crate::upstream::member::Member;
 use crate::upstream::tried::Cursor;
 
 /// The circle of an upstream's primaries. It is made where nobody waits for it, and again when they change.
@@ -52,6 +54,7 @@ impl Ring {
         members: &mut [Member],
         key: &[u8],
         cursor: &mut Cursor,
+        now: Instant,
         eligible: impl Fn(&Member) -> bool,
     ) -> Option<usize> {
         for owner in self.owners_from(crc32fast::hash(key)).skip(cursor.misses) {
@@ -59,7 +62,7 @@ impl Ring {
                 break;
             }
             let here = |index| self.owners.get(index) == Some(&owner);
-            match super::round_robin::pick(members, |index, member| here(index) && eligible(member)) {
+            match super::round_robin::pick(members, now, |index, member| here(index) && eligible(member)) {
                 Some(member) => return Some(member),
                 None => cursor.misses += 1,
             }

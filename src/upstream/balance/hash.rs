@@ -1,13 +1,14 @@
 //! nginx's `hash`: the key's CRC-32 over the sum of the weights, hashed again for every next try.
 
-use crate::upstream::group::Member;
+use super::by_weight;
+use crate::upstream::member::Member;
 use crate::upstream::tried::Cursor;
 
 /// The member that the key leads to; `None` when it has led too often to one that is not eligible.
 pub(super) fn pick(members: &[Member], key: &[u8], cursor: &mut Cursor, eligible: impl Fn(&Member) -> bool) -> Option<usize> {
-    let total: u64 = members.iter().map(weight).sum();
+    let total: u64 = members.iter().map(|member| u64::from(member.weight())).sum();
     while !cursor.is_spent() {
-        let index = by_weight(members, next_sum(cursor, key).checked_rem(total)?)?;
+        let index = by_weight(members, next_sum(cursor, key).checked_rem(total)?, |member| member.weight().into())?;
         if members.get(index).is_some_and(&eligible) {
             return Some(index);
         }
@@ -26,17 +27,4 @@ fn next_sum(cursor: &mut Cursor, key: &[u8]) -> u64 {
     cursor.rounds += 1;
     cursor.sum += u64::from((crc.finalize() >> 16) & 0x7fff);
     cursor.sum
-}
-
-/// The member into whose part a number below the sum of the weights falls.
-fn by_weight(members: &[Member], number: u64) -> Option<usize> {
-    let mut end = 0;
-    members.iter().position(|member| {
-        end += weight(member);
-        number < end
-    })
-}
-
-fn weight(member: &Member) -> u64 {
-    member.weight().into()
 }

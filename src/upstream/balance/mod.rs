@@ -3,11 +3,17 @@
 
 mod consistent;
 mod hash;
+mod least;
+mod random;
 mod round_robin;
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::group::Member;
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use super::member::Member;
 use super::tried::Cursor;
 pub(super) use consistent::Ring;
 
@@ -17,16 +23,56 @@ pub enum Balance {
     /// They take turns, by their weights.
     #[default]
     RoundRobin,
+    /// The one with the fewest sessions for its weight.
+    LeastConn,
+    /// The one that answers soonest, for its sessions and its weight.
+    LeastTime,
+    /// By chance, by their weights.
+    Random,
+    /// Of two by chance, the one with fewer sessions for its weight.
+    RandomTwo,
     /// By a hash of the key over the sum of the weights.
     Hash,
     /// By a hash of the key on a circle (ketama): when a server comes or goes, only its own keys move.
     ConsistentHash,
 }
 
-/// A [`Balance`] with what it computes once.
+impl Balance {
+    /// Whether it goes by a key.
+    #[must_use]
+    pub fn is_hash(self) -> bool {
+        matches!(self, Self::Hash | Self::ConsistentHash)
+    }
+
+    /// Whether it goes by chance.
+    #[must_use]
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::Random | Self::RandomTwo)
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RoundRobin => "round_robin",
+            Self::LeastConn => "least_conn",
+            Self::LeastTime => "least_time",
+            Self::Random => "random",
+            Self::RandomTwo => "random_two",
+            Self::Hash => "hash",
+            Self::ConsistentHash => "consistent_hash",
+        })
+    }
+}
+
+/// A [`Balance`] with what it keeps from one choice to the next.
 #[derive(Clone, Debug)]
 pub(super) enum Balancer {
     RoundRobin,
+    LeastConn,
+    LeastTime,
+    Random(Rng),
+    RandomTwo(Rng),
     Hash,
     ConsistentHash(Arc<Ring>),
 }
@@ -35,6 +81,10 @@ impl Balancer {
     pub(super) fn new(balance: Balance) -> Self {
         match balance {
             Balance::RoundRobin => Self::RoundRobin,
+            Balance::LeastConn => Self::LeastConn,
+            Balance::LeastTime => Self::LeastTime,
+            Balance::Random => Self::Random(Rng::new()),
+            Balance::RandomTwo => Self::RandomTwo(Rng::new()),
             Balance::Hash => Self::Hash,
             Balance::ConsistentHash => Self::ConsistentHash(Arc::default()),
         }
@@ -53,22 +103,53 @@ impl Balancer {
         }
     }
 
+    /// Lets chance be the same each time.
+    #[cfg(test)]
+    pub(super) fn seed(&mut self, seed: u64) {
+        if let Self::Random(rng) | Self::RandomTwo(rng) = self {
+            rng.seed(seed);
+        }
+    }
+
     /// The index of the member that is chosen among the eligible ones.
     pub(super) fn pick(
-        &self,
+        &mut self,
         members: &mut [Member],
         key: &[u8],
         cursor: &mut Cursor,
+        now: Instant,
         eligible: &impl Fn(&Member) -> bool,
     ) -> Option<usize> {
-        let hashed = match self {
-            _ if members.len() < 2 || key.is_empty() => None,
+        let picked = match self {
+            _ if members.len() < 2 => None,
             Self::RoundRobin => None,
+            Self::LeastConn => return least::pick(members, now, |member| member.load(now), eligible),
+            Self::LeastTime => return least::pick(members, now, |member| member.expected_time(now), eligible),
+            Self::Random(rng) => random::pick(members, rng, cursor, now, eligible),
+            Self::RandomTwo(rng) => random::pick_of_two(members, rng, cursor, now, eligible),
+            Self::Hash | Self::ConsistentHash(_) if key.is_empty() => None,
             Self::Hash => hash::pick(members, key, cursor, eligible),
-            Self::ConsistentHash(ring) => ring.pick(members, key, cursor, eligible),
+            Self::ConsistentHash(ring) => ring.pick(members, key, cursor, now, eligible),
         };
-        hashed.or_else(|| round_robin::pick(members, |_, member| eligible(member)))
+        picked.or_else(|| round_robin::pick(members, now, |_, member| eligible(member)))
     }
+
+    /// The same among backups: the least loaded one, or else the one whose turn it is.
+    pub(super) fn pick_backup(&mut self, members: &mut [Member], now: Instant, eligible: &impl Fn(&Member) -> bool) -> Option<usize> {
+        match self {
+            Self::LeastConn | Self::LeastTime => self.pick(members, b"", &mut Cursor::default(), now, eligible),
+            _ => round_robin::pick(members, now, |_, member| eligible(member)),
+        }
+    }
+}
+
+/// The member into whose part a number below the sum of the weights falls.
+fn by_weight(members: &[Member], number: u64, weight: impl Fn(&Member) -> u64) -> Option<usize> {
+    let mut end = 0;
+    members.iter().position(|member| {
+        end += weight(member);
+        number < end
+    })
 }
 
 #[cfg(test)]
@@ -85,7 +166,7 @@ mod tests {
         let lines = [1, 2, 3].map(|port| Arc::new(line(&format!("10.0.0.1:{port}"))));
         let place = |line: &Arc<ServerLine>| Place::fixed(line).unwrap();
         let server = |(number, line)| Server::new(number as u32, number, line, &place(line));
-        let mut members: Vec<_> = lines.iter().enumerate().map(server).map(|server| Member::new(server, 1)).collect();
+        let mut members: Vec<_> = lines.iter().enumerate().map(server).map(|server| Member::new(server, 1, None)).collect();
         for balance in [Balance::Hash, Balance::ConsistentHash] {
             let (mut cursor, asked) = (Cursor::default(), Cell::new(0));
             let nobody = |_: &Member| {
@@ -94,9 +175,9 @@ mod tests {
             };
             let mut balancer = Balancer::new(balance);
             balancer.set_ring(Ring::new(lines.iter().map(|line| (&line.written, 1)), &Ring::default()).into());
-            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);
+            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, Instant::now(), &nobody), None);
             assert_eq!((asked.take(), cursor.misses), (21 + members.len(), 21), "{balance:?}: then each has its turn");
-            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, &nobody), None);
+            assert_eq!(balancer.pick(&mut members, b"key", &mut cursor, Instant::now(), &nobody), None);
             assert_eq!(asked.get(), members.len(), "{balance:?}: from then on they take turns");
         }
     }

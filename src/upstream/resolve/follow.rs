@@ -117,6 +117,8 @@ impl Followed {
 
     /// Tells the upstreams: where their servers are first, then how the name stands.
     fn publish(&mut self, has_changed: bool, located: &[Located], now: Instant) {
+        // The second family of a first answer comes no later than the first.
+        let late = self.settled.then_some(now);
         let settles = !self.settled && self.known.is_settled();
         self.settled |= settles;
         for line in &self.lines {
@@ -124,7 +126,7 @@ impl Followed {
             let found = upstream.lines().get(line.number).map(|written| found(written, upstream.balance(), located)).unwrap_or_default();
             let addresses: Vec<SocketAddr> = found.iter().map(|found| found.address).collect();
             if has_changed {
-                upstream.set_servers(line.number, found, now);
+                upstream.replace_servers(line.number, found, late);
             }
             let (good_at, failing) = (self.known.good_at(), self.known.failing().cloned());
             upstream.names.publish(NameStatus { line: line.number, name: self.subject.name().clone(), addresses, good_at, failing });

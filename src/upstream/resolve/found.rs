@@ -36,9 +36,9 @@ pub(super) fn found(line: &ServerLine, balance: Balance, located: &[Located]) ->
     found
 }
 
-/// A hash has the next server for a key on its circle, and no use for backups.
+/// Hashes and chance have no use for them: there is always another server to go to.
 fn has_backups(balance: Balance) -> bool {
-    !matches!(balance, Balance::Hash | Balance::ConsistentHash)
+    !balance.is_hash() && !balance.is_random()
 }
 
 /// By how much weights are made smaller.
@@ -106,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_has_no_backups() {
+    fn hashes_and_chance_have_no_backups() {
         let all = [located("10.0.0.2", 20, 7), located("10.0.0.1", 10, 2)];
-        for balance in [Balance::Hash, Balance::ConsistentHash] {
+        for balance in [Balance::Hash, Balance::ConsistentHash, Balance::Random, Balance::RandomTwo] {
             assert_eq!(told(&found(&service_line(), balance, &all)), [("10.0.0.1:80".to_owned(), Some(2), false)]);
         }
     }

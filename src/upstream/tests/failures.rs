@@ -35,11 +35,11 @@ fn a_probe_that_connects_makes_the_server_live_at_once() {
     let start = Instant::now();
     let early = lease_of(&upstream, 1, start);
     fails_once(&upstream, 1, start);
-    early.connected();
+    early.connected(start);
     assert_eq!(upstream.status()[0].fails, 1, "a connection from before the failure proves nothing");
     let due = start + TIMEOUT + Duration::from_millis(1);
     let probe = lease_of(&upstream, 1, due);
-    probe.connected();
+    probe.connected(due);
     assert_eq!(upstream.status()[0].fails, 0);
     assert_eq!(ports(&upstream, 10, due).iter().filter(|&&port| port == 1).count(), 5);
 }
@@ -78,4 +78,56 @@ fn a_clock_that_is_behind_does_not_cut_the_pause() {
     first.failed(late);
     second.failed(early);
     assert_eq!(ports(&upstream, 4, early + Duration::from_secs(12)), [2; 4]);
+}
+
+/// A lease of the one session that probes the first server, long after it failed.
+fn probe(upstream: &Arc<Upstream>, now: Instant) -> Lease {
+    let probe = lease_of(upstream, 1, now);
+    assert_eq!(upstream.status()[0].health, Health::Probed);
+    probe
+}
+
+#[test]
+fn nobody_else_probes_while_a_probe_hangs() {
+    let upstream = upstream(Balance::RoundRobin, [line("10.0.0.1:1"), line("10.0.0.1:2")]);
+    let start = Instant::now();
+    fails_once(&upstream, 1, start);
+    assert_eq!(upstream.status()[0].health, Health::Failed { until: start + TIMEOUT });
+    let due = start + 2 * TIMEOUT;
+    let hanging = probe(&upstream, due);
+    for later in 1..20 {
+        assert_eq!(ports(&upstream, 4, due + later * TIMEOUT), [2; 4]);
+    }
+    let over = due + 20 * TIMEOUT;
+    hanging.failed(over);
+    assert_eq!(ports(&upstream, 4, over + TIMEOUT), [2; 4], "it failed: a whole timeout again");
+    assert_eq!(ports(&upstream, 9, over + 2 * TIMEOUT).iter().filter(|&&port| port == 1).count(), 1);
+}
+
+#[test]
+fn a_probe_that_is_given_up_makes_room_for_the_next() {
+    let upstream = upstream(Balance::RoundRobin, [line("10.0.0.1:1"), line("10.0.0.1:2")]);
+    let start = Instant::now();
+    fails_once(&upstream, 1, start);
+    let due = start + 2 * TIMEOUT;
+    drop(probe(&upstream, due));
+    assert_eq!(ports(&upstream, 4, due + TIMEOUT), [2; 4], "one for each timeout all the same");
+    drop(probe(&upstream, due + 2 * TIMEOUT));
+}
+
+#[test]
+fn a_probe_ends_as_it_connects_though_its_session_goes_on() {
+    let upstream = upstream(Balance::RoundRobin, [line("10.0.0.1:1"), line("10.0.0.1:2")]);
+    let start = Instant::now();
+    fails_once(&upstream, 1, start);
+    let due = start + 2 * TIMEOUT;
+    let session = probe(&upstream, due);
+    session.connected(due);
+    assert_eq!(upstream.status()[0].health, Health::Up);
+    fails_once(&upstream, 1, due);
+    let next = probe(&upstream, due + 2 * TIMEOUT);
+    drop(session);
+    assert_eq!(upstream.status()[0].health, Health::Probed, "the end of an old probe is not that of the new one");
+    assert_eq!(ports(&upstream, 4, due + 9 * TIMEOUT), [2; 4]);
+    drop(next);
 }

@@ -1,9 +1,15 @@
 //! What an upstream does for sessions, seen through what it lends them.
 
+mod chance;
+mod circle;
 mod failures;
 mod hashes;
+mod least;
+mod limits;
 mod names;
 mod properties;
+mod shares;
+mod slow_start;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,16 +19,7 @@ use crate::address::Address;
 
 /// A line with an address and the defaults.
 pub(super) fn line(written: &str) -> ServerLine {
-    ServerLine {
-        written: written.into(),
-        address: Address::parse(written).unwrap(),
-        weight: 1,
-        own_weight: false,
-        max_fails: 1,
-        fail_timeout: Duration::from_secs(10),
-        backup: false,
-        down: false,
-    }
+    ServerLine { written: written.into(), ..ServerLine::new(Address::parse(written).unwrap()) }
 }
 
 pub(super) fn upstream(balance: Balance, lines: impl IntoIterator<Item = ServerLine>) -> Arc<Upstream> {
@@ -131,7 +128,7 @@ fn sessions_are_counted_until_they_end() {
 
 #[test]
 fn asking_for_the_order_changes_nothing() {
-    for balance in [Balance::RoundRobin, Balance::Hash, Balance::ConsistentHash] {
+    for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::LeastTime, Balance::Hash, Balance::ConsistentHash] {
         let upstream = upstream(balance, (1..=5).map(|port| weighted(&format!("10.0.0.1:{port}"), port)));
         let now = Instant::now();
         let before = format!("{:?}", upstream.group());
