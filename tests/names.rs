@@ -3,9 +3,10 @@
 
 use hickory_resolver::proto::rr::RecordType::{A, AAAA};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant};
 
-use crate::harness::{Gate, NameServer, Process, Says, Server, at, hello, said, until, within};
+use crate::harness::{BlackHole, Gate, NameServer, Process, Says, Server, at, hello, reply, said, until, within};
 
 /// A gate whose upstream `pool` has these servers, and asks this name server; `more` stands in `[resolver]`.
 fn gate(names: &NameServer, more: &str, servers: &str) -> Gate {
@@ -331,4 +332,27 @@ async fn how_a_name_stands_can_be_asked() {
     assert!(failing.since > status.good_at.unwrap() && failing.since.elapsed() < Duration::from_secs(3600));
     assert!(failing.why.to_string().starts_with("web.test ("), "{}", failing.why);
     assert_eq!(status.addresses.len(), 1, "the last good one stays");
+}
+
+#[tokio::test]
+async fn after_silence_in_one_family_sessions_go_to_the_other() {
+    let (hole, listener) = loop {
+        let hole = BlackHole::open().await;
+        // Its port may be another's in the other family.
+        if let Ok(listener) = TcpListener::bind(("::1", hole.address.port())).await {
+            break (hole, listener);
+        }
+    };
+    let port = hole.address.port();
+    let _server = Server::start_on(listener, |stream, _| async move { drop(reply(stream, "six").await) });
+    let names = NameServer::start().await;
+    names.leads("web.test", 3600, &["127.0.0.1", "127.0.0.2", "::1"]);
+    let line = format!("{{ address = \"web.test:{port}\", fail_timeout = \"1h\" }}");
+    let gate = gate(&names, "[defaults]\nconnect_timeout = \"200ms\"", &line);
+    until(|| addresses(&gate).len() == 3).await;
+    for _ in 0..3 {
+        assert_eq!(gate.ask("any.test").await, "six");
+    }
+    let six = format!("200 [::1]:{port}");
+    assert_eq!(gate.lines("log", 3).await, [format!("200 127.0.0.1:{port}, [::1]:{port}"), six.clone(), six]);
 }

@@ -78,6 +78,19 @@ pub enum TryError {
     },
 }
 
+impl TryError {
+    /// Whether nobody was there to answer, not even to refuse.
+    fn is_out_of_reach(&self) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Failed { source, .. } => {
+                matches!(source.kind(), AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
+            }
+        }
+    }
+}
+
 impl Upstream {
     /// Connects to a server, and sends it the first bytes, from their start to each that is tried. Each try is noted
     /// in the session.
@@ -115,6 +128,9 @@ impl Upstream {
                 Err(error) => {
                     let now = Instant::now();
                     lease.failed(now);
+                    if error.is_out_of_reach() {
+                        lease.not_reached(now);
+                    }
                     session.end_try(now);
                     last = Some(error);
                 }

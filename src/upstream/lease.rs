@@ -46,6 +46,12 @@ impl Lease {
         group.failed(&self.server, now);
     }
 
+    /// The server was silent, or there is no way to it: all addresses of its family may be dead. Said besides
+    /// [`failed`](Self::failed).
+    pub fn not_reached(&self, now: Instant) {
+        self.upstream.group().not_reached(&self.server, now);
+    }
+
     /// The server's first byte came, after it was connected. Costs nothing where nobody wants to know.
     pub fn answered(&self, now: Instant) {
         if self.upstream.balance() == Balance::LeastTime {

@@ -3,6 +3,7 @@
 
 mod balance;
 mod connect;
+mod families;
 mod found;
 mod group;
 mod lease;

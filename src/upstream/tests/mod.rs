@@ -3,6 +3,7 @@
 mod chance;
 mod circle;
 mod failures;
+mod families;
 mod hashes;
 mod least;
 mod limits;
