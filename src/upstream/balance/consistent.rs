@@ -157,6 +157,9 @@ mod tests {
     fn servers_with_one_text_share_their_points() {
         let ring = ring(&["10.0.0.1:1", "10.0.0.2:1", "10.0.0.1:1"], &Ring::default());
         assert_eq!((ring.points.len(), ring.owners), (320, vec![0, 1, 0]));
+        let [one, other] = ["10.0.0.1:1", "10.0.0.2:1"].map(Arc::from);
+        let weighted = Ring::new([(&one, 1), (&other, 1), (&one, 3)].into_iter(), &Ring::default());
+        assert_eq!((weighted.points.len(), weighted.owners), (640, vec![0, 1, 0]), "as many as the heaviest of them has");
     }
 
     #[test]

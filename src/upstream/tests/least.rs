@@ -52,8 +52,13 @@ fn a_failed_one_gets_its_weight_back_by_ties_alone() {
     assert_eq!(effective(), 2);
     assert_eq!(ports(&upstream, 3, now), [2, 2, 2], "no tie while the first has a session");
     assert_eq!(effective(), 2);
+    let other = lease_of(&upstream, 2, now);
     drop(failing);
-    ports(&upstream, 1, now);
+    let due = now + Duration::from_secs(11);
+    assert_eq!(ports(&upstream, 3, due), [1, 1, 1], "nor while it alone has the least");
+    assert_eq!(effective(), 2);
+    drop(other);
+    ports(&upstream, 1, due);
     assert_eq!(effective(), 3);
 }
 

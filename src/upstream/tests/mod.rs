@@ -1,5 +1,6 @@
 //! What an upstream does for sessions, seen through what it lends them.
 
+mod account;
 mod chance;
 mod circle;
 mod failures;

@@ -140,3 +140,16 @@ fn the_circle_follows_texts_and_weights_of_a_look_up() {
     by_name.set_servers(0, texts(Some(3)).into(), now);
     assert_eq!(differ(&by_name), 0);
 }
+
+#[test]
+fn a_hash_goes_by_the_weights_of_a_look_up() {
+    let by_name = upstream(Balance::Hash, [line("web.internal:443"), line("10.0.0.9:443")]);
+    let by_hand = upstream(Balance::Hash, [weighted("10.0.0.1:443", 3), weighted("10.0.0.2:443", 5), line("10.0.0.9:443")]);
+    let now = Instant::now();
+    let weighing = |last, weight| Found { weight: Some(weight), ..found(last) };
+    by_name.set_servers(0, vec![weighing(1, 3), weighing(2, 5)], now);
+    let first = |upstream: &Upstream, key: u8| upstream.order(&[key], now)[0].address_text().clone();
+    for key in 0..100 {
+        assert_eq!(first(&by_name, key), first(&by_hand, key));
+    }
+}
