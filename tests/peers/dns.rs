@@ -179,7 +179,9 @@ async fn both_families_of_a_name_serve() {
 async fn a_service_moves_between_ports_and_hosts() {
     let Some(named) = name_server("a A 127.0.0.1\nb A 127.0.0.2").await else { return };
     let ((one, _ones), (other, _others)) = (three().await, three().await);
-    named.change(&[&format!("add _http._tcp.web SRV 10 5 {one} a.zone.test."), &format!("add _http._tcp.web SRV 20 5 {one} b.zone.test.")]).await;
+    named
+        .change(&[&format!("add _http._tcp.web SRV 10 5 {one} a.zone.test."), &format!("add _http._tcp.web SRV 20 5 {one} b.zone.test.")])
+        .await;
     let gate = gate(&named, "{ address = \"web.zone.test\", service = \"http\" }");
     let load = Load::on(&gate);
     load.until_only(&["127.0.0.1"]).await;
