@@ -15,6 +15,8 @@ pub enum Address {
     Ip(SocketAddr),
     /// A DNS name and a port; it stands for all the name's addresses.
     Name(Hostname, u16),
+    /// A DNS name whose SRV records say where servers are. It is not written as such, but made of two keys.
+    Service(Hostname),
     /// The path of a unix stream socket.
     Unix(PathBuf),
 }
@@ -109,14 +111,14 @@ impl Address {
     pub fn socket_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
-            Self::Name(..) | Self::Unix(_) => None,
+            Self::Name(..) | Self::Service(_) | Self::Unix(_) => None,
         }
     }
 
     /// Whether it stands for whatever addresses DNS says.
     #[must_use]
     pub fn is_name(&self) -> bool {
-        matches!(self, Self::Name(..))
+        matches!(self, Self::Name(..) | Self::Service(_))
     }
 }
 
@@ -125,6 +127,7 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Name(name, port) => write!(f, "{name}:{port}"),
+            Self::Service(name) => name.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

@@ -14,16 +14,19 @@ mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
 mod failover; // a server that is gone is not noticed
 mod fallback; // who stands in when no server of an upstream is left
 mod forward; // where a client's name may lead
+mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
+mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
+mod services; // servers that SRV records find
 mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see

@@ -1,16 +1,14 @@
 //! From a target to a connected server: which upstream is meant, made on the spot where a template gave an address.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::time::{Duration, timeout};
+use tokio::time::Duration;
 
 use super::refusal::Refusal;
 use super::worker::Worker;
 use crate::address::Address;
-use crate::host::Hostname;
-use crate::session::{CloseReason, Session};
-use crate::snapshot::{Destination, ForwardError, ForwardRules, Target};
+use crate::session::Session;
+use crate::snapshot::{Destination, ForwardRules, Target};
 use crate::upstream::{Balance, Connected, Pool, ServerLine, Upstream, Wanted};
 use crate::variables::render;
 
@@ -47,27 +45,13 @@ impl Destination {
     }
 }
 
-/// An upstream for one session, of the address that a template gave.
-async fn made_pool(text: &str, rules: &ForwardRules, limit: Duration, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
-    let addresses = match rules.address(text)? {
-        Address::Name(name, port) => {
-            resolved(&name, port, limit, worker).await?.into_iter().filter(|ip| rules.allow(ip.ip())).map(Address::Ip).collect()
+/// The upstream of an address that a template gave: of a name a lasting one, of any other one for this session.
+async fn made_pool(text: &str, rules: &Arc<ForwardRules>, limit: Duration, worker: &Worker) -> Result<Arc<Pool>, Refusal> {
+    match rules.address(text)? {
+        Address::Name(name, port) => worker.forwards().pool(text, (name, port), rules, limit).await,
+        judged => {
+            let upstream = Upstream::new(text.into(), Balance::RoundRobin, vec![ServerLine::new(judged)]);
+            Ok(Arc::new(Pool::new(Arc::new(upstream), Arc::default())))
         }
-        judged => vec![judged],
-    };
-    if addresses.is_empty() {
-        return Err(ForwardError::Refused(text.into()).into());
     }
-    let lines = addresses.into_iter().map(ServerLine::new).collect();
-    let upstream = Upstream::new(text.into(), Balance::RoundRobin, lines);
-    Ok(Arc::new(Pool::new(upstream)))
-}
-
-/// The addresses of a name, within the limit.
-async fn resolved(name: &Hostname, port: u16, limit: Duration, worker: &Worker) -> Result<Vec<SocketAddr>, Refusal> {
-    let unresolved = |detail: String| Refusal { reason: CloseReason::Unresolved, detail: Some(detail.into()) };
-    let looked_up = timeout(limit, worker.resolver().resolve(name)).await;
-    let looked_up = looked_up.map_err(|_| unresolved(format!("{name} was not resolved within {limit:?}")))?;
-    let addresses = looked_up.map_err(|error| unresolved(error.to_string()))?;
-    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }

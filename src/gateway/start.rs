@@ -3,14 +3,13 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, Instant};
 
+use super::forwards::Forwards;
 use super::live::{Capacity, Ledger};
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
@@ -40,13 +39,13 @@ impl Gateway {
         let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
         let most = most_sessions(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
-        let resolver = Resolver::new(control.handle().clone())?;
-        resolve_names(snapshot, &resolver);
+        let resolver = Resolver::new(control.handle().clone());
+        resolver.follow(snapshot.every_pool.iter().map(|pool| (&*pool.resolver, &pool.upstream)))?;
         let shared = Arc::new(Shared {
             capacity: Capacity::new(most),
             ledger: Arc::new(Ledger::new(logs)),
             pools: snapshot.pools.clone(),
-            resolver,
+            forwards: Forwards::new(resolver.on_demand(&snapshot.resolver)?),
             tells_server_address: snapshot.tells_server_address(),
         });
         let (phase, told) = watch::channel(Phase::Running);
@@ -113,19 +112,6 @@ fn real_address(written: &ListenAddress, sockets: &[OwnedFd]) -> ListenAddress {
         Some(Ok(Peer::Ip(address))) => ListenAddress::Ip(address),
         _ => written.clone(),
     }
-}
-
-/// Looks all names up, and waits a moment for the first answers, so that the first sessions find their servers. A
-/// name that takes longer, or does not resolve, holds nothing up.
-fn resolve_names(snapshot: &Snapshot, resolver: &Resolver) {
-    let (resolved, answers) = channel();
-    for upstream in snapshot.upstreams() {
-        resolver.follow(upstream, &resolved);
-    }
-    drop(resolved);
-    let deadline = Instant::now() + FIRST_ANSWERS;
-    // Ends by itself once every name had its answer: then no sender is left.
-    while answers.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
 }
 
 fn start_workers(
@@ -203,5 +189,3 @@ fn cores() -> usize {
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// For a worker's runtime and its epoll set.
 const WORKERS_DESCRIPTORS: u64 = 6;
-/// How long the start waits for the first answers of the resolver.
-const FIRST_ANSWERS: Duration = Duration::from_secs(1);

@@ -14,19 +14,19 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::forwards::Forwards;
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::stream;
 use crate::net::{Acceptor, FirstBytes, Socket, drive, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Session};
 use crate::snapshot::{Listener, Pools};
-use crate::upstream::Resolver;
 
 /// What all workers share.
 pub(super) struct Shared {
     pub(super) capacity: Arc<Capacity>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) pools: Arc<Pools>,
-    pub(super) resolver: Resolver,
+    pub(super) forwards: Forwards,
     /// Whether a log tells the gateway's own address, which must then be asked for on wildcard listeners.
     pub(super) tells_server_address: bool,
 }
@@ -114,8 +114,8 @@ impl Worker {
         &self.shared.pools
     }
 
-    pub(super) fn resolver(&self) -> &Resolver {
-        &self.shared.resolver
+    pub(super) fn forwards(&self) -> &Forwards {
+        &self.shared.forwards
     }
 
     /// Goes on with `work` until the open sessions are to be cut. It is borrowed, since a future that is handed over

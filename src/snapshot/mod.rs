@@ -15,7 +15,7 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
-use crate::upstream::{Pool, Upstream};
+use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub access_logs: Vec<AccessLogSettings>,
     /// The listeners, in the order of their names.
     pub listeners: Vec<Arc<Listener>>,
+    /// `[resolver]`: who is asked for the names that templates give.
+    pub resolver: Arc<ResolverSettings>,
     /// The upstreams that have a name.
     pub pools: Arc<Pools>,
     /// All upstreams, those that are made of a written address too.

@@ -50,7 +50,7 @@ pub enum Destination {
     /// To an upstream, named or made of a written address.
     Pool(Arc<Pool>),
     /// To what a template says: an upstream's name, or an address.
-    Template(Text, ForwardRules),
+    Template(Text, Arc<ForwardRules>),
 }
 
 /// What a session must be for a target. An empty list of protocols or versions guards nothing.

@@ -126,6 +126,18 @@ impl TryError {
     fn is_final(&self) -> bool {
         matches!(self, Self::Source { source: SourceError::NoAddress(_) | SourceError::Bind { .. }, .. })
     }
+
+    /// Whether nobody was there to answer, not even to refuse.
+    fn is_out_of_reach(&self) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Failed { source, .. } => {
+                matches!(source.kind(), AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
+            }
+            Self::GivenUp { .. } | Self::Source { .. } => false,
+        }
+    }
 }
 
 impl Pool {
@@ -138,7 +150,7 @@ impl Pool {
         let begun = Instant::now();
         let mut search = Search::new(self, wanted.limits, begun, session);
         let mut last: Option<TryError> = None;
-        let mut next = search.next(session);
+        let mut next = search.next(session).await;
         while let Some(lease) = next {
             session.upstream = Some(lease.upstream().name().clone());
             session.begin_try(lease.address_text().clone(), Instant::now());
@@ -165,7 +177,10 @@ impl Pool {
             if !error.is_of_source() {
                 lease.failed(now);
             }
-            next = if error.is_final() { None } else { search.next(session) };
+            if error.is_out_of_reach() {
+                lease.not_reached(now);
+            }
+            next = if error.is_final() { None } else { search.next(session).await };
             // A server that failed is the better reason.
             if !error.is_of_source() || last.as_ref().is_none_or(TryError::is_of_source) {
                 last = Some(error);

@@ -47,7 +47,7 @@ impl Place {
         let endpoint = match &line.address {
             Address::Ip(address) => Endpoint::Ip(*address),
             Address::Unix(path) => Endpoint::Unix(path.clone()),
-            Address::Name(..) => return None,
+            Address::Name(..) | Address::Service(_) => return None,
         };
         Some(Self { endpoint, weight: line.weight, backup: line.backup, text: Arc::clone(&line.written) })
     }
@@ -78,11 +78,16 @@ impl Roster {
         Self(lines.iter().map(|line| Entry { places: Place::fixed(line).into_iter().collect(), known: false }).collect())
     }
 
-    /// Puts these in place of those that a line had; whether it had an answer before this one.
-    pub(super) fn set(&mut self, line_number: usize, places: Vec<Place>) -> bool {
-        let Some(entry) = self.0.get_mut(line_number) else { return false };
-        entry.places = places;
-        std::mem::replace(&mut entry.known, true)
+    /// Whether a line's name had an answer.
+    pub(super) fn knows(&self, line_number: usize) -> bool {
+        self.0.get(line_number).is_some_and(|entry| entry.known)
+    }
+
+    /// Puts these in place of those that a line had.
+    pub(super) fn set(&mut self, line_number: usize, places: Vec<Place>) {
+        if let Some(entry) = self.0.get_mut(line_number) {
+            *entry = Entry { places, known: true };
+        }
     }
 
     /// The circle's texts of the primaries with their weights, in the order that the group has them in.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::balance::{Balance, Balancer, Ring};
+use super::families::Families;
 use super::found::Place;
 use super::member::Member;
 use super::server::{Server, ServerLine, ServerStatus};
@@ -16,6 +17,7 @@ pub(super) struct Group {
     balancer: Balancer,
     primaries: Vec<Member>,
     backups: Vec<Member>,
+    families: Families,
     next_id: u32,
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Chosen {
 
 impl Group {
     pub(super) fn new(balance: Balance) -> Self {
-        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), next_id: 0 }
+        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), families: Families::default(), next_id: 0 }
     }
 
     /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
@@ -43,12 +45,24 @@ impl Group {
     pub(super) fn choose(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Chosen> {
         let single = self.is_single();
         let Tried { servers, cursor } = tried;
+        let Self { balancer, primaries, backups, families, .. } = self;
         let eligible = |member: &Member| is_eligible(member, servers, now, single);
-        let member = match self.balancer.pick(&mut self.primaries, key, cursor, now, &eligible) {
-            Some(primary) => self.primaries.get_mut(primary),
-            None => self.balancer.pick_backup(&mut self.backups, now, &eligible).and_then(|backup| self.backups.get_mut(backup)),
+        let well = |member: &Member| eligible(member) && !families.stand_back(&member.server, now);
+        // Those of a dead family come after all others of their side.
+        let any_dead = !families.are_well();
+        let primary = balancer.pick(primaries, key, cursor, now, &well);
+        let primary = primary.or_else(|| if any_dead { balancer.pick(primaries, key, cursor, now, &eligible) } else { None });
+        let member = match primary {
+            Some(primary) => primaries.get_mut(primary),
+            None => {
+                let backup = balancer.pick_backup(backups, now, &well);
+                backup
+                    .or_else(|| if any_dead { balancer.pick_backup(backups, now, &eligible) } else { None })
+                    .and_then(|backup| backups.get_mut(backup))
+            }
         }?;
         servers.add(member.server.id());
+        families.chosen(&member.server, now);
         Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
     }
 
@@ -69,6 +83,7 @@ impl Group {
 
     /// A server was connected, after so long.
     pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
+        self.families.reached(server);
         if let Some(member) = self.member(server) {
             member.connected(now, took);
         }
@@ -88,6 +103,13 @@ impl Group {
             return false;
         }
         self.member(server).is_some_and(|member| member.failed(now))
+    }
+
+    /// A server was silent, or there is no way there.
+    pub(super) fn not_reached(&mut self, server: &Arc<Server>, now: Instant) {
+        if self.member(server).is_some() {
+            self.families.not_reached(server, now);
+        }
     }
 
     /// Whoever probed a failed server knows, or will not.
@@ -124,6 +146,8 @@ impl Group {
                 });
             members.splice(start..start, after);
         }
+        let servers = self.primaries.iter().chain(&self.backups).map(|member| &*member.server);
+        self.families.keep(line_number, servers);
     }
 
     /// Whether there is one server and nobody to stand in for it.

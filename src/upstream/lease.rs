@@ -62,6 +62,12 @@ impl Lease {
         self.server.given_up_since(self.given_up).await;
     }
 
+    /// The server was silent, or there is no way to it: all addresses of its family may be dead. Said besides
+    /// [`failed`](Self::failed).
+    pub fn not_reached(&self, now: Instant) {
+        self.upstream.group().not_reached(&self.server, now);
+    }
+
     /// The server's first byte came, after it was connected. Costs nothing where nobody wants to know.
     pub fn answered(&self, now: Instant) {
         if self.upstream.balance() == Balance::LeastTime {

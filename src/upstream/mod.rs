@@ -3,10 +3,12 @@
 
 mod balance;
 mod connect;
+mod families;
 mod found;
 mod group;
 mod lease;
 mod member;
+mod names;
 mod pool;
 mod resolve;
 mod response;
@@ -27,8 +29,10 @@ pub use found::Found;
 use found::{Place, Roster};
 use group::Group;
 pub use lease::Lease;
+pub use names::NameStatus;
+use names::Names;
 pub use pool::Pool;
-pub use resolve::{ResolveError, Resolver};
+pub use resolve::{DemandedName, Failing, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
 pub use server::{Endpoint, Health, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
 
@@ -42,6 +46,7 @@ pub struct Upstream {
     roster: Mutex<Roster>,
     /// The same with all that is counted, for those who pick.
     group: Mutex<Group>,
+    names: Names,
 }
 
 impl Upstream {
@@ -59,7 +64,7 @@ impl Upstream {
             let ring = Ring::new(roster.primaries(), before);
             group.set_ring(ring.into());
         }
-        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group) }
+        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group), names: Names::default() }
     }
 
     /// Its name.
@@ -86,10 +91,16 @@ impl Upstream {
     ///
     /// The order is the caller's and should not hang on that of an answer: hashes go by it.
     pub fn set_servers(&self, line: usize, found: Vec<Found>, now: Instant) {
+        let late = self.roster().knows(line).then_some(now);
+        self.replace_servers(line, found, late);
+    }
+
+    /// The same, where it is known whether those that join are `late`.
+    fn replace_servers(&self, line: usize, found: Vec<Found>, late: Option<Instant>) {
         let Some(written) = self.lines.get(line).filter(|written| written.address.is_name()) else { return };
         let places: Vec<_> = found.into_iter().map(|found| Place::found(written, found)).collect();
-        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
-        let late = roster.set(line, places.clone()).then_some(now);
+        let mut roster = self.roster();
+        roster.set(line, places.clone());
         // A circle is long: it is made while sessions still go by the one before.
         let before = self.group().ring().cloned();
         let ring = before.map(|before| Arc::new(Ring::new(roster.primaries(), &before)));
@@ -133,6 +144,16 @@ impl Upstream {
     #[must_use]
     pub fn status(&self) -> Vec<ServerStatus> {
         self.group().status()
+    }
+
+    /// How each name stands that is looked up for a line, in the order of the lines.
+    #[must_use]
+    pub fn names(&self) -> Vec<NameStatus> {
+        self.names.status()
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The servers and their counts. Whoever panicked with the lock held left them in a state that is as good as any.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Upstream;
+use super::{ResolverSettings, Upstream};
 use crate::net::Silence;
 use crate::session::Session;
 use crate::variables::{Text, render};
@@ -17,14 +17,16 @@ pub struct Pool {
     pub hash_key: Option<Text>,
     /// What the kernel does about a server that falls silent.
     pub silence: Silence,
+    /// Who is asked for the names of its servers.
+    pub resolver: Arc<ResolverSettings>,
     fallback: OnceLock<Arc<Pool>>,
 }
 
 impl Pool {
-    /// A pool with nothing but servers.
+    /// A pool with nothing but servers, and who is asked where they are.
     #[must_use]
-    pub fn new(upstream: Upstream) -> Self {
-        Self { upstream: Arc::new(upstream), hash_key: None, silence: Silence::default(), fallback: OnceLock::new() }
+    pub fn new(upstream: Arc<Upstream>, resolver: Arc<ResolverSettings>) -> Self {
+        Self { upstream, hash_key: None, silence: Silence::default(), resolver, fallback: OnceLock::new() }
     }
 
     /// The same with a hash key, where the balancer needs one, and with what the kernel does about silent servers.

@@ -29,13 +29,15 @@ impl<'s> Search<'s> {
     }
 
     /// The server to try next, if there is one and it may be tried.
-    pub(super) fn next(&mut self, session: &Session) -> Option<Lease> {
-        let now = Instant::now();
-        if !self.may_go_on(now) {
+    pub(super) async fn next(&mut self, session: &Session) -> Option<Lease> {
+        if !self.may_go_on(Instant::now()) {
             return None;
         }
         loop {
-            if let Some(lease) = self.pick(now) {
+            if self.given_here == 0 {
+                self.pool.upstream.names_settled(&self.key, self.limits.connect_timeout).await;
+            }
+            if let Some(lease) = self.pick(Instant::now()) {
                 self.given += 1;
                 self.given_here += 1;
                 return Some(lease);
@@ -48,7 +50,7 @@ impl<'s> Search<'s> {
     /// none, this one's own deadline counts.
     pub(super) async fn instead_of(&mut self, lease: &Lease, session: &Session) -> Lease {
         lease.given_up().await;
-        match self.next(session) {
+        match self.next(session).await {
             Some(other) => other,
             None => pending().await,
         }

@@ -21,6 +21,8 @@ pub struct ServerLine {
     pub address: Address,
     /// Its share of the sessions, against the weights of the others; at least 1.
     pub weight: u32,
+    /// Whether the weight was written, and holds against what SRV records say.
+    pub own_weight: bool,
     /// After how many failures it is left alone; 0 = never.
     pub max_fails: u32,
     /// For how long it is then left alone.
@@ -44,6 +46,7 @@ impl ServerLine {
             written,
             address,
             weight: 1,
+            own_weight: false,
             max_fails: 1,
             fail_timeout: Duration::from_secs(10),
             max_conns: 0,

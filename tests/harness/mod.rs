@@ -6,6 +6,7 @@
 mod by_hand;
 pub mod hellos;
 pub mod kernel;
+mod names;
 mod process;
 pub mod program;
 mod server;
@@ -21,13 +22,16 @@ use vestibule::address::ListenAddress;
 use vestibule::config;
 use vestibule::gateway::{Gateway, Totals};
 use vestibule::snapshot::Snapshot;
+use vestibule::upstream::Upstream;
 
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use by_hand::{ByHand, fill, fill_all};
 pub use hellos::Spec;
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use names::{NameServer, Says};
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
-pub use server::{BlackHole, Received, Server, refusing, reply};
+pub use server::{BlackHole, Received, Server, at, refusing, reply};
 
 /// Longer than anything here should take, however loaded the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +39,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running gateway, with a folder for its logs and sockets that goes when it goes.
 pub struct Gate {
     gateway: Option<Gateway>,
+    snapshot: Snapshot,
     folder: tempfile::TempDir,
 }
 
@@ -50,11 +55,16 @@ impl Gate {
         let text = routes.replace("{folder}", folder.path().to_str().unwrap());
         let snapshot = compile_with(&text, sets);
         let gateway = Gateway::start(&snapshot).unwrap_or_else(|error| panic!("{error}"));
-        Self { gateway: Some(gateway), folder }
+        Self { gateway: Some(gateway), snapshot, folder }
     }
 
     pub fn gateway(&self) -> &Gateway {
         self.gateway.as_ref().unwrap()
+    }
+
+    /// An upstream that has a name, as the gateway has it.
+    pub fn upstream(&self, name: &str) -> &Upstream {
+        &self.snapshot.pools[name].upstream
     }
 
     pub fn totals(&self) -> Totals {

@@ -151,3 +151,28 @@ impl BlackHole {
         kernel::connections().iter().filter(|row| row.is_connecting() && row.is_to(self.address)).count()
     }
 }
+
+/// Servers at these addresses that share a port, each of which answers with its address.
+pub async fn at<const N: usize>(addresses: [&str; N]) -> (u16, [Server; N]) {
+    let listeners = 'free: loop {
+        let mut port = 0;
+        let mut listeners = Vec::new();
+        for address in addresses {
+            // A port that is free at one address may be taken at the next.
+            let Ok(listener) = TcpListener::bind((address, port)).await else { continue 'free };
+            port = listener.local_addr().unwrap().port();
+            listeners.push(listener);
+        }
+        break listeners;
+    };
+    let port = listeners[0].local_addr().unwrap().port();
+    let mut left = listeners.into_iter();
+    let servers = addresses.map(|address| {
+        let name = address.to_owned();
+        Server::start_on(left.next().unwrap(), move |stream, _| {
+            let name = name.clone();
+            async move { drop(reply(stream, &name).await) }
+        })
+    });
+    (port, servers)
+}

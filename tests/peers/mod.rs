@@ -6,6 +6,8 @@
 mod authority;
 mod browser;
 mod client;
+mod dns;
+mod named;
 mod nginx;
 mod site;
 mod transparent;

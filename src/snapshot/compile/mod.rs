@@ -6,6 +6,7 @@ mod listener;
 mod networks;
 mod patterns;
 mod process;
+mod resolver;
 mod routes;
 mod silence;
 mod sources;
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 
 use super::{Pools, Snapshot};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+use crate::upstream::ResolverSettings;
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Snapshot {
             places,
             diagnostics,
             networks: BTreeMap::new(),
+            resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
             pools: Pools::new(),
             made: Pools::new(),
             own_sockets,
@@ -69,6 +72,8 @@ struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
+    /// `[resolver]`, which upstreams without one share.
+    resolver: Arc<ResolverSettings>,
     pools: Pools,
     /// The upstreams that were made of written addresses.
     made: Pools,
@@ -95,6 +100,7 @@ impl Compiler {
             log: process::log(&config.log, &self.places),
             access_logs: access_logs?,
             listeners,
+            resolver: self.resolver.clone(),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
             is_transparent: self.is_transparent,

@@ -18,6 +18,9 @@ impl Compiler {
             // Said once, however many upstreams use it.
             self.default_hash_key(key);
         }
+        if let Some(service) = config.defaults.upstream.server.service.as_ref().filter(|service| !service.is_empty()) {
+            self.default_service(service);
+        }
         let mut pools = Pools::new();
         for (name, written) in &config.upstream {
             let pool = self.upstream(name, written, config);
@@ -46,17 +49,18 @@ impl Compiler {
         self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
         let silence = silence(&written.keys, &defaults.keys);
-        Pool::new(Upstream::new(name.into(), balance, lines)).with(hash_key, silence)
+        let resolver = self.resolver(written, config);
+        Pool::new(Arc::new(Upstream::new(name.into(), balance, lines)), resolver).with(hash_key, silence)
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
-        let address_path = [path, &path_to!["address"]].concat();
-        let address = self.address(&address_path, &written.address)?;
+        let address = self.server_address(path, written, defaults)?;
         let keys = &written.keys;
         let built_in = ServerLine::new(address);
         Some(ServerLine {
             written: written.address.as_str().into(),
             weight: keys.weight.or(defaults.weight).unwrap_or(built_in.weight),
+            own_weight: keys.weight.or(defaults.weight).is_some(),
             max_fails: keys.max_fails.or(defaults.max_fails).unwrap_or(built_in.max_fails),
             fail_timeout: keys.fail_timeout.or(defaults.fail_timeout).unwrap_or(built_in.fail_timeout),
             max_conns: keys.max_conns.or(defaults.max_conns).unwrap_or(built_in.max_conns),
@@ -67,7 +71,7 @@ impl Compiler {
         })
     }
 
-    fn address(&mut self, path: &[Key], written: &str) -> Option<Address> {
+    pub(super) fn address(&mut self, path: &[Key], written: &str) -> Option<Address> {
         if let Some(dollar) = written.find('$') {
             self.wrong_inside(path, dollar..written.len(), "a server's address has no variables")
                 .label("they belong in the `upstream` of a target or a listener");
@@ -160,7 +164,7 @@ impl Compiler {
             if decided_by_client && may_become_an_address(&text) {
                 self.name_forward(path, written, &rules);
             }
-            return Some(Destination::Template(text, rules));
+            return Some(Destination::Template(text, Arc::new(rules)));
         }
         match Address::parse(written) {
             Ok(address) => Some(Destination::Pool(self.made_pool(written, address))),
@@ -189,7 +193,7 @@ impl Compiler {
         }
         let line = ServerLine { written: written.into(), ..ServerLine::new(address) };
         let upstream = Upstream::new(written.into(), Balance::RoundRobin, vec![line]);
-        let pool = Arc::new(Pool::new(upstream));
+        let pool = Arc::new(Pool::new(Arc::new(upstream), self.resolver.clone()));
         self.made.insert(written.into(), pool.clone());
         pool
     }

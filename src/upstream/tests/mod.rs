@@ -4,6 +4,7 @@ mod account;
 mod chance;
 mod circle;
 mod failures;
+mod families;
 mod hashes;
 mod least;
 mod limits;

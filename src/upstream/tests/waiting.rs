@@ -62,7 +62,7 @@ async fn a_server_that_is_given_up_counts_one_failure_however_many_waited() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let lines =
         [weighted(&hole.local_addr().unwrap().as_socket().unwrap().to_string(), 100), line(&server.local_addr().unwrap().to_string())];
-    let pool = Pool::new(Upstream::new("web".into(), Balance::RoundRobin, lines.to_vec()));
+    let pool = Pool::new(Arc::new(Upstream::new("web".into(), Balance::RoundRobin, lines.to_vec())), Arc::default());
     let connected = async {
         let (_, one, two, three) =
             tokio::join!(connect(&pool, 50), connect(&pool, 3_600_000), connect(&pool, 3_600_000), connect(&pool, 3_600_000));
