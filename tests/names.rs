@@ -101,8 +101,10 @@ async fn valid_counts_in_place_of_a_ttl() {
 async fn one_name_on_many_lines_is_asked_for_once() {
     let names = NameServer::start().await;
     names.leads("web.test", 3600, &["127.0.0.1", "::1"]);
-    let gate = gate(&names, "", "\"web.test:1\", \"web.test:2\", \"WEB.test.:3\"");
-    until(|| addresses(&gate).len() == 6).await;
+    let more = "[upstream.second]\nservers = [\"web.test:3\"]";
+    let gate = Process::start(&format!("{}\n{more}", routes(&names, "", "\"web.test:1\", \"WEB.test.:2\""))).await;
+    gate.says("web.test: 127.0.0.1 joined upstream=\"pool, second\"").await;
+    gate.says("web.test: ::1 joined upstream=\"pool, second\"").await;
     assert_eq!((names.asked("web.test", A), names.asked("web.test", AAAA)), (1, 1));
 }
 

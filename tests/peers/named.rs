@@ -101,8 +101,11 @@ async fn run(folder: &TempDir, address: SocketAddr) -> Option<Child> {
         .spawn()
         .unwrap();
     let answers = async {
-        while TcpStream::connect(address).await.is_err() || !fs::read_to_string(file("log")).unwrap().contains("all zones loaded") {
-            if process.try_wait().unwrap().is_some() {
+        let says = |words: &str| fs::read_to_string(file("log")).unwrap().contains(words);
+        while TcpStream::connect(address).await.is_err() || !says("all zones loaded") {
+            // It would go on without the port, which may be that of somebody's connection for a moment.
+            if process.try_wait().unwrap().is_some() || says("address in use") {
+                end(&mut process);
                 return false;
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
