@@ -4,7 +4,9 @@
 #![allow(dead_code, reason = "each behaviour uses its own part")]
 
 mod by_hand;
+mod fickle;
 pub mod hellos;
+mod own_port;
 mod process;
 pub mod program;
 mod server;
@@ -23,7 +25,10 @@ use vestibule::snapshot::Snapshot;
 
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use by_hand::{ByHand, fill, fill_all};
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use fickle::Fickle;
 pub use hellos::Spec;
+pub use own_port::OwnPort;
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use server::{BlackHole, Received, Server, refusing, reply};

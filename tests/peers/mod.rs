@@ -6,6 +6,7 @@
 mod authority;
 mod browser;
 mod client;
+mod histories;
 mod nginx;
 mod site;
 
