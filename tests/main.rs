@@ -25,3 +25,4 @@ mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod slow_client; // one deadline and one cap for the hello
 mod stopping; // how the gateway ends, and how it says that it cannot begin
+mod storm; // a minute with servers that refuse, hang and fall
