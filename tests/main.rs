@@ -31,3 +31,4 @@ mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
+mod storm; // a minute with servers that refuse, hang and fall

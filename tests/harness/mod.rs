@@ -4,9 +4,11 @@
 #![allow(dead_code, reason = "each behaviour uses its own part")]
 
 mod by_hand;
+mod fickle;
 pub mod hellos;
 pub mod kernel;
 mod names;
+mod own_port;
 mod process;
 pub mod program;
 mod server;
@@ -26,9 +28,12 @@ use vestibule::upstream::Upstream;
 
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use by_hand::{ByHand, fill, fill_all};
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use fickle::Fickle;
 pub use hellos::Spec;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use names::{NameServer, Says};
+pub use own_port::OwnPort;
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use server::{BlackHole, Received, Server, at, refusing, reply};

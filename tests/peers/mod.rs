@@ -7,6 +7,7 @@ mod authority;
 mod browser;
 mod client;
 mod dns;
+mod histories;
 mod named;
 mod nginx;
 mod site;

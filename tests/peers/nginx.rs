@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,11 +10,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::harness::OwnPort;
+
 /// A running nginx; ends when it is dropped.
 pub(crate) struct Nginx {
     pub(crate) port: u16,
-    _process: Running,
-    _folder: TempDir,
+    process: Running,
+    folder: TempDir,
+    _own_port: OwnPort,
 }
 
 /// A process that is ended, and gone, when this is dropped.
@@ -31,27 +34,22 @@ impl Drop for Running {
 impl Nginx {
     /// Starts nginx on what `configuration` says of a port and a folder to write into.
     pub(crate) async fn start(configuration: impl Fn(u16, &Path) -> String) -> Self {
-        let mut complaint = String::new();
-        // nginx cannot be told to take any port, and a port that was free a moment ago can be another's by now.
-        for _ in 0..5 {
-            match Self::try_start(&configuration).await {
-                Ok(nginx) => return nginx,
-                Err(log) => complaint = log,
-            }
-        }
-        panic!("nginx does not start: {complaint}")
+        Self::start_by("nginx", configuration).await
     }
 
-    async fn try_start(configuration: impl Fn(u16, &Path) -> String) -> Result<Self, String> {
+    /// The same by a program that need not be the installed one.
+    pub(crate) async fn start_by(program: &str, configuration: impl Fn(u16, &Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let (file, log) = (folder.path().join("nginx.conf"), folder.path().join("error.log"));
+        // nginx cannot be told to take any port; it sets SO_REUSEADDR, so it gets this one.
+        let own_port = OwnPort::take(0);
+        let port = own_port.address.port();
+        let (file, log) = (folder.path().join("nginx.conf"), folder.path().join(LOG));
         let pid = folder.path().join("nginx.pid");
         // One process, not a master and its worker, so that killing it leaves nobody behind.
         let alone = format!("daemon off;\nmaster_process off;\npid {};\nerror_log stderr warn;\n", pid.display());
         fs::write(&file, alone + &configuration(port, folder.path())).unwrap();
 
-        let mut process = Command::new("nginx")
+        let process = Command::new(program)
             .arg("-c")
             .arg(&file)
             .args(["-e", "stderr"])
@@ -60,27 +58,27 @@ impl Nginx {
             .spawn()
             .map(Running)
             .unwrap();
-        match answers(port, &mut process.0).await {
-            true => Ok(Self { port, _process: process, _folder: folder }),
-            false => Err(fs::read_to_string(&log).unwrap_or_default()),
+        let mut nginx = Self { port, process, folder, _own_port: own_port };
+        assert!(nginx.answers().await, "nginx does not start: {}", nginx.log());
+        nginx
+    }
+
+    /// Waits until the port is open or the process has given up.
+    async fn answers(&mut self) -> bool {
+        while self.process.0.try_wait().unwrap().is_none() {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await {
+                Ok(_) => return true,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        false
+    }
+
+    /// What it has complained of.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap()
     }
 }
 
-/// Waits until the port is open or the process has given up.
-async fn answers(port: u16, process: &mut Child) -> bool {
-    loop {
-        if process.try_wait().unwrap().is_some() {
-            return false;
-        }
-        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
-            Ok(_) => return true,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
+const LOG: &str = "error.log";
