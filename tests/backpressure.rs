@@ -122,15 +122,14 @@ async fn an_upload_is_not_held_back_by_a_download_that_never_pauses() {
     let down = || downloaded.load(Ordering::Relaxed);
     // The kernel widens the buffers of a connection that is fast, and only then is there always more to read.
     until(|| down() > GIGABYTE / 2).await;
-    let mut longest = 0;
+    let mut uploaded = 0;
     while down() < 3 * GIGABYTE {
-        let before = down();
         client.write_all(b"?").unwrap();
         server.read_exact(&mut [0]).unwrap();
-        longest = longest.max(down() - before);
+        uploaded += 1;
     }
     client.shutdown(Shutdown::Both).unwrap();
     flooding.join().unwrap();
     sinking.join().unwrap();
-    assert!(longest < GIGABYTE / 8, "{longest} bytes came down before one byte went up");
+    assert!(uploaded >= 20, "only {uploaded} bytes went up, one after another, while gigabytes came down");
 }

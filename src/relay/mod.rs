@@ -181,8 +181,10 @@ mod tests {
     use super::*;
     use crate::net::{FirstBytes, drive};
     use crate::session::Peer;
-    use std::io::Write;
+    use direction::MOST_IN_A_TURN;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::thread;
 
     /// The gateway's end of a connection, and the other side's.
     fn pair(first_bytes: FirstBytes) -> (Socket, TcpStream) {
@@ -240,6 +242,30 @@ mod tests {
             moved(&|| counts.from_server.get() == byte).await;
             assert_eq!(heard.get(), 1);
         }
+    }
+
+    #[tokio::test]
+    async fn a_direction_takes_its_turn_and_no_more() {
+        let ((client, mut asking), (server, mut answering)) = (pair(FirstBytes::ToCome), pair(FirstBytes::ToCome));
+        // On threads of their own, so that there is always more to move. They end with the sockets.
+        thread::spawn(move || while answering.write_all(&[b'x'; 256 * 1024]).is_ok() {});
+        thread::spawn(move || while asking.read(&mut [0; 256 * 1024]).is_ok_and(|length| length > 0) {});
+        let counts = Counts::default();
+        let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+        let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, &counts));
+        let down = || counts.from_server.get();
+        let mut most = 0;
+        let turns = poll_fn(|cx| {
+            let before = down();
+            let ended = going.as_mut().poll(cx);
+            most = most.max(down() - before);
+            if down() > 1 << 29 { Poll::Ready(None) } else { ended.map(Some) }
+        });
+        tokio::select! {
+            ended = turns => assert_eq!(ended, None),
+            driven = drive() => panic!("{driven:?}"),
+        }
+        assert!((1..=MOST_IN_A_TURN).contains(&most), "{most} bytes came down before any could go up");
     }
 
     #[tokio::test]
