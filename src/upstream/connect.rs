@@ -178,7 +178,7 @@ impl Pool {
                 lease.failed(now);
             }
             if error.is_out_of_reach() {
-                lease.not_reached(now);
+                search.not_reached(&lease, now);
             }
             next = if error.is_final() { None } else { search.next(session).await };
             // A server that failed is the better reason.

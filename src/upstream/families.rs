@@ -1,24 +1,34 @@
 //! The address families of names, of which one may be dead: a machine or a network without a working IPv6 (or IPv4) lets
-//! every address of it time out. One that was not reached since stands back for the other, as long as that one works.
+//! every address of it time out. One that is not reached stands back for the other, as long as that one works. Only a line
+//! with a DNS name has families, and only if it has both.
 
 use tokio::time::Instant;
 
 use super::server::{Endpoint, Server};
 
-/// The families that were not reached, mostly none. Only lines with a DNS name have families.
+/// The lines that have both families, and how these stand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Families(Vec<Unreached>);
+pub(super) struct Families(Vec<Both>);
 
-/// A family of a line that was not reached since it was last, if ever.
+/// The families of one line.
 #[derive(Clone, Debug)]
-struct Unreached {
-    family: Family,
-    /// When that was noticed, or since then the last session went there to see.
-    checked: Instant,
+struct Both {
+    line: usize,
+    ipv4: Standing,
+    ipv6: Standing,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// When a server of it was reached last.
+    reached: Option<Instant>,
+    /// While it is dead: when that was noticed, or since then the last session went there to see.
+    checked: Option<Instant>,
+}
+
+/// A family of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Family {
+pub(super) struct Family {
     line: usize,
     ipv6: bool,
 }
@@ -26,61 +36,72 @@ struct Family {
 impl Families {
     /// Whether none is dead, as far as is known.
     pub(super) fn are_well(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|both| both.ipv4.checked.is_none() && both.ipv6.checked.is_none())
     }
 
-    /// Whether a server's family stands back: it was not reached, the other was, and it is not time to see again.
+    /// Whether a server's family stands back: it is dead, the other is not, and it is not time to see again.
     pub(super) fn stand_back(&self, server: &Server, now: Instant) -> bool {
-        let Some(family) = Family::of(server) else { return false };
         let is_waiting = |checked: Instant| now.saturating_duration_since(checked) <= server.line().fail_timeout;
-        self.unreached(family).is_some_and(|unreached| is_waiting(unreached.checked)) && self.unreached(family.other()).is_none()
+        let Some((own, other)) = self.of(server) else { return false };
+        own.checked.is_some_and(is_waiting) && other.checked.is_none()
     }
 
     /// A session goes to a server. If its family is dead, the others wait for what becomes of that.
     pub(super) fn chosen(&mut self, server: &Server, now: Instant) {
-        if !self.are_well() && !self.stand_back(server, now) {
-            let family = Family::of(server);
-            if let Some(unreached) = self.0.iter_mut().find(|unreached| Some(unreached.family) == family) {
-                unreached.checked = now;
-            }
+        if !self.stand_back(server, now)
+            && let Some(checked) = self.own(server).and_then(|own| own.checked.as_mut())
+        {
+            *checked = now;
         }
     }
 
     /// A server of it was reached: it works.
-    pub(super) fn reached(&mut self, server: &Server) {
-        if !self.are_well() {
-            let family = Family::of(server);
-            self.0.retain(|unreached| Some(unreached.family) != family);
+    pub(super) fn reached(&mut self, server: &Server, now: Instant) {
+        if let Some(own) = self.own(server) {
+            *own = Standing { reached: Some(now), checked: None };
         }
     }
 
-    /// A server of it was silent, or there is no way there. Against one that is never left alone nothing is held.
+    /// A server of it was silent, or there is no way there. While others of it are reached that is the server's own fault.
+    /// Against one that is never left alone nothing is held.
     pub(super) fn not_reached(&mut self, server: &Server, now: Instant) {
-        let Some(family) = Family::of(server).filter(|_| server.line().max_fails > 0) else { return };
-        self.0.retain(|unreached| unreached.family != family);
-        self.0.push(Unreached { family, checked: now });
+        let is_recent = |reached: Instant| now.saturating_duration_since(reached) <= server.line().fail_timeout;
+        if let Some(own) = self.own(server).filter(|own| server.line().max_fails > 0 && !own.reached.is_some_and(is_recent)) {
+            own.checked = Some(now);
+        }
     }
 
-    /// Forgets the families of a line of which no server is left.
-    pub(super) fn keep<'s>(&mut self, line: usize, servers: impl Iterator<Item = &'s Server> + Clone) {
-        let is_left = |family: Family| servers.clone().any(|server| Family::of(server) == Some(family));
-        self.0.retain(|unreached| unreached.family.line != line || is_left(unreached.family));
+    /// Takes in which servers a line has now. A family that it had before stands as it stood.
+    pub(super) fn set<'s>(&mut self, line: usize, servers: impl Iterator<Item = &'s Server> + Clone) {
+        let has = |ipv6| servers.clone().any(|server| Family::of(server) == Some(Family { line, ipv6 }));
+        let known = self.0.iter().position(|both| both.line == line);
+        match (known, has(false) && has(true)) {
+            (Some(known), false) => drop(self.0.swap_remove(known)),
+            (None, true) => self.0.push(Both { line, ipv4: Standing::default(), ipv6: Standing::default() }),
+            (Some(_), true) | (None, false) => {}
+        }
     }
 
-    fn unreached(&self, family: Family) -> Option<&Unreached> {
-        self.0.iter().find(|unreached| unreached.family == family)
+    /// How a server's family stands, and how the other.
+    fn of(&self, server: &Server) -> Option<(Standing, Standing)> {
+        let family = Family::of(server)?;
+        let both = self.0.iter().find(|both| both.line == family.line)?;
+        Some(if family.ipv6 { (both.ipv6, both.ipv4) } else { (both.ipv4, both.ipv6) })
+    }
+
+    fn own(&mut self, server: &Server) -> Option<&mut Standing> {
+        let family = Family::of(server)?;
+        let both = self.0.iter_mut().find(|both| both.line == family.line)?;
+        Some(if family.ipv6 { &mut both.ipv6 } else { &mut both.ipv4 })
     }
 }
 
 impl Family {
-    fn of(server: &Server) -> Option<Self> {
+    /// The family of a server that a DNS name led to.
+    pub(super) fn of(server: &Server) -> Option<Self> {
         match server.endpoint() {
             Endpoint::Ip(address) if server.line().address.is_name() => Some(Self { line: server.line_number(), ipv6: address.is_ipv6() }),
             _ => None,
         }
-    }
-
-    fn other(self) -> Self {
-        Self { ipv6: !self.ipv6, ..self }
     }
 }

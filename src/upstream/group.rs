@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::balance::{Balance, Balancer, Ring};
-use super::families::Families;
+use super::families::{Families, Family};
 use super::found::Place;
 use super::member::Member;
 use super::server::{Server, ServerLine, ServerStatus};
@@ -44,12 +44,14 @@ impl Group {
     /// Chooses a server, and notes that this session has tried it.
     pub(super) fn choose(&mut self, key: &[u8], tried: &mut Tried, now: Instant) -> Option<Chosen> {
         let single = self.is_single();
-        let Tried { servers, cursor } = tried;
+        let Tried { servers, cursor, silent } = tried;
         let Self { balancer, primaries, backups, families, .. } = self;
         let eligible = |member: &Member| is_eligible(member, servers, now, single);
-        let well = |member: &Member| eligible(member) && !families.stand_back(&member.server, now);
-        // Those of a dead family come after all others of their side.
-        let any_dead = !families.are_well();
+        // Those of a dead family, and of one that this session found silent, come after all others of their side.
+        let any_dead = !silent.is_empty() || !families.are_well();
+        let is_silent = |server: &Server| Family::of(server).is_some_and(|family| silent.contains(&family));
+        let is_dead = |server: &Server| any_dead && (is_silent(server) || families.stand_back(server, now));
+        let well = |member: &Member| eligible(member) && !is_dead(&member.server);
         let primary = balancer.pick(primaries, key, cursor, now, &well);
         let primary = primary.or_else(|| if any_dead { balancer.pick(primaries, key, cursor, now, &eligible) } else { None });
         let member = match primary {
@@ -62,7 +64,9 @@ impl Group {
             }
         }?;
         servers.add(member.server.id());
-        families.chosen(&member.server, now);
+        if any_dead {
+            families.chosen(&member.server, now);
+        }
         Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
     }
 
@@ -83,7 +87,7 @@ impl Group {
 
     /// A server was connected, after so long.
     pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
-        self.families.reached(server);
+        self.families.reached(server, now);
         if let Some(member) = self.member(server) {
             member.connected(now, took);
         }
@@ -147,7 +151,7 @@ impl Group {
             members.splice(start..start, after);
         }
         let servers = self.primaries.iter().chain(&self.backups).map(|member| &*member.server);
-        self.families.keep(line_number, servers);
+        self.families.set(line_number, servers);
     }
 
     /// Whether there is one server and nobody to stand in for it.

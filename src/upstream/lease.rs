@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant};
 
+use super::families::Family;
 use super::group::{Chosen, Group};
-use super::{Balance, Server, Upstream};
+use super::{Balance, Server, Tried, Upstream};
 
 /// The right to one server until dropped; it stands for one of the server's sessions. Used as the [`Server`] itself.
 #[derive(Debug)]
@@ -62,9 +63,10 @@ impl Lease {
         self.server.given_up_since(self.given_up).await;
     }
 
-    /// The server was silent, or there is no way to it: all addresses of its family may be dead. Said besides
-    /// [`failed`](Self::failed).
-    pub fn not_reached(&self, now: Instant) {
+    /// The server was silent, or there is no way to it: all addresses of its family may be dead, and this session tries
+    /// the others first. Said besides [`failed`](Self::failed).
+    pub fn not_reached(&self, tried: &mut Tried, now: Instant) {
+        tried.silent.extend(Family::of(&self.server));
         self.upstream.group().not_reached(&self.server, now);
     }
 

@@ -56,6 +56,11 @@ impl<'s> Search<'s> {
         }
     }
 
+    /// A server was silent, or there is no way to it.
+    pub(super) fn not_reached(&mut self, lease: &Lease, now: Instant) {
+        lease.not_reached(&mut self.tried, now);
+    }
+
     /// What the kernel does about servers of the pool where the search stands.
     pub(super) fn silence(&self) -> Silence {
         self.pool.silence

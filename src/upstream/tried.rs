@@ -1,10 +1,14 @@
 //! What one session has tried of one upstream, so that its next try goes on where the last one stood.
 
+use super::families::Family;
+
 /// What a session has tried of an upstream. A session that needs one try only allocates nothing for it.
 #[derive(Clone, Debug, Default)]
 pub struct Tried {
     pub(super) servers: TriedServers,
     pub(super) cursor: Cursor,
+    /// The address families of names of which a server did not answer.
+    pub(super) silent: Vec<Family>,
 }
 
 /// The servers, by their ids.

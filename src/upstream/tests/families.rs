@@ -30,7 +30,7 @@ fn silent(upstream: &Arc<Upstream>, ipv6: bool, now: Instant) {
     let mut tried = Tried::default();
     let lease = std::iter::from_fn(|| upstream.pick(b"", &mut tried, now)).find(|lease| address(lease).contains(':') == ipv6).unwrap();
     lease.failed(now);
-    lease.not_reached(now);
+    lease.not_reached(&mut tried, now);
 }
 
 /// Where so many sessions go, each to one server.
@@ -48,10 +48,10 @@ const LATER: Duration = Duration::from_secs(11);
 fn a_session_that_meets_silence_tries_the_other_family_next() {
     let (upstream, now) = (both(Balance::RoundRobin, name()), Instant::now());
     let mut tried = Tried::default();
-    let mut next = || upstream.pick(b"", &mut tried, now);
-    let first = next().unwrap();
+    let first = upstream.pick(b"", &mut tried, now).unwrap();
     assert_eq!(address(&first), "10.0.0.1");
-    first.not_reached(now);
+    first.not_reached(&mut tried, now);
+    let mut next = || upstream.pick(b"", &mut tried, now);
     assert_eq!([next(), next()].map(|lease| address(&lease.unwrap())), ["fd00::1", "fd00::2"]);
     assert_eq!(next().map(|lease| address(&lease)).as_deref(), Some("10.0.0.2"), "when nobody else is left");
     assert!(next().is_none());
@@ -122,11 +122,53 @@ fn a_family_that_comes_back_to_a_name_starts_anew() {
 }
 
 #[test]
+fn one_silent_server_does_not_make_a_family_dead_that_was_reached_just_now() {
+    let (upstream, now) = (both(Balance::RoundRobin, name()), Instant::now());
+    let reached = std::iter::from_fn(|| upstream.pick(b"", &mut Tried::default(), now)).find(|lease| address(lease).contains(':'));
+    reached.unwrap().connected(now);
+    silent(&upstream, true, now + LATER / 2);
+    assert_eq!(of_ipv6(&upstream, 20, now + LATER / 2), 10);
+    silent(&upstream, true, now + LATER);
+    assert_eq!(of_ipv6(&upstream, 20, now + LATER), 0, "it was not for too long");
+}
+
+#[test]
+fn a_session_that_meets_silence_turns_from_a_family_that_others_reach() {
+    let (upstream, now) = (both(Balance::RoundRobin, name()), Instant::now());
+    for _ in 0..4 {
+        upstream.pick(b"", &mut Tried::default(), now).unwrap().connected(now);
+    }
+    let mut tried = Tried::default();
+    let silent = upstream.pick(b"", &mut tried, now).unwrap();
+    assert_eq!(address(&silent), "10.0.0.1");
+    silent.not_reached(&mut tried, now);
+    let mut next = || upstream.pick(b"", &mut tried, now);
+    assert_eq!([next(), next()].map(|lease| address(&lease.unwrap())), ["fd00::1", "fd00::2"]);
+    assert_eq!(next().map(|lease| address(&lease)).as_deref(), Some("10.0.0.2"));
+    assert_eq!(picked(&upstream, 4, now).iter().filter(|address| address.contains(':')).count(), 2, "others feel nothing");
+}
+
+#[test]
+fn a_silent_server_of_a_name_with_one_family_takes_no_key_from_the_others() {
+    let (now, keys) = (Instant::now(), 0..200_u32);
+    let lines = || ["web.internal:443", "10.9.9.1:443", "10.9.9.2:443"].map(|text| ServerLine { max_fails: 10, ..line(text) });
+    let [before, after] = [(); 2].map(|()| {
+        let upstream = upstream(Balance::ConsistentHash, lines());
+        answers(&upstream, &["10.0.0.1"]);
+        upstream
+    });
+    silent(&after, false, now);
+    let leads = |upstream: &Arc<Upstream>, key: u32| address(&upstream.pick(&key.to_be_bytes(), &mut Tried::default(), now).unwrap());
+    assert!(keys.clone().any(|key| leads(&before, key) == "10.0.0.1"));
+    assert!(keys.into_iter().all(|key| leads(&before, key) == leads(&after, key)));
+}
+
+#[test]
 fn lines_that_are_addresses_have_no_families() {
     let now = Instant::now();
     let upstream = upstream(Balance::RoundRobin, ["10.0.0.1:1", "10.0.0.2:1", "[fd00::1]:1", "[fd00::2]:1"].map(line));
     let silent = upstream.pick(b"", &mut Tried::default(), now).unwrap();
-    silent.not_reached(now);
+    silent.not_reached(&mut Tried::default(), now);
     assert_eq!(picked(&upstream, 3, now), ["10.0.0.2", "fd00::1", "fd00::2"]);
 }
 
