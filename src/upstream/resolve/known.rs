@@ -120,6 +120,13 @@ impl Known {
         self.questions().iter().all(|question| self.facts.contains_key(question))
     }
 
+    /// Whether it cannot be said yet where the subject leads: a host that a service names was not looked up, or nobody
+    /// knows of any.
+    pub(super) fn is_open(&self) -> bool {
+        let is_unheard = |service: &Service| self.facts(&service.target).all(|fact| fact.good_at.is_none());
+        !self.is_settled() || self.services().iter().any(is_unheard) && self.located().is_empty()
+    }
+
     /// Whether there were more addresses or services than are used.
     pub(super) fn is_cut(&self) -> bool {
         self.facts.values().any(|fact| fact.records.cut)
@@ -151,8 +158,12 @@ impl Known {
     }
 
     fn addresses(&self, name: &Hostname) -> impl Iterator<Item = IpAddr> {
-        let facts = Question::addresses(name, self.ipv6).filter_map(|question| self.facts.get(&question));
-        facts.flat_map(|fact| fact.records.addresses.iter().copied())
+        self.facts(name).flat_map(|fact| fact.records.addresses.iter().copied())
+    }
+
+    /// What is known of a name's addresses.
+    fn facts(&self, name: &Hostname) -> impl Iterator<Item = &Fact> {
+        Question::addresses(name, self.ipv6).filter_map(|question| self.facts.get(&question))
     }
 
     fn services(&self) -> &[Service] {
@@ -241,6 +252,21 @@ mod tests {
         assert_eq!(located(&known), ["10.0.0.1", "10.0.0.2"], "the last good records stay");
         known.learn(srv, services(&[(2, "b.test")]), Instant::now());
         assert_eq!((located(&known), known.questions().len()), (vec!["10.0.0.2".to_owned()], 3));
+    }
+
+    #[test]
+    fn where_a_service_leads_is_open_until_a_host_of_it_is_found_or_is_none() {
+        let mut known = Known::new(Subject::Service(name("_http._tcp.web.test")), false);
+        let now = Instant::now();
+        known.learn(question("_http._tcp.web.test", Kind::Srv), services(&[(1, "a.test"), (1, "b.test")]), now);
+        known.learn(question("a.test", Kind::A), addresses(&["10.0.0.1"]), now);
+        assert!(known.is_open(), "b.test was not looked up");
+        known.learn(question("b.test", Kind::A), failure(), now);
+        assert!(!known.is_open(), "there is a.test");
+        known.learn(question("a.test", Kind::A), addresses(&[]), now);
+        assert!(known.is_open(), "nobody knows of b.test");
+        known.learn(question("b.test", Kind::A), addresses(&[]), now);
+        assert!(!known.is_open());
     }
 
     #[test]
