@@ -72,6 +72,11 @@ impl Line {
             Some((subject, Self { upstream: Arc::downgrade(upstream), name: upstream.name().clone(), number }))
         })
     }
+
+    /// Its upstream, as long as somebody else has it.
+    pub(super) fn upstream(&self) -> Option<Arc<Upstream>> {
+        self.upstream.upgrade()
+    }
 }
 
 impl Followed {
@@ -80,11 +85,11 @@ impl Followed {
         Self { subject, lines, servers, known, located: Vec::new(), settled: false, said: Said::default() }
     }
 
-    /// Goes on until no upstream is left that wants to know.
+    /// Goes on until no upstream is left that wants to know: they keep the task.
     pub(super) async fn follow(mut self) {
         let (tell, mut told) = mpsc::channel(1);
         let mut asking = BTreeMap::new();
-        while self.lines.iter().any(|line| line.upstream.strong_count() > 0) {
+        loop {
             self.ask(&mut asking, &tell);
             let Some((question, outcome)) = told.recv().await else { return };
             if asking.contains_key(&question) {
@@ -126,7 +131,7 @@ impl Followed {
         let settles = !self.settled && self.known.is_settled();
         self.settled |= settles;
         for line in &self.lines {
-            let Some(upstream) = line.upstream.upgrade() else { continue };
+            let Some(upstream) = line.upstream() else { continue };
             let found =
                 upstream.lines().get(line.number).map(|written| found(written, upstream.balance(), &self.located)).unwrap_or_default();
             let addresses: Vec<SocketAddr> = found.iter().map(|found| found.address).collect();
