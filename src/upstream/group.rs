@@ -18,6 +18,8 @@ pub(super) struct Group {
     primaries: Vec<Member>,
     backups: Vec<Member>,
     families: Families,
+    /// Whether sessions that find nobody here go on elsewhere.
+    has_fallback: bool,
     next_id: u32,
 }
 
@@ -31,7 +33,8 @@ pub(super) struct Chosen {
 
 impl Group {
     pub(super) fn new(balance: Balance) -> Self {
-        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), families: Families::default(), next_id: 0 }
+        let (primaries, backups, families) = Default::default();
+        Self { balancer: Balancer::new(balance), primaries, backups, families, has_fallback: false, next_id: 0 }
     }
 
     /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
@@ -64,6 +67,11 @@ impl Group {
         servers.add(member.server.id());
         families.chosen(&member.server, now);
         Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
+    }
+
+    /// From now on sessions that find nobody here go on elsewhere.
+    pub(super) fn falls_back(&mut self) {
+        self.has_fallback = true;
     }
 
     pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
@@ -152,7 +160,7 @@ impl Group {
 
     /// Whether there is one server and nobody to stand in for it.
     fn is_single(&self) -> bool {
-        self.primaries.len() == 1 && self.backups.is_empty()
+        self.primaries.len() == 1 && self.backups.is_empty() && !self.has_fallback
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {
