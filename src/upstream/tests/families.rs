@@ -11,7 +11,7 @@ fn both(balance: Balance, written: ServerLine) -> Arc<Upstream> {
 
 fn answers(upstream: &Upstream, addresses: &[&str]) {
     let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    upstream.set_servers(0, Found::of_name(&addresses, 443), Instant::now());
+    upstream.set_servers(0, of_name(&addresses, 443), Instant::now());
 }
 
 fn name() -> ServerLine {
