@@ -89,12 +89,10 @@ impl Group {
         self.balancer.seed(seed);
     }
 
-    /// A server was connected, after so long.
-    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
+    /// A server was connected, after so long. Says whether that ends its being left alone.
+    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) -> bool {
         self.families.reached(server);
-        if let Some(member) = self.member(server) {
-            member.connected(now, took);
-        }
+        self.member(server).is_some_and(|member| member.connected(now, took))
     }
 
     /// The first byte of a server came, so long after it was connected.
