@@ -45,7 +45,7 @@ impl Upstream {
     /// longer than so.
     pub(super) async fn names_settled(&self, key: &[u8], limit: Duration) {
         if self.names.is_unsettled() {
-            let finds_somebody = || !self.order(key, Instant::now()).is_empty();
+            let finds_somebody = || self.first(key, Instant::now()).is_some();
             // When it takes longer, there is nobody.
             let _ = timeout(limit, self.names.settled_or(finds_somebody)).await;
         }
