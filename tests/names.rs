@@ -229,7 +229,7 @@ async fn the_next_name_server_is_asked_when_one_fails_refuses_or_is_silent() {
     silent.says_otherwise(Says::Nothing);
     failing.says_otherwise(Says::Fails);
     good.leads("web.test", 60, &["127.0.0.1"]);
-    let gone = NameServer::start().await.address;
+    let gone = NameServer::gone();
     for bad in [silent.address, failing.address, gone] {
         let gate = Gate::start(&format!(
             "[resolver]\nnameservers = [\"{bad}\", \"{}\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web.test:{port}\"",
@@ -277,13 +277,12 @@ async fn only_so_many_addresses_of_a_name_are_used() {
 #[tokio::test]
 async fn addresses_that_stay_keep_what_is_known_of_them() {
     let (port, servers) = at(["127.0.0.1", "127.0.0.2", "127.0.0.3"]).await;
-    let [first, ..] = servers;
     let names = NameServer::start().await;
     names.leads("web.test", 60, &["127.0.0.1", "127.0.0.2"]);
     let line = format!("{{ address = \"web.test:{port}\", fail_timeout = \"1h\" }}");
     let gate = gate(&names, "valid = \"50ms\"", &line);
     until(|| addresses(&gate).len() == 2).await;
-    drop(first);
+    servers[0].refuse();
     let all_from_the_second = async {
         while gate.upstream("pool").status()[0].fails == 0 {
             gate.ask("any.test").await;

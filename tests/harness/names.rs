@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::OwnPort;
+
 /// What it says to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
@@ -70,6 +72,11 @@ impl NameServer {
         let (paused, told) = watch::channel(false);
         let serving = vec![tokio::spawn(serve_udp(udp, book.clone(), told)), tokio::spawn(serve_tcp(tcp, book.clone()))];
         Self { address, book, paused, serving }
+    }
+
+    /// An address where no name server is: who asks is refused, and nobody else gets the port until all tests are over.
+    pub fn gone() -> SocketAddr {
+        OwnPort::of_both().keep()
     }
 
     /// What it says of a name from now on.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
 use super::{connect, until, within};
 
@@ -48,7 +49,7 @@ impl Process {
         let wait = async {
             while !fs::read_to_string(&log).unwrap().contains("listening on") {
                 assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&log).unwrap());
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                sleep(Duration::from_millis(2)).await;
             }
         };
         within(wait).await;
@@ -105,6 +106,21 @@ impl Process {
     /// Waits until it has ended.
     pub async fn ended(&mut self) -> ExitStatus {
         within(self.child.wait()).await.unwrap()
+    }
+
+    /// Waits for a second in which it does next to nothing: one that is never at rest spins.
+    pub async fn rests(&self) {
+        let calm = async {
+            loop {
+                let (used, began) = (self.processor_time(), Instant::now());
+                // Nothing is waited for here: this is the time over which is measured.
+                sleep(Duration::from_secs(1)).await;
+                if self.processor_time() - used < began.elapsed() / 10 {
+                    return;
+                }
+            }
+        };
+        within(calm).await;
     }
 
     /// The processor time it has used, in the kernel and out of it.
