@@ -7,11 +7,12 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use super::{connect, until, within};
+use super::{connect, heard, hello, until, within};
 
 /// `vestibule run` on a `routes.toml` of the test's, killed when dropped. It says on stderr what it has to say.
 pub struct Process {
@@ -23,6 +24,12 @@ impl Process {
     /// The same, from its start on left with no more descriptors than these: fewer than it counts on.
     pub async fn start_with_descriptors(limit: u64, routes: &str) -> Self {
         let process = Self::start(routes).await;
+        // A worker that has served somebody has what it needs, and of so many clients each worker has some.
+        for _ in 0..64 {
+            let mut client = process.connect().await;
+            client.write_all(&hello("nobody.test")).await.unwrap();
+            let _ = heard(&mut client).await;
+        }
         let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
         prlimit(Some(process.pid()), Resource::Nofile, limit).unwrap();
         process
