@@ -164,7 +164,7 @@ async fn a_look_up_that_is_not_answered_costs_a_session_its_connect_timeout() {
                   [listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n\
                   [access_log.main]\nfile = \"{folder}/log\"\nformat = \"$status $close_reason\"\n\
                   [routes.map]\ndefault = \"$ssl_preread_server_name:443\"";
-    let gate = Process::start_with_name_server(silent.local_addr().unwrap().ip(), routes).await;
+    let gate = Process::start_with_resolv_conf(&format!("nameserver {}\n", silent.local_addr().unwrap().ip()), routes).await;
     let mut client = gate.connect().await;
     client.write_all(&hello("name.example")).await.unwrap();
     // The resolver's own patience is longer than a test waits for anything.

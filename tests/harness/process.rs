@@ -1,7 +1,7 @@
 //! The real binary: for signals, exit status, descriptor limits, and what the kernel says that it uses.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -41,11 +41,12 @@ impl Process {
     }
 
     /// The same with a resolv.conf of its own, which takes root.
-    pub async fn start_with_name_server(name_server: IpAddr, routes: &str) -> Self {
-        let script = format!("echo nameserver {name_server} >$0 && mount --bind $0 /etc/resolv.conf && exec \"$@\"");
+    pub async fn start_with_resolv_conf(text: &str, routes: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("resolv.conf");
-        Self::start_by(&["unshare", "--mount", "sh", "-c", &script, file.to_str().unwrap()], routes).await
+        fs::write(&file, text).unwrap();
+        let script = "mount --bind $0 /etc/resolv.conf && exec \"$@\"";
+        Self::start_by(&["unshare", "--mount", "sh", "-c", script, file.to_str().unwrap()], routes).await
     }
 
     /// The same behind other words of a command line.
