@@ -150,8 +150,7 @@ async fn a_fallback_of_the_defaults_is_for_all_but_itself_and_those_behind_it() 
     let gate = gate("", &upstreams);
     assert_eq!(gate.ask("any.test").await, "last");
     assert_eq!(gate.ask("other.test").await, "", "it says that it has none");
-    drop(last);
-    gate.until(|totals| totals.open == 0).await;
+    last.refuse();
     assert_eq!(gate.ask("any.test").await, "", "the last one has none");
     let lines = gate.lines("log", 3).await;
     assert_eq!(lines[1], format!("502 other {two}"));

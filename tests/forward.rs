@@ -1,10 +1,8 @@
 //! Where a client's own name may lead: to what the operator meant, never to the gateway itself.
 
-use std::net::UdpSocket;
-use std::time::Duration;
+use std::net::{Ipv4Addr, UdpSocket};
 
 use tokio::io::AsyncWriteExt;
-use tokio::time::Instant;
 
 use crate::harness::hellos::{alpn, client_hello};
 use crate::harness::{Gate, Process, Server, Spec, alert, heard, hello, reply};
@@ -161,17 +159,15 @@ async fn the_gateways_own_socket_in_that_folder_is_refused_under_any_name() {
 #[tokio::test]
 async fn a_look_up_that_is_not_answered_costs_a_session_its_connect_timeout() {
     // Takes questions and never answers: a name server that hangs.
-    let silent = UdpSocket::bind("127.53.0.1:53").unwrap();
-    let routes = "[process]\nworkers = 1\n[defaults]\nconnect_timeout = \"100ms\"\n\
+    let silent = (1..255).find_map(|last| UdpSocket::bind((Ipv4Addr::new(127, 53, 0, last), 53)).ok()).unwrap();
+    let routes = "[process]\nworkers = 1\n[defaults]\nconnect_timeout = \"100ms\"\n[resolver]\ntimeout = \"1h\"\n\
                   [listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n\
                   [access_log.main]\nfile = \"{folder}/log\"\nformat = \"$status $close_reason\"\n\
                   [routes.map]\ndefault = \"$ssl_preread_server_name:443\"";
-    let gate = Process::start_with_name_server(silent.local_addr().unwrap().ip(), routes).await;
+    let gate = Process::start_with_resolv_conf(&format!("nameserver {}\n", silent.local_addr().unwrap().ip()), routes).await;
     let mut client = gate.connect().await;
-    let began = Instant::now();
     client.write_all(&hello("name.example")).await.unwrap();
+    // The resolver's own patience is longer than a test waits for anything.
     assert_eq!(heard(&mut client).await.unwrap(), b"");
-    // The resolver's own patience is many seconds.
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(std::fs::read_to_string(gate.path("log")).unwrap(), "500 unresolved\n");
 }

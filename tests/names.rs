@@ -4,9 +4,11 @@
 use hickory_resolver::proto::rr::RecordType::{A, AAAA};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant};
+use vestibule::upstream::Resolver;
 
-use crate::harness::{BlackHole, Gate, NameServer, Process, Says, Server, at, hello, reply, said, until, within};
+use crate::harness::{BlackHole, Gate, NameServer, Process, Says, Server, at, compile, hello, reply, said, until, within};
 
 /// A gate whose upstream `pool` has these servers, and asks this name server; `more` stands in `[resolver]`.
 fn gate(names: &NameServer, more: &str, servers: &str) -> Gate {
@@ -229,7 +231,7 @@ async fn the_next_name_server_is_asked_when_one_fails_refuses_or_is_silent() {
     silent.says_otherwise(Says::Nothing);
     failing.says_otherwise(Says::Fails);
     good.leads("web.test", 60, &["127.0.0.1"]);
-    let gone = NameServer::start().await.address;
+    let gone = NameServer::gone();
     for bad in [silent.address, failing.address, gone] {
         let gate = Gate::start(&format!(
             "[resolver]\nnameservers = [\"{bad}\", \"{}\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web.test:{port}\"",
@@ -250,6 +252,21 @@ async fn a_name_server_that_knows_of_no_such_name_is_believed() {
     ));
     assert_eq!(gate.ask("any.test").await, "");
     assert_eq!(second.asked("web.test", A), 0);
+}
+
+/// By the system's own resolv.conf, which takes root.
+#[tokio::test]
+async fn a_short_name_is_tried_in_each_search_domain_and_a_long_one_as_it_is_first() {
+    let names = NameServer::start_on_port_53().await;
+    names.leads("web.sub.other.test", 60, &["127.0.0.1"]);
+    names.leads("long.web.sub", 60, &["127.0.0.2"]);
+    let resolv_conf = format!("nameserver {}\nsearch zone.test other.test\noptions ndots:2\n", names.address.ip());
+    let routes = "[resolver]\nipv6 = false\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"pool\"\n\
+                  [upstream.pool]\nservers = [\"web.sub:443\", \"long.web.sub:443\"]";
+    let gate = Process::start_with_resolv_conf(&resolv_conf, routes).await;
+    gate.says("web.sub: 127.0.0.1 joined").await;
+    gate.says("long.web.sub: 127.0.0.2 joined").await;
+    assert_eq!(names.names(), ["long.web.sub", "web.sub.other.test", "web.sub.zone.test"]);
 }
 
 #[tokio::test]
@@ -277,13 +294,12 @@ async fn only_so_many_addresses_of_a_name_are_used() {
 #[tokio::test]
 async fn addresses_that_stay_keep_what_is_known_of_them() {
     let (port, servers) = at(["127.0.0.1", "127.0.0.2", "127.0.0.3"]).await;
-    let [first, ..] = servers;
     let names = NameServer::start().await;
     names.leads("web.test", 60, &["127.0.0.1", "127.0.0.2"]);
     let line = format!("{{ address = \"web.test:{port}\", fail_timeout = \"1h\" }}");
     let gate = gate(&names, "valid = \"50ms\"", &line);
     until(|| addresses(&gate).len() == 2).await;
-    drop(first);
+    servers[0].refuse();
     let all_from_the_second = async {
         while gate.upstream("pool").status()[0].fails == 0 {
             gate.ask("any.test").await;
@@ -315,6 +331,21 @@ async fn what_becomes_of_a_name_is_in_the_log() {
     let log = gate.log();
     assert_eq!(log.matches("cannot be looked up").count(), 1, "{log}");
     assert_eq!(log.matches("upstream=\"pool\"").count(), 7, "{log}");
+}
+
+#[tokio::test]
+async fn a_name_is_followed_no_longer_than_its_upstream_lives() {
+    let names = NameServer::start().await;
+    names.leads("web.test", 60, &["127.0.0.1"]);
+    let snapshot = compile(&routes(&names, "valid = \"50ms\"", "\"web.test:443\""));
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let followed = snapshot.every_pool.iter().map(|pool| (&*pool.resolver, &pool.upstream));
+    Resolver::new(Handle::current()).follow(followed).unwrap();
+    until(|| names.asked("web.test", A) > 2).await;
+    assert!(tasks() > before);
+    drop(snapshot);
+    until(|| tasks() == before).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use hickory_resolver::proto::rr::RecordType::{A, AAAA, SRV};
 
-use crate::harness::{Gate, NameServer, Says, at, until};
+use crate::harness::{Gate, NameServer, Says, at, until, within};
 
 const SERVICE: &str = "_http._tcp.web.test";
 
@@ -50,8 +50,7 @@ async fn records_say_ports_weights_and_backups() {
 
 #[tokio::test]
 async fn sessions_go_where_the_records_say_and_to_backups_when_nobody_else_is_left() {
-    let (port, servers) = at(["127.0.0.1", "127.0.0.2", "127.0.0.3"]).await;
-    let [first, second, _backup] = servers;
+    let (port, [first, second, _backup]) = at(["127.0.0.1", "127.0.0.2", "127.0.0.3"]).await;
     let names = NameServer::start().await;
     for (name, address) in [("a.test", "127.0.0.1"), ("b.test", "127.0.0.2"), ("c.test", "127.0.0.3")] {
         names.leads(name, 60, &[address]);
@@ -65,9 +64,9 @@ async fn sessions_go_where_the_records_say_and_to_backups_when_nobody_else_is_le
     }
     let share = |address: &str| asked.iter().filter(|answer| *answer == address).count();
     assert_eq!(["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(share), [6, 2, 0]);
-    drop((first, second));
-    gate.until(|totals| totals.open == 0).await;
-    while gate.ask("any.test").await != "127.0.0.3" {}
+    first.refuse();
+    second.refuse();
+    within(async { while gate.ask("any.test").await != "127.0.0.3" {} }).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! The address that servers see, and that no connection goes out from another one than was asked for.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::harness::{Gate, Process, Server, hello, read, reply};
+use crate::harness::{Gate, OwnPort, Process, Server, hello, read, reply};
 
 /// A server that answers with the address it sees.
 async fn mirror() -> Server {
@@ -69,20 +69,19 @@ async fn a_server_sees_the_address_of_a_template() {
 
 #[tokio::test]
 async fn a_source_may_have_a_port() {
-    // Nobody else in this network of a machine's own has it: its address is this test's alone.
-    let port = StdListener::bind("127.0.7.1:0").unwrap().local_addr().unwrap().port();
+    let source = OwnPort::at("127.0.7.1:0".parse().unwrap()).unwrap();
     let (one, other) = (mirror().await, mirror().await);
-    let gate = gate(&format!("source = \"127.0.7.1:{port}\""), &[one.address.to_string(), other.address.to_string()]);
+    let gate = gate(&format!("source = \"{}\"", source.address), &[one.address.to_string(), other.address.to_string()]);
     for _ in 0..2 {
-        assert_eq!(seen(&gate, "any.test").await, format!("127.0.7.1:{port}").parse().unwrap());
+        assert_eq!(seen(&gate, "any.test").await, source.address);
     }
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_towards_a_server_is_no_failure_of_it() {
-    let port = StdListener::bind("127.0.7.2:0").unwrap().local_addr().unwrap().port();
+    let source = OwnPort::at("127.0.7.2:0".parse().unwrap()).unwrap();
     let servers = [mirror().await, mirror().await];
-    let gate = gate(&format!("source = \"127.0.7.2:{port}\""), &servers.each_ref().map(|server| server.address.to_string()));
+    let gate = gate(&format!("source = \"{}\"", source.address), &servers.each_ref().map(|server| server.address.to_string()));
     let mut open = [gate.connect().await, gate.connect().await];
     for client in &mut open {
         client.write_all(&hello("any.test")).await.unwrap();

@@ -46,7 +46,7 @@ impl Fickle {
         if self.listens() {
             return;
         }
-        let listener = Arc::new(self.port.socket().listen(1024).unwrap());
+        let listener = Arc::new(self.port.listen().unwrap());
         let serving = serve(listener.clone(), self.address, self.open.clone(), self.falls.subscribe());
         self.serving = Some((listener, tokio::spawn(serving)));
     }

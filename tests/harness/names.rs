@@ -1,7 +1,7 @@
 //! A name server that says what the test says, over UDP and TCP on one port, and counts what it is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use super::OwnPort;
 
 /// What it says to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,11 +67,32 @@ impl NameServer {
                 break (udp, tcp);
             }
         };
+        Self::serve(udp, tcp)
+    }
+
+    /// Where those are that resolv.conf names; it takes the privilege to be there.
+    pub async fn start_on_port_53() -> Self {
+        for last in 1..255 {
+            let address = (Ipv4Addr::new(127, 53, 1, last), 53);
+            // Another run of the tests may be there.
+            if let (Ok(udp), Ok(tcp)) = (UdpSocket::bind(address).await, TcpListener::bind(address).await) {
+                return Self::serve(udp, tcp);
+            }
+        }
+        panic!("port 53 takes root")
+    }
+
+    fn serve(udp: UdpSocket, tcp: TcpListener) -> Self {
         let address = udp.local_addr().unwrap();
         let book = Arc::new(Mutex::new(Book::default()));
         let (paused, told) = watch::channel(false);
         let serving = vec![tokio::spawn(serve_udp(udp, book.clone(), told)), tokio::spawn(serve_tcp(tcp, book.clone()))];
         Self { address, book, paused, serving }
+    }
+
+    /// An address where no name server is: who asks is refused, and nobody else gets the port until all tests are over.
+    pub fn gone() -> SocketAddr {
+        OwnPort::of_both().keep()
     }
 
     /// What it says of a name from now on.

@@ -1,16 +1,18 @@
 //! The real binary: for signals, exit status, descriptor limits, and what the kernel says that it uses.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
-use super::{connect, until, within};
+use super::{connect, heard, hello, until, within};
 
 /// `vestibule run` on a `routes.toml` of the test's, killed when dropped. It says on stderr what it has to say.
 pub struct Process {
@@ -22,6 +24,12 @@ impl Process {
     /// The same, from its start on left with no more descriptors than these: fewer than it counts on.
     pub async fn start_with_descriptors(limit: u64, routes: &str) -> Self {
         let process = Self::start(routes).await;
+        // A worker that has served somebody has what it needs, and of so many clients each worker has some.
+        for _ in 0..64 {
+            let mut client = process.connect().await;
+            client.write_all(&hello("nobody.test")).await.unwrap();
+            let _ = heard(&mut client).await;
+        }
         let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
         prlimit(Some(process.pid()), Resource::Nofile, limit).unwrap();
         process
@@ -33,11 +41,12 @@ impl Process {
     }
 
     /// The same with a resolv.conf of its own, which takes root.
-    pub async fn start_with_name_server(name_server: IpAddr, routes: &str) -> Self {
-        let script = format!("echo nameserver {name_server} >$0 && mount --bind $0 /etc/resolv.conf && exec \"$@\"");
+    pub async fn start_with_resolv_conf(text: &str, routes: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("resolv.conf");
-        Self::start_by(&["unshare", "--mount", "sh", "-c", &script, file.to_str().unwrap()], routes).await
+        fs::write(&file, text).unwrap();
+        let script = "mount --bind $0 /etc/resolv.conf && exec \"$@\"";
+        Self::start_by(&["unshare", "--mount", "sh", "-c", script, file.to_str().unwrap()], routes).await
     }
 
     /// The same behind other words of a command line.
@@ -48,7 +57,7 @@ impl Process {
         let wait = async {
             while !fs::read_to_string(&log).unwrap().contains("listening on") {
                 assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&log).unwrap());
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                sleep(Duration::from_millis(2)).await;
             }
         };
         within(wait).await;
@@ -105,6 +114,21 @@ impl Process {
     /// Waits until it has ended.
     pub async fn ended(&mut self) -> ExitStatus {
         within(self.child.wait()).await.unwrap()
+    }
+
+    /// Waits for a second in which it does next to nothing: one that is never at rest spins.
+    pub async fn rests(&self) {
+        let calm = async {
+            loop {
+                let (used, began) = (self.processor_time(), Instant::now());
+                // Nothing is waited for here: this is the time over which is measured.
+                sleep(Duration::from_secs(1)).await;
+                if self.processor_time() - used < began.elapsed() / 10 {
+                    return;
+                }
+            }
+        };
+        within(calm).await;
     }
 
     /// The processor time it has used, in the kernel and out of it.

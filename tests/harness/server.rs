@@ -1,19 +1,24 @@
 //! A server behind the gateway. It keeps what it received, so that a test can tell whether a single byte was changed.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::kernel;
+use super::{OwnPort, kernel};
 
 /// A server on a port of its own, gone when dropped.
 pub struct Server {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
+    listener: Arc<TcpListener>,
+    /// Absent of one on a listener of the test's.
+    port: Option<OwnPort>,
     serving: JoinHandle<()>,
 }
 
@@ -56,8 +61,9 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::start_on(listener, serve)
+        let port = OwnPort::take(0);
+        let listener = port.listen().unwrap();
+        Self::accept(listener, Some(port), serve)
     }
 
     /// The same on a listener of the test's.
@@ -65,11 +71,18 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let address = listener.local_addr().unwrap();
+        Self::accept(listener, None, serve)
+    }
+
+    fn accept<F>(listener: TcpListener, port: Option<OwnPort>, serve: impl Fn(TcpStream, Received) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (address, listener) = (listener.local_addr().unwrap(), Arc::new(listener));
         let received = Arc::new(Mutex::new(Vec::new()));
-        let all = received.clone();
+        let (all, accepts) = (received.clone(), listener.clone());
         let serving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = accepts.accept().await {
                 stream.set_nodelay(true).unwrap();
                 let index = {
                     let mut all = all.lock().unwrap();
@@ -79,7 +92,14 @@ impl Server {
                 tokio::spawn(serve(stream, Received { all: all.clone(), index }));
             }
         });
-        Self { address, received, serving }
+        Self { address, received, listener, port, serving }
+    }
+
+    /// Refuses from now on, and the sessions that it has go on. Until it is dropped its port is nobody else's.
+    pub fn refuse(&self) {
+        assert!(self.port.is_some(), "another may get the port");
+        // To close it is not enough: a process that another test is starting has all descriptors for a moment.
+        SockRef::from(&*self.listener).shutdown(Shutdown::Both).unwrap();
     }
 
     /// How many connections it has had.
@@ -122,8 +142,7 @@ pub async fn reply(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: &str) 
 
 /// An address at which nothing listens, so that connecting is refused at once.
 pub async fn refusing() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    OwnPort::take(0).keep()
 }
 
 /// An address that never answers: something listens there, accepts nobody, and its queue is full.
@@ -154,25 +173,34 @@ impl BlackHole {
 
 /// Servers at these addresses that share a port, each of which answers with its address.
 pub async fn at<const N: usize>(addresses: [&str; N]) -> (u16, [Server; N]) {
-    let listeners = 'free: loop {
-        let mut port = 0;
-        let mut listeners = Vec::new();
-        for address in addresses {
-            // A port that is free at one address may be taken at the next.
-            let Ok(listener) = TcpListener::bind((address, port)).await else { continue 'free };
-            port = listener.local_addr().unwrap().port();
-            listeners.push(listener);
+    let taken = loop {
+        // A port that is free at one address may be taken at the next.
+        if let Ok(taken) = listen_at(&addresses) {
+            break taken;
         }
-        break listeners;
     };
-    let port = listeners[0].local_addr().unwrap().port();
-    let mut left = listeners.into_iter();
+    let port = taken[0].0.address.port();
+    let mut left = taken.into_iter();
     let servers = addresses.map(|address| {
+        let (port, listener) = left.next().expect("there is one for each address");
         let name = address.to_owned();
-        Server::start_on(left.next().unwrap(), move |stream, _| {
+        let serve = move |stream, _| {
             let name = name.clone();
             async move { drop(reply(stream, &name).await) }
-        })
+        };
+        Server::accept(listener, Some(port), serve)
     });
     (port, servers)
+}
+
+/// One port at all these addresses, and who listens there.
+fn listen_at(addresses: &[&str]) -> io::Result<Vec<(OwnPort, TcpListener)>> {
+    let mut taken: Vec<(OwnPort, TcpListener)> = Vec::new();
+    for address in addresses {
+        let number = taken.first().map_or(0, |(port, _)| port.address.port());
+        let port = OwnPort::at((address.parse::<IpAddr>().unwrap(), number).into())?;
+        let listener = port.listen()?;
+        taken.push((port, listener));
+    }
+    Ok(taken)
 }

@@ -142,13 +142,15 @@ async fn a_name_that_is_deleted_has_no_server_until_it_is_back() {
     let gate = gate(&named, &format!("\"web.zone.test:{port}\", \"other.zone.test:{port}\", \"web.broken.test:{port}\""));
     let load = Load::on(&gate);
     load.until_only(&["127.0.0.1", "127.0.0.2"]).await;
-    named.change(&["delete web"]).await;
-    load.until_only(&["127.0.0.2"]).await;
     // The name is there, and has no address.
-    named.change(&["add web TXT nothing"]).await;
+    named.change(&["delete web A", "add web TXT nothing"]).await;
     load.until_only(&["127.0.0.2"]).await;
     named.change(&["add web A 127.0.0.3"]).await;
     load.until_only(&["127.0.0.2", "127.0.0.3"]).await;
+    named.change(&["delete web"]).await;
+    load.until_only(&["127.0.0.2"]).await;
+    named.change(&["add web A 127.0.0.1"]).await;
+    load.until_only(&["127.0.0.1", "127.0.0.2"]).await;
     load.ends().await;
     let broken = gate.upstream("pool").names().pop().unwrap();
     assert!(broken.failing.is_some_and(|failing| failing.why.to_string().contains("Server Failure")));

@@ -10,6 +10,7 @@ mod dns;
 mod histories;
 mod named;
 mod nginx;
+mod running;
 mod site;
 mod transparent;
 

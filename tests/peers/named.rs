@@ -1,37 +1,36 @@
 //! A real name server: BIND, on a port and in a folder of its own, with one zone that changes while it runs.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::harness::within;
+use super::running::Running;
+use crate::harness::{OwnPort, within};
 
 /// A running BIND; ends when it is dropped. It answers for `zone.test`, and for `broken.test`, whose file is not there.
 pub(crate) struct Named {
     pub(crate) address: SocketAddr,
-    process: Child,
+    process: Running,
     folder: TempDir,
+    _own_port: OwnPort,
 }
 
 impl Named {
     /// With these records of `zone.test`, as a zone file has them, good for a second.
     pub(crate) async fn start(records: &str) -> Self {
-        // BIND cannot be told to take any port, and a port that was free a moment ago can be another's by now.
-        for _ in 0..5 {
-            let folder = tempfile::tempdir().unwrap();
-            let head = "$TTL 1\n@ SOA ns.zone.test. root.zone.test. 1 3600 60 86400 1\n@ NS ns.zone.test.\nns A 127.0.0.1\n";
-            fs::write(folder.path().join("zone"), format!("{head}{records}\n")).unwrap();
-            let address = free_address();
-            if let Some(process) = run(&folder, address).await {
-                return Self { address, process, folder };
-            }
-        }
-        panic!("named does not start")
+        let folder = tempfile::tempdir().unwrap();
+        let head = "$TTL 1\n@ SOA ns.zone.test. root.zone.test. 1 3600 60 86400 1\n@ NS ns.zone.test.\nns A 127.0.0.1\n";
+        fs::write(folder.path().join("zone"), format!("{head}{records}\n")).unwrap();
+        // BIND cannot be told to take any port; it sets SO_REUSEADDR, so it gets this one, and again when it comes back.
+        let own_port = OwnPort::of_both();
+        let process = run(&folder, own_port.address).await;
+        Self { address: own_port.address, process, folder, _own_port: own_port }
     }
 
     /// Changes the zone: a line each, `add web A 127.0.0.1` or `delete web A`, all at once.
@@ -63,34 +62,23 @@ impl Named {
 
     /// It dies without a word.
     pub(crate) fn die(&mut self) {
-        end(&mut self.process);
+        // Either fails only when the process has ended already.
+        let _ = self.process.0.kill();
+        let _ = self.process.0.wait();
     }
 
     /// The same, at the same address, with what it had.
     pub(crate) async fn come_back(&mut self) {
-        self.process = within(async {
-            loop {
-                if let Some(process) = run(&self.folder, self.address).await {
-                    break process;
-                }
-            }
-        })
-        .await;
+        self.process = run(&self.folder, self.address).await;
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.process.id().try_into().unwrap()).unwrap()
+        Pid::from_raw(self.process.0.id().try_into().unwrap()).unwrap()
     }
 }
 
-impl Drop for Named {
-    fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
-/// Starts it, and waits until it answers; nothing if it gives up.
-async fn run(folder: &TempDir, address: SocketAddr) -> Option<Child> {
+/// Starts it, and waits until it answers.
+async fn run(folder: &TempDir, address: SocketAddr) -> Running {
     let file = |name: &str| folder.path().join(name);
     fs::write(file("named.conf"), configuration(folder.path().into(), address)).unwrap();
     let mut process = Command::new("named")
@@ -99,20 +87,19 @@ async fn run(folder: &TempDir, address: SocketAddr) -> Option<Child> {
         .stdin(Stdio::null())
         .stderr(File::create(file("log")).unwrap())
         .spawn()
+        .map(Running)
         .unwrap();
+    let log = || fs::read_to_string(file("log")).unwrap();
     let answers = async {
-        let says = |words: &str| fs::read_to_string(file("log")).unwrap().contains(words);
-        while TcpStream::connect(address).await.is_err() || !says("all zones loaded") {
-            // It would go on without the port, which may be that of somebody's connection for a moment.
-            if process.try_wait().unwrap().is_some() || says("address in use") {
-                end(&mut process);
-                return false;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        while TcpStream::connect(address).await.is_err() || !log().contains("all zones loaded") {
+            // It would go on without the port.
+            let has_given_up = process.0.try_wait().unwrap().is_some() || log().contains("address in use");
+            assert!(!has_given_up, "named does not start: {}", log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        true
     };
-    within(answers).await.then_some(process)
+    within(answers).await;
+    process
 }
 
 fn configuration(folder: PathBuf, address: SocketAddr) -> String {
@@ -124,21 +111,4 @@ fn configuration(folder: PathBuf, address: SocketAddr) -> String {
          zone \"zone.test\" {{ type primary; file \"zone\"; allow-update {{ {ip}; }}; }};\n\
          zone \"broken.test\" {{ type primary; file \"not there\"; }};\n"
     )
-}
-
-fn end(process: &mut Child) {
-    // Either fails only when the process has ended already.
-    let _ = process.kill();
-    let _ = process.wait();
-}
-
-/// An address that is free over UDP and TCP.
-fn free_address() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }

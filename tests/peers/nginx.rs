@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use super::running::Running;
 use crate::harness::OwnPort;
 
 /// A running nginx; ends when it is dropped.
@@ -18,17 +19,6 @@ pub(crate) struct Nginx {
     process: Running,
     folder: TempDir,
     _own_port: OwnPort,
-}
-
-/// A process that is ended, and gone, when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Either fails only when the process has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Nginx {

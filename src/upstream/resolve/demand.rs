@@ -272,6 +272,8 @@ const PATIENCE_WITH_THE_OTHER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::Records;
+    use super::super::settings::ResolverSettings;
     use super::*;
 
     #[test]
@@ -286,6 +288,28 @@ mod tests {
         );
         assert_eq!(order(&["fd00::1", "fd00::2"]), ["fd00::1", "fd00::2"]);
         assert_eq!(in_happy_order(&[IpAddr::from([10, 0, 0, 1]); 100]).len(), MOST_ADDRESSES);
+    }
+
+    #[tokio::test]
+    async fn old_addresses_are_forgotten_when_their_time_is_over() {
+        let name = Hostname::parse("web.test").unwrap();
+        let settings = ResolverSettings { nameservers: Some(vec!["127.0.0.1:53".parse().unwrap()]), ..ResolverSettings::default() };
+        let servers = NameServers::new(&settings).unwrap();
+        let known = Known::new(Subject::Addresses(name.clone()), false);
+        let mut state = State { known, is_looking: false, is_proven: false, verdict: None, serves_until: None };
+        let (begun, good_for) = (Instant::now(), Duration::from_secs(10));
+        let mut learn = |answer: Result<Records, ResolveError>, after: u64| {
+            let question = state.known.questions().remove(0);
+            let outcome = answer.map(|records| Answer { records, good_for });
+            let learned = state.learn(&name, vec![(question, outcome)], &servers, begun + Duration::from_secs(after));
+            (state.verdict, state.serves_until) = (Some(learned.verdict.clone()), learned.serves_until);
+            (learned.addresses.len(), learned.verdict.0.is_ok())
+        };
+        let good = Records { addresses: vec![[10, 0, 0, 1].into()], ..Records::default() };
+        assert_eq!(learn(Ok(good), 0), (1, true));
+        // 10 s good, and 100 s more.
+        assert_eq!(learn(Err(ResolveError::Stopping), 109), (1, true));
+        assert_eq!(learn(Err(ResolveError::Stopping), 110), (0, false));
     }
 
     #[test]
