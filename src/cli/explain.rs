@@ -1,44 +1,22 @@
 //! `vestibule route`: where a connection would go, told by the very code that traffic takes.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
-use clap::Args;
 use tokio::time::Instant;
 
-use super::{Configuration, Failure, limits, print, servers};
+use super::question::Question;
+use super::{Failure, limits, print, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
-use crate::host::{Hostname, HostnameError};
+use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::upstream::Pool;
 use crate::variables::render;
-
-/// What to explain.
-#[derive(Args, Debug)]
-pub(super) struct Question {
-    #[command(flatten)]
-    configuration: Configuration,
-    /// The listener; only needed if there are several.
-    #[arg(long, value_name = "NAME")]
-    listener: Option<String>,
-    /// The server name that the client sends; without it, a hello that has none.
-    #[arg(long, value_name = "HOST", conflicts_with = "not_tls")]
-    sni: Option<String>,
-    /// A protocol that the client offers by ALPN. May be given several times.
-    #[arg(long, value_name = "PROTOCOL", conflicts_with = "not_tls")]
-    alpn: Vec<String>,
-    /// The client's address.
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    from: IpAddr,
-    /// A client that does not speak TLS.
-    #[arg(long)]
-    not_tls: bool,
-}
 
 pub(super) fn explain(question: &Question) -> Result<(), Failure> {
     let (snapshot, places) = question.configuration.snapshot_and_places()?;
@@ -46,45 +24,6 @@ pub(super) fn explain(question: &Question) -> Result<(), Failure> {
     let mut told = Told { question, snapshot: &snapshot, places: &places, listener, text: String::new() };
     told.tell()?;
     print(&told.text)
-}
-
-impl Question {
-    fn listener<'s>(&self, snapshot: &'s Snapshot) -> Result<&'s Listener, Failure> {
-        let names = || snapshot.listeners.iter().map(|listener| &*listener.name).collect::<Vec<_>>().join(", ");
-        match (&self.listener, snapshot.listeners.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, all) => {
-                // A name is looked up in a map; where only one listener has one, that is meant.
-                let mut with_map = all.iter().filter(|listener| listener.map.is_some());
-                match (with_map.next(), with_map.next()) {
-                    (Some(only), None) => Ok(only),
-                    _ => Err(Failure::Usage(format!("which listener? --listener with one of {}", names()))),
-                }
-            }
-            (Some(name), all) => {
-                let found = all.iter().find(|listener| *listener.name == **name);
-                found
-                    .map(|listener| &**listener)
-                    .ok_or_else(|| Failure::Usage(format!("no listener is named {name:?}; there are {}", names())))
-            }
-        }
-    }
-
-    /// The hello that the gateway would read. What is no host name is told as the gateway would tell it.
-    fn hello(&self) -> Result<Option<ClientHello>, Failure> {
-        if self.not_tls {
-            return Ok(None);
-        }
-        let server_name = match self.sni.as_deref().map(|sent| (sent, Hostname::parse(sent))) {
-            Some((sent, Ok(name))) => ServerName::Host { name, sent: sent.into() },
-            None | Some((_, Err(HostnameError::IpAddress))) => ServerName::None,
-            Some((sent, Err(error))) => {
-                return Err(Failure::Usage(format!("a hello with the name {sent:?} is refused as malformed: {error}")));
-            }
-        };
-        let alpn = self.alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
-        Ok(Some(ClientHello { server_name, alpn, legacy_version: 0x0303, supported_versions: Some(vec![0x0304, 0x0303]), ech: false }))
-    }
 }
 
 /// An explanation in the making.

@@ -5,6 +5,7 @@ mod certs;
 mod demo;
 mod explain;
 mod limits;
+mod question;
 mod run;
 mod servers;
 
@@ -39,7 +40,7 @@ enum Command {
     /// Read the configuration and say everything that is wrong with it.
     Check(Configuration),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
-    Route(explain::Question),
+    Route(question::Question),
 }
 
 /// Where the configuration comes from.
