@@ -334,6 +334,50 @@ async fn a_hash_of_bytes_that_are_no_text_names_the_server_that_traffic_meets() 
     }
 }
 
+#[tokio::test]
+async fn what_the_listener_does_not_read_decides_nothing() {
+    let servers = [Server::named("0").await, Server::named("1").await, Server::named("2").await];
+    let addresses = servers.each_ref().map(|server| server.address.to_string());
+    let routes = |preread: &str| {
+        format!(
+            "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\npreread = \"{preread}\"\n\
+             [upstream.web]\nbalance = \"hash\"\nhash_key = \"$ssl_preread_server_name\"\nservers = {addresses:?}\n"
+        )
+    };
+    let told = |preread: &str, asked: &[&str]| Folder::with(&routes(preread)).run(&[&["route"], asked].concat()).out;
+    let in_turn = addresses.join(", ");
+    for (asked, seen) in [(&["--sni", "b.test"][..], "--sni is"), (&["--sni", "a..b", "--alpn", "h2"], "--sni and --alpn are")] {
+        let unread = told("none", asked);
+        let expected = format!(
+            "any connection from 127.0.0.1 on https\n  the listener reads no hello (preread = \"none\"), so {seen} not seen\n"
+        );
+        assert!(unread.starts_with(&expected), "{unread}");
+        assert!(unread.contains(&format!("hash of an empty key, so in turn: {in_turn};")), "{unread}");
+    }
+    assert!(told("none", &["--not-tls"]).contains("so --not-tls is not seen"));
+    assert!(!told("none", &[]).contains("reads no hello"), "nothing was asked of it");
+    // The name of whom they meet first is neither the first server's nor, in turn, always the same.
+    let gate = Gate::start(&routes("none"));
+    let met = [gate.ask("b.test").await, gate.ask("b.test").await, gate.ask("b.test").await];
+    assert_eq!(met, ["0", "1", "2"]);
+    let read = told("tls", &["--sni", "b.test"]);
+    let met = Gate::start(&routes("tls")).ask("b.test").await.parse::<usize>().unwrap();
+    assert!(read.starts_with("b.test from 127.0.0.1 on https\n  [listener.https]"), "{read}");
+    assert!(read.contains(&format!("hash of \"b.test\": {}, ", addresses[met])), "{read}");
+}
+
+#[tokio::test]
+async fn what_first_bytes_are_is_told_as_it_is_seen() {
+    let routes = "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n[routes.map]\nnot_tls = { respond = \"$hello $route\" }\n";
+    let gate = Gate::start(routes);
+    let mut client = gate.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(heard(&mut client).await.unwrap(), b"not_tls not_tls");
+    let told = Folder::with(routes).run(&["route", "--not-tls"]).out;
+    assert!(told.ends_with("  -> answered with \"not_tls not_tls\" and closed\n"), "{told}");
+}
+
 /// What the last lines of an explanation promise.
 fn told_outcome(told: &str) -> Option<String> {
     let outcome = told.split("  -> ").nth(1)?;

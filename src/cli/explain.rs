@@ -13,7 +13,7 @@ use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
-use crate::session::{Peer, Session};
+use crate::session::{Hello, Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::upstream::Pool;
 use crate::variables::render;
@@ -37,7 +37,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn tell(&mut self) -> Result<(), Failure> {
-        let hello = self.question.hello()?;
+        let hello = self.question.hello(self.listener)?;
         let name = hello.as_ref().and_then(|hello| match &hello.server_name {
             ServerName::Host { name, .. } => Some(name),
             ServerName::None => None,
@@ -74,16 +74,21 @@ impl Told<'_> {
 
     fn headline(&mut self, name: Option<&Hostname>) {
         let asked = match (name, &self.question.sni) {
+            _ if self.listener.peek.is_none() => "any connection".into(),
             (Some(name), Some(sent)) if name.as_str() == sent => name.to_string(),
             (Some(name), Some(sent)) => format!("{name} (sent: {sent})"),
             (None, Some(sent)) => format!("TLS with the address {sent} for a name, which counts as none,"),
             _ if self.question.not_tls => "what is not TLS".into(),
-            _ if self.listener.map.is_none() => "any connection".into(),
             _ => "TLS without a server name".into(),
         };
         let (from, listener) = (self.question.from, &self.listener.name);
         let line = format!("{asked} from {from} on {listener}");
         self.line(format_args!("{line}"));
+        let unread = self.question.unread(self.listener);
+        if !unread.is_empty() {
+            let are = if unread.len() == 1 { "is" } else { "are" };
+            self.line(format_args!("  the listener reads no hello (preread = \"none\"), so {} {are} not seen", unread.join(" and ")));
+        }
     }
 
     fn rule(&mut self, rule: &Considered<'_, Vec<Target>>) {
@@ -131,6 +136,11 @@ impl Told<'_> {
         let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
         let local = self.listener.addresses.first().map_or(Peer::Unix, local);
         let mut session = Session::new(0, self.listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        session.hello = self.listener.peek.as_ref().map(|_| match hello.map(|hello| &hello.server_name) {
+            Some(ServerName::Host { .. }) => Hello::Named,
+            Some(ServerName::None) => Hello::Unnamed,
+            None => Hello::NotTls,
+        });
         if let Some(hello) = hello {
             session.note_hello(hello.protocol(), &hello.alpn_text(), hello.ech);
             if let ServerName::Host { sent, .. } = &hello.server_name {

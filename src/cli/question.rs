@@ -53,9 +53,16 @@ impl Question {
         }
     }
 
-    /// The hello that the gateway would read. What is no host name is told as the gateway would tell it.
-    pub(super) fn hello(&self) -> Result<Option<ClientHello>, Failure> {
-        if self.not_tls {
+    /// What is asked of first bytes that this listener does not read.
+    pub(super) fn unread(&self, listener: &Listener) -> Vec<&'static str> {
+        let asked = [("--sni", self.sni.is_some()), ("--alpn", !self.alpn.is_empty()), ("--not-tls", self.not_tls)];
+        let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked && listener.peek.is_none());
+        asked.map(|(argument, _)| argument).collect()
+    }
+
+    /// The hello that the gateway would read, if it reads any. What is no host name is told as the gateway would tell it.
+    pub(super) fn hello(&self, listener: &Listener) -> Result<Option<ClientHello>, Failure> {
+        if self.not_tls || listener.peek.is_none() {
             return Ok(None);
         }
         let server_name = match self.sni.as_deref().map(|sent| (sent, Hostname::parse(sent))) {

@@ -8,6 +8,7 @@ use crate::upstream::{Balance, Upstream};
 pub(super) fn told(upstream: &Upstream, key: &[u8]) -> String {
     let balance = upstream.balance();
     let by = match balance.is_hash() {
+        true if key.is_empty() => format!("{balance} of an empty key, so in turn:"),
         true => format!("{balance} of \"{}\":", key.escape_ascii()),
         false => format!("{balance} over"),
     };
