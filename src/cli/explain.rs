@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
@@ -54,7 +55,7 @@ impl Told<'_> {
         for rule in considered.iter().filter(told) {
             self.rule(rule);
         }
-        let session = self.session(hello.as_ref(), &considered);
+        let mut session = self.session(hello.as_ref(), &considered);
         let refused = if self.question.not_tls { "closed" } else { "refused with the alert unrecognized_name" };
         let winner = considered.iter().find(|rule| rule.verdict == Verdict::Wins);
         let Some(winner) = winner.and_then(|rule| Some(Match { entry: rule.entry?, rank: rule.rank, captures: None })) else {
@@ -64,7 +65,8 @@ impl Told<'_> {
         match self.fitting(&winner.entry.target, hello.as_ref()) {
             Some((index, target)) => {
                 let path = [&self.path(winner.rank, &winner.entry.written)[..], &path_to![index]].concat();
-                let limits = limits::told(&path, &self.listener.name, &target.limits, self.places);
+                session.upstream = upstream(&target.action, &session);
+                let limits = limits::told(&path, &self.listener.name, target, &session, self.places);
                 self.action(target, &session, &limits);
             }
             None => self.line(format_args!("  -> {refused}: the guards of no target fit")),
@@ -176,13 +178,11 @@ impl Told<'_> {
     fn action(&mut self, target: &Target, session: &Session, limits: &str) {
         match &target.action {
             Action::Forward(Destination::Pool(pool)) => self.forward(pool, limits, session),
-            Action::Forward(Destination::Template(template, rules)) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                let text = String::from_utf8_lossy(&text).into_owned();
-                match self.snapshot.pools.get(&*text) {
-                    Some(pool) => self.forward(&pool.clone(), limits, session),
-                    None => self.address(&text, rules, limits),
+            Action::Forward(Destination::Template(_, rules)) => {
+                let text = session.upstream.as_deref().unwrap_or_default();
+                match self.snapshot.pools.get(text) {
+                    Some(pool) => self.forward(pool, limits, session),
+                    None => self.address(text, rules, limits),
                 }
             }
             Action::Reject(None) => self.line(format_args!("  -> closed, as the entry says")),
@@ -216,14 +216,33 @@ impl Told<'_> {
         self.line(format_args!("  -> upstream {}, passed through; {limits}", pool.upstream.name()));
         self.line(format_args!("     {}", servers::told(&pool.upstream, &pool.key(session))));
         for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
-            let servers = servers::told(&fallback.upstream, &fallback.key(session));
-            self.line(format_args!("     then upstream {}: {servers}", fallback.upstream.name()));
+            let name = fallback.upstream.name();
+            match self.snapshot.pools.contains_key(name) {
+                true => {
+                    let servers = servers::told(&fallback.upstream, &fallback.key(session));
+                    self.line(format_args!("     then upstream {name}: {servers}"));
+                }
+                false => self.line(format_args!("     then {name}")),
+            }
         }
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to memory cannot fail.
         let _ = writeln!(self.text, "{line}");
+    }
+}
+
+/// What a target's text says: the name of an upstream, or an address.
+fn upstream(action: &Action, session: &Session) -> Option<Arc<str>> {
+    match action {
+        Action::Forward(Destination::Pool(pool)) => Some(pool.upstream.name().clone()),
+        Action::Forward(Destination::Template(template, _)) => {
+            let mut text = Vec::new();
+            render(template, session, &mut text);
+            Some(String::from_utf8_lossy(&text).into())
+        }
+        Action::Reject(_) | Action::Respond(_) => None,
     }
 }
 
