@@ -2,6 +2,7 @@
 //! and nothing is opened, so that `check` sees what `run` would.
 
 mod fallbacks;
+mod hash_keys;
 mod listener;
 mod networks;
 mod patterns;
