@@ -99,6 +99,7 @@ impl Compiler {
             }
         };
         let source = self.inherited_source(&above);
+        self.check_families(&path_to!["listener", name], &action, source.as_ref());
         let target = Target { guards: Guards::default(), action, limits: limits(&above), source };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });

@@ -91,6 +91,7 @@ impl Compiler {
         self.networks = self.compile_networks(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
+        self.check_all_down(config);
         self.check_sources(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);
