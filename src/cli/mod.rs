@@ -51,7 +51,7 @@ struct Configuration {
     config: Option<PathBuf>,
     /// Set a key over the file and the environment, e.g. `log.level=debug`. May be given several times.
     ///
-    /// The environment sets single values of `[process]`, `[log]` and `[defaults]`: VESTIBULE_LOG__LEVEL=debug.
+    /// The environment sets single values of `[process]`, `[log]`, `[resolver]` and `[defaults]`: VESTIBULE_LOG__LEVEL=debug.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }

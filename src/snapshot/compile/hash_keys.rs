@@ -1,10 +1,12 @@
-//! `hash_key` of upstreams: what a hash picks by, and whether there will be anything in it.
+//! What hashes pick by: `hash_key` of upstreams, whether there will be anything in it, and how large a circle is.
+
+use std::collections::BTreeMap;
 
 use super::Compiler;
 use crate::config::{self, Config, Key, path_to};
 use crate::snapshot::Destination;
 use crate::template::Piece;
-use crate::upstream::{Balance, Pool};
+use crate::upstream::{Balance, Pool, ServerLine};
 use crate::variables::{Text, Variable};
 
 impl Compiler {
@@ -39,6 +41,29 @@ impl Compiler {
         self.early_text(path, written, None)
     }
 
+    /// Warns of weights that make a large circle: each unit is points on it, and what counts is only how they stand to
+    /// each other. Nothing is refused, for nginx's circle of the same weights is the same.
+    pub(super) fn check_weights(&mut self, name: &str, balance: Balance, lines: &[ServerLine]) {
+        // Those of SRV records are scaled down.
+        let heavy = lines.iter().filter(|line| line.own_weight && balance == Balance::ConsistentHash);
+        // Lines with one text share its points.
+        let mut texts: BTreeMap<&str, u64> = BTreeMap::new();
+        for line in heavy {
+            let weight = texts.entry(&line.written).or_default();
+            *weight = u64::from(line.weight).max(*weight);
+        }
+        let units: u64 = texts.values().sum();
+        if units > MANY_UNITS {
+            let place = self.places.value(&path_to!["upstream", name, "servers"]);
+            let megabytes = units * BYTES_OF_A_UNIT / 1_000_000;
+            let problem =
+                format!("the weights of upstream {name:?} add up to {units}, which takes about {megabytes} MB as points on a circle");
+            self.diagnostics
+                .warning("heavy-weights", place, problem)
+                .help("divide all of them by one number: only their proportions count");
+        }
+    }
+
     /// Warns of keys that are made of what this listener, which leads there, does not read.
     pub(super) fn check_unread_keys(&mut self, listener: &str, destination: &Destination) {
         let Destination::Pool(pool) = destination else { return };
@@ -67,3 +92,9 @@ impl Compiler {
             .help(format!("preread = \"tls\" in [listener.{}]", Key::from(listener)));
     }
 }
+
+/// How much weight a circle may have before it is worth a word.
+const MANY_UNITS: u64 = 10_000;
+
+/// What a unit of weight takes: 160 points of 16 bytes, and half as much again while they are put in order.
+const BYTES_OF_A_UNIT: u64 = 160 * 24;

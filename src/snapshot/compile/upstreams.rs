@@ -45,6 +45,7 @@ impl Compiler {
             let path = path_to!["upstream", name, "servers", index];
             lines.extend(self.server(&path, server, &defaults.server));
         }
+        self.check_weights(name, balance, &lines);
         self.check_backups(name, balance, written, &defaults.server);
         self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
