@@ -67,6 +67,18 @@ async fn the_fallback_is_left_alone_while_a_server_is_left() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_only_a_fallback_beside_it_is_left_alone_when_it_fails() {
+    let (gone, spare) = (refusing().await, Server::named("spare").await);
+    let upstreams = upstream("web", &[gone], "fallback = \"spare\"") + &upstream("spare", &[spare.address], "") + &other();
+    let gate = gate("", &upstreams);
+    for _ in 0..2 {
+        assert_eq!(gate.ask("any.test").await, "spare");
+    }
+    let spare = spare.address;
+    assert_eq!(gate.lines("log", 2).await, [format!("200 spare {gone}, {spare}"), format!("200 spare {spare}")]);
+}
+
+#[tokio::test]
 async fn without_next_upstream_no_fallback_is_tried_after_a_server() {
     let (gone, spare) = (refusing().await, Server::named("spare").await);
     let upstreams = upstream("web", &[gone], "fallback = \"spare\"") + &upstream("spare", &[spare.address], "") + &other();

@@ -189,3 +189,16 @@ async fn only_so_many_strange_names_are_looked_up_at_a_time() {
     }
     assert_eq!(names.names().len(), 150, "the others had their turn then");
 }
+
+#[tokio::test]
+async fn strangers_names_do_not_keep_one_that_was_good_from_being_looked_up_again() {
+    let (port, _servers) = at(["127.0.0.2", "127.0.0.3"]).await;
+    let (names, fixed) = (NameServer::start().await, Server::named("fixed").await);
+    names.leads("web.test", 1, &["127.0.0.2"]);
+    let gate = gate(&names, "timeout = \"1h\"", port, &fixed);
+    assert_eq!(gate.ask("web.test").await, "127.0.0.2");
+    names.says_otherwise(Says::Nothing);
+    let _clients = waiting(&gate, (0..200).map(|nth| format!("strange{nth}.test"))).await;
+    names.leads("web.test", 1, &["127.0.0.3"]);
+    within(async { while gate.ask("web.test").await != "127.0.0.3" {} }).await;
+}

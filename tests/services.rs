@@ -1,6 +1,6 @@
 //! Services: SRV records say where servers are, on which port, with what weight, and which of them only stand in.
 
-use hickory_resolver::proto::rr::RecordType::{A, SRV};
+use hickory_resolver::proto::rr::RecordType::{A, AAAA, SRV};
 
 use crate::harness::{Gate, NameServer, Says, at, until};
 
@@ -143,6 +143,37 @@ async fn a_target_that_cannot_be_looked_up_stays_while_the_records_change() {
     names.says(SERVICE, SRV, srv(&["1 1 8002 b.test"]));
     until_servers(&gate, &["127.0.0.2:8002 1"]).await;
     until(|| gate.upstream("pool").names()[0].failing.is_none()).await;
+}
+
+#[tokio::test]
+async fn the_servers_stay_until_it_is_known_where_those_after_them_are() {
+    let names = NameServer::start().await;
+    names.leads("a.test", 60, &["127.0.0.1"]);
+    names.says_of_both("b.test", &Says::Nothing);
+    names.says(SERVICE, SRV, srv(&["1 1 8001 a.test"]));
+    let gate = gate(&names, "", LINE);
+    until_servers(&gate, &["127.0.0.1:8001 1"]).await;
+    names.says(SERVICE, SRV, srv(&["1 1 8002 b.test"]));
+    until(|| names.asked("b.test", A) > 0).await;
+    assert_eq!(servers(&gate), ["127.0.0.1:8001 1"]);
+    names.leads("b.test", 60, &["127.0.0.2"]);
+    until_servers(&gate, &["127.0.0.2:8002 1"]).await;
+}
+
+#[tokio::test]
+async fn the_servers_stay_while_those_after_them_cannot_be_looked_up() {
+    let names = NameServer::start().await;
+    names.leads("a.test", 60, &["127.0.0.1"]);
+    names.says_of_both("b.test", &Says::Fails);
+    names.says(SERVICE, SRV, srv(&["1 1 8001 a.test"]));
+    let gate = gate(&names, "", LINE);
+    until_servers(&gate, &["127.0.0.1:8001 1"]).await;
+    names.says(SERVICE, SRV, srv(&["1 1 8002 b.test"]));
+    let asked_twice = || [A, AAAA].iter().all(|&kind| names.asked("b.test", kind) > 1);
+    until(asked_twice).await;
+    assert_eq!(servers(&gate), ["127.0.0.1:8001 1"]);
+    names.leads("b.test", 60, &[]);
+    until_servers(&gate, &[]).await;
 }
 
 #[tokio::test]

@@ -189,6 +189,13 @@ async fn transparency_without_the_privilege_is_refused_at_the_start() {
 }
 
 #[tokio::test]
+async fn transparency_that_no_target_inherits_needs_no_privilege() {
+    let defaults = "[defaults]\nsource = \"$remote_addr\"\ntransparent = true\n";
+    let process = Process::spawn(unprivileged(), &(defaults.to_owned() + &TRANSPARENT.replace("= true", "= false")));
+    process.says("listening on").await;
+}
+
+#[tokio::test]
 async fn a_source_without_transparency_needs_no_privilege() {
     let process = Process::spawn(unprivileged(), &TRANSPARENT.replace("transparent = true", ""));
     process.says("listening on").await;

@@ -2,7 +2,7 @@
 //! stranger would say "the loopback interface", "the cloud's metadata service" or "the container engine's socket".
 
 use std::fs;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,10 @@ impl ForwardRules {
     #[must_use]
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        !self.decided_by_client || self.allowed.iter().any(|range| range.contains(&address)) || !(is_special(address) || is_own(address))
+        let is_refused = |address| is_special(address) || is_own(address);
+        !self.decided_by_client
+            || self.allowed.iter().any(|range| range.contains(&address))
+            || !(is_refused(address) || translated(address).is_some_and(is_refused))
     }
 
     /// The same for a unix socket: those of the gateway's own machine, but for those of a folder that the operator wrote,
@@ -79,6 +82,17 @@ fn is_special(address: IpAddr) -> bool {
             None => v6.is_unicast_link_local() || v6.is_multicast(),
         },
     }
+}
+
+/// The IPv4 address to which a translator on the way takes a packet: NAT64 (RFC 6052 §2.1) or 6to4 (RFC 3056 §2). A name
+/// server that makes such addresses makes them of any.
+fn translated(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = address else { return None };
+    let (high, low) = match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)).into())
 }
 
 /// Whether the address is one of this machine's: only those can be bound to. Asking the kernel is always up to
@@ -113,6 +127,17 @@ mod tests {
         }
         assert!(rules(&[]).allow("192.0.2.1".parse().unwrap()));
         assert!(rules(&[]).allow("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn strangers_cannot_have_a_translator_lead_back() {
+        for address in ["64:ff9b::127.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b::", "2002:7f00:1::", "2002:a9fe:a9fe::1"] {
+            assert!(!rules(&[]).allow(address.parse().unwrap()), "{address}");
+        }
+        for address in ["64:ff9b::192.0.2.1", "2002:c000:201::1", "64:ff9b:1::127.0.0.1"] {
+            assert!(rules(&[]).allow(address.parse().unwrap()), "{address}");
+        }
+        assert!(rules(&["64:ff9b::/96"]).allow("64:ff9b::127.0.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -158,7 +158,9 @@ impl Pool {
             let now = Instant::now();
             let error = match attempt {
                 Attempt::Connected(socket, sent) => {
-                    lease.connected(now);
+                    if lease.connected(now) {
+                        tell_of_return(&lease);
+                    }
                     session.connected(now);
                     return Ok(Connected { socket, lease, sent });
                 }
@@ -174,8 +176,8 @@ impl Pool {
                 Attempt::Failed(error) => error,
             };
             session.end_try(now);
-            if !error.is_of_source() {
-                lease.failed(now);
+            if !error.is_of_source() && lease.failed(now) {
+                tell_of_failure(&lease, &error);
             }
             if error.is_out_of_reach() {
                 search.not_reached(&lease, now);
@@ -195,6 +197,20 @@ impl Pool {
             Some(last) if last.is_of_source() => Err(ConnectError::NoSource { asked, last }),
             last => Err(ConnectError::NoServer { asked, last }),
         }
+    }
+}
+
+fn tell_of_failure(lease: &Lease, error: &TryError) {
+    let time = lease.line().fail_timeout;
+    // Without a time it is not left alone, and each failure would be one to tell.
+    if !time.is_zero() {
+        tracing::warn!(upstream = &**lease.upstream().name(), "{error}; it is left alone for {time:?}");
+    }
+}
+
+fn tell_of_return(lease: &Lease) {
+    if !lease.line().fail_timeout.is_zero() {
+        tracing::info!(upstream = &**lease.upstream().name(), "{} answers again", lease.address_text());
     }
 }
 

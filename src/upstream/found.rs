@@ -1,6 +1,6 @@
 //! Where the servers of a line with a DNS name are, as a look-up found them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::server::{Endpoint, ServerLine};
@@ -17,19 +17,6 @@ pub struct Found {
     pub backup: bool,
     /// What its points on the circle of the consistent hash are made of; absent is the line as written.
     pub text: Option<Arc<str>>,
-}
-
-impl Found {
-    /// The addresses of a plain name, with the port of its line. An answer comes in any order: sorted, a hash finds the
-    /// same servers on every machine and after every answer.
-    #[must_use]
-    pub fn of_name(addresses: &[IpAddr], port: u16) -> Vec<Self> {
-        let mut addresses = addresses.to_vec();
-        addresses.sort_unstable();
-        addresses.dedup();
-        let found = |ip| Self { address: SocketAddr::new(ip, port), weight: None, backup: false, text: None };
-        addresses.into_iter().map(found).collect()
-    }
 }
 
 /// One of the servers that a line stands for, with what the line says filled in.

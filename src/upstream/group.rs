@@ -18,6 +18,8 @@ pub(super) struct Group {
     primaries: Vec<Member>,
     backups: Vec<Member>,
     families: Families,
+    /// Whether sessions that find nobody here go on elsewhere.
+    has_fallback: bool,
     next_id: u32,
 }
 
@@ -31,7 +33,8 @@ pub(super) struct Chosen {
 
 impl Group {
     pub(super) fn new(balance: Balance) -> Self {
-        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), families: Families::default(), next_id: 0 }
+        let (primaries, backups, families) = Default::default();
+        Self { balancer: Balancer::new(balance), primaries, backups, families, has_fallback: false, next_id: 0 }
     }
 
     /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
@@ -70,6 +73,11 @@ impl Group {
         Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
     }
 
+    /// From now on sessions that find nobody here go on elsewhere.
+    pub(super) fn falls_back(&mut self) {
+        self.has_fallback = true;
+    }
+
     pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
         self.balancer.ring()
     }
@@ -85,12 +93,10 @@ impl Group {
         self.balancer.seed(seed);
     }
 
-    /// A server was connected, after so long.
-    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
+    /// A server was connected, after so long. Says whether that ends its being left alone.
+    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) -> bool {
         self.families.reached(server, now);
-        if let Some(member) = self.member(server) {
-            member.connected(now, took);
-        }
+        self.member(server).is_some_and(|member| member.connected(now, took))
     }
 
     /// The first byte of a server came, so long after it was connected.
@@ -156,7 +162,7 @@ impl Group {
 
     /// Whether there is one server and nobody to stand in for it.
     fn is_single(&self) -> bool {
-        self.primaries.len() == 1 && self.backups.is_empty()
+        self.primaries.len() == 1 && self.backups.is_empty() && !self.has_fallback
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {

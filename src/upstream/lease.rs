@@ -35,16 +35,18 @@ impl Lease {
         &self.upstream
     }
 
-    /// The server answered. If this was the probe of a failed one, its failures are forgotten.
-    pub fn connected(&self, now: Instant) {
+    /// The server answered. If this was the probe of a failed one, its failures are forgotten. Says whether it is no longer
+    /// left alone for them.
+    pub fn connected(&self, now: Instant) -> bool {
         let took = self.lap(now);
         let mut group = self.upstream.group();
         self.end_probe(&mut group);
-        group.connected(&self.server, now, took);
+        group.connected(&self.server, now, took)
     }
 
-    /// The server did not answer. Those who wait for it as well hear of it, if it is left alone from now on.
-    pub fn failed(&self, now: Instant) {
+    /// The server did not answer. Those who wait for it as well hear of it, if it is left alone from now on; says whether
+    /// it is.
+    pub fn failed(&self, now: Instant) -> bool {
         let mut group = self.upstream.group();
         self.end_probe(&mut group);
         let was_last_straw = group.failed(&self.server, now);
@@ -56,6 +58,7 @@ impl Lease {
         if was_last_straw {
             self.server.tell_waiting();
         }
+        was_last_straw
     }
 
     /// Waits until others have failed with the server so often that it is left alone.

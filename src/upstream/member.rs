@@ -125,14 +125,18 @@ impl Member {
         probes
     }
 
-    pub(super) fn connected(&mut self, now: Instant, took: Duration) {
-        if self.accessed < self.checked {
-            if self.has_failed() {
-                self.slow_since = Some(now);
-            }
+    /// Says whether that ends its being left alone.
+    pub(super) fn connected(&mut self, now: Instant, took: Duration) -> bool {
+        self.response.connected(now, took);
+        let forgets = self.accessed < self.checked;
+        let recovers = forgets && self.has_failed();
+        if recovers {
+            self.slow_since = Some(now);
+        }
+        if forgets {
             self.fails = 0;
         }
-        self.response.connected(now, took);
+        recovers
     }
 
     pub(super) fn answered(&mut self, now: Instant, took: Duration) {

@@ -152,6 +152,12 @@ impl Upstream {
         self.names.status()
     }
 
+    /// The first of [`order`](Self::order), for less than all of it costs.
+    fn first(&self, key: &[u8], now: Instant) -> Option<Arc<Server>> {
+        let mut group = self.group().clone();
+        Some(group.choose(key, &mut Tried::default(), now)?.server)
+    }
+
     fn roster(&self) -> MutexGuard<'_, Roster> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::Upstream;
-use super::resolve::Failing;
+use super::resolve::{AbortOnDrop, Failing};
 use crate::host::Hostname;
 
 /// How the name of a server's line stands.
@@ -36,6 +36,8 @@ pub(super) struct Names {
     unsettled: AtomicUsize,
     /// Tells of everything that changes.
     changed: Notify,
+    /// Who looks the names up; ends with the last upstream that wants to know.
+    followed: Mutex<Vec<Arc<AbortOnDrop<()>>>>,
 }
 
 impl Upstream {
@@ -43,7 +45,7 @@ impl Upstream {
     /// longer than so.
     pub(super) async fn names_settled(&self, key: &[u8], limit: Duration) {
         if self.names.is_unsettled() {
-            let finds_somebody = || !self.order(key, Instant::now()).is_empty();
+            let finds_somebody = || self.first(key, Instant::now()).is_some();
             // When it takes longer, there is nobody.
             let _ = timeout(limit, self.names.settled_or(finds_somebody)).await;
         }
@@ -54,6 +56,11 @@ impl Names {
     /// A line's name is about to be looked up for the first time.
     pub(super) fn begin(&self) {
         self.unsettled.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Keeps a task that looks a name up.
+    pub(super) fn keep(&self, following: Arc<AbortOnDrop<()>>) {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).push(following);
     }
 
     /// The first look-up of a line's name is over, whatever came of it.

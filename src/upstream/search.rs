@@ -30,14 +30,15 @@ impl<'s> Search<'s> {
 
     /// The server to try next, if there is one and it may be tried.
     pub(super) async fn next(&mut self, session: &Session) -> Option<Lease> {
-        if !self.may_go_on(Instant::now()) {
-            return None;
-        }
         loop {
             if self.given_here == 0 {
                 self.pool.upstream.names_settled(&self.key, self.limits.connect_timeout).await;
             }
-            if let Some(lease) = self.pick(Instant::now()) {
+            let now = Instant::now();
+            if !self.may_go_on(now) {
+                return None;
+            }
+            if let Some(lease) = self.pick(now) {
                 self.given += 1;
                 self.given_here += 1;
                 return Some(lease);

@@ -21,6 +21,8 @@ impl Compiler {
             let _ = self.source(&path_to!["listener", name], &[&listener.session, defaults], None);
         }
         self.lost_a_source = lost;
+        // What nobody inherits needs no privilege.
+        self.is_transparent = false;
     }
 
     /// The source of the target at this path. `levels` are its session keys and those it inherits, the nearest first;

@@ -20,7 +20,10 @@ use crate::host::Hostname;
 pub struct OnDemand {
     runtime: Handle,
     servers: Arc<NameServers>,
-    permits: Arc<Semaphore>,
+    /// For names that were never good.
+    strange: Arc<Semaphore>,
+    /// For those that were: strangers who ask for others do not keep them from being looked up again.
+    proven: Arc<Semaphore>,
 }
 
 /// A name, and what came of its last look-up.
@@ -36,6 +39,8 @@ pub struct DemandedName {
 struct State {
     known: Known,
     is_looking: bool,
+    /// Whether it had addresses, ever.
+    is_proven: bool,
     /// What came of it; good until then without another look-up.
     verdict: Option<(Result<(), ResolveError>, Instant)>,
     /// Until when the last good addresses serve though they should be looked up again.
@@ -61,14 +66,15 @@ enum Stands {
 
 impl OnDemand {
     pub(super) fn new(runtime: Handle, servers: Arc<NameServers>) -> Self {
-        Self { runtime, servers, permits: Arc::new(Semaphore::new(MOST_LOOK_UPS)) }
+        let [strange, proven] = [(); 2].map(|()| Arc::new(Semaphore::new(MOST_LOOK_UPS)));
+        Self { runtime, servers, strange, proven }
     }
 
     /// A name that was not looked up yet. `apply` hears on the control runtime where it leads, after every look-up.
     #[must_use]
     pub fn name(&self, name: Hostname, apply: impl Fn(&[IpAddr]) + Send + Sync + 'static) -> Arc<DemandedName> {
         let known = Known::new(Subject::Addresses(name.clone()), self.servers.settings.ipv6);
-        let state = Mutex::new(State { known, is_looking: false, verdict: None, serves_until: None });
+        let state = Mutex::new(State { known, is_looking: false, is_proven: false, verdict: None, serves_until: None });
         Arc::new(DemandedName { name, apply: Box::new(apply), state, done: Notify::new() })
     }
 
@@ -96,15 +102,19 @@ impl OnDemand {
                 }
                 (Stands::Unknown, true) => done.await,
                 (Stands::Unknown, false) => {
-                    let permit = self.permits.clone().acquire_owned().await.map_err(|_| ResolveError::Stopping)?;
+                    let permit = self.permits(name).acquire_owned().await.map_err(|_| ResolveError::Stopping)?;
                     self.begin(name, permit);
                 }
             }
         }
     }
 
+    fn permits(&self, name: &DemandedName) -> Arc<Semaphore> {
+        if name.state().is_proven { self.proven.clone() } else { self.strange.clone() }
+    }
+
     fn begin_if_free(&self, name: &Arc<DemandedName>) -> bool {
-        self.permits.clone().try_acquire_owned().is_ok_and(|permit| self.begin(name, permit))
+        self.permits(name).try_acquire_owned().is_ok_and(|permit| self.begin(name, permit))
     }
 
     /// Begins a look-up, unless another session has by now. It goes on whoever leaves meanwhile: the next has use for it.
@@ -199,6 +209,7 @@ impl State {
             (true, Some(error)) => (Err(error), AGAIN),
         };
         let serves_until = serves_until.filter(|_| !addresses.is_empty());
+        self.is_proven |= !addresses.is_empty();
         Learned { addresses: in_happy_order(&addresses), verdict: (verdict.0, now + verdict.1), serves_until }
     }
 }
@@ -248,7 +259,7 @@ fn serves_longer(good_for: Duration) -> Duration {
     (good_for * 10).clamp(Duration::from_secs(60), Duration::from_secs(3600))
 }
 
-/// How many names are looked up at a time.
+/// How many names are looked up at a time, of those that were never good and of those that were.
 const MOST_LOOK_UPS: usize = 64;
 /// The most addresses of such a name that are used.
 const MOST_ADDRESSES: usize = 32;

@@ -22,6 +22,8 @@ pub(super) struct Followed {
     lines: Vec<Line>,
     servers: Arc<NameServers>,
     known: Known,
+    /// Where that leads, as the lines were told.
+    located: Vec<Located>,
     settled: bool,
     /// Whether it was said that too many records are cut off, or that there are none.
     said: Said,
@@ -70,19 +72,24 @@ impl Line {
             Some((subject, Self { upstream: Arc::downgrade(upstream), name: upstream.name().clone(), number }))
         })
     }
+
+    /// Its upstream, as long as somebody else has it.
+    pub(super) fn upstream(&self) -> Option<Arc<Upstream>> {
+        self.upstream.upgrade()
+    }
 }
 
 impl Followed {
     pub(super) fn new(subject: Subject, lines: Vec<Line>, servers: Arc<NameServers>) -> Self {
         let known = Known::new(subject.clone(), servers.settings.ipv6);
-        Self { subject, lines, servers, known, settled: false, said: Said::default() }
+        Self { subject, lines, servers, known, located: Vec::new(), settled: false, said: Said::default() }
     }
 
-    /// Goes on until no upstream is left that wants to know.
+    /// Goes on until no upstream is left that wants to know: they keep the task.
     pub(super) async fn follow(mut self) {
         let (tell, mut told) = mpsc::channel(1);
         let mut asking = BTreeMap::new();
-        while self.lines.iter().any(|line| line.upstream.strong_count() > 0) {
+        loop {
             self.ask(&mut asking, &tell);
             let Some((question, outcome)) = told.recv().await else { return };
             if asking.contains_key(&question) {
@@ -103,27 +110,30 @@ impl Followed {
 
     fn learn(&mut self, question: Question, outcome: Result<Answer, ResolveError>) {
         let now = Instant::now();
-        let before = self.known.located();
         let error = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let turn = self.known.learn(question.clone(), outcome, now);
-        let after = self.known.located();
         self.tell_turn(turn, &question, &error);
-        if before != after {
-            self.tell_change(&before, &after);
+        // While nobody knows where new hosts of a service are, sessions go where they went before.
+        let stays = self.settled && self.known.is_open();
+        let after = if stays { self.located.clone() } else { self.known.located() };
+        let before = std::mem::replace(&mut self.located, after);
+        if before != self.located {
+            self.tell_change(&before, &self.located);
         }
-        self.tell_limits(after.is_empty());
-        self.publish(before != after, &after, now);
+        self.tell_limits();
+        self.publish(before != self.located, now);
     }
 
     /// Tells the upstreams: where their servers are first, then how the name stands.
-    fn publish(&mut self, has_changed: bool, located: &[Located], now: Instant) {
+    fn publish(&mut self, has_changed: bool, now: Instant) {
         // The second family of a first answer comes no later than the first.
         let late = self.settled.then_some(now);
         let settles = !self.settled && self.known.is_settled();
         self.settled |= settles;
         for line in &self.lines {
-            let Some(upstream) = line.upstream.upgrade() else { continue };
-            let found = upstream.lines().get(line.number).map(|written| found(written, upstream.balance(), located)).unwrap_or_default();
+            let Some(upstream) = line.upstream() else { continue };
+            let found =
+                upstream.lines().get(line.number).map(|written| found(written, upstream.balance(), &self.located)).unwrap_or_default();
             let addresses: Vec<SocketAddr> = found.iter().map(|found| found.address).collect();
             if has_changed {
                 upstream.replace_servers(line.number, found, late);
@@ -149,13 +159,13 @@ impl Followed {
         }
     }
 
-    fn tell_limits(&mut self, has_none: bool) {
+    fn tell_limits(&mut self) {
         let (upstream, name) = (self.upstreams(), self.subject.name());
         if self.known.is_cut() && !std::mem::replace(&mut self.said.cut, true) {
             tracing::warn!(upstream, "{name} has more records than are used; the rest is left out");
         }
         // While a look-up fails, that has been said, and what is missing may be there.
-        let has_none = has_none && self.known.is_settled() && self.known.failing().is_none();
+        let has_none = self.located.is_empty() && self.known.is_settled() && self.known.failing().is_none();
         if has_none && !std::mem::replace(&mut self.said.none, true) {
             tracing::warn!(upstream, "{name} has no address; its server is left out until it has one");
         }

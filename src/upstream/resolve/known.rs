@@ -49,7 +49,7 @@ pub struct Failing {
 pub(super) struct Located {
     pub(super) address: IpAddr,
     pub(super) service: Option<Service>,
-    /// Whether the record does not have the least priority value of all.
+    /// Whether another record comes before, by a lesser priority value.
     pub(super) backup: bool,
 }
 
@@ -120,6 +120,13 @@ impl Known {
         self.questions().iter().all(|question| self.facts.contains_key(question))
     }
 
+    /// Whether it cannot be said yet where the subject leads: a host that a service names was not looked up, or nobody
+    /// knows of any.
+    pub(super) fn is_open(&self) -> bool {
+        let is_unheard = |service: &Service| self.facts(&service.target).all(|fact| fact.good_at.is_none());
+        !self.is_settled() || self.services().iter().any(is_unheard) && self.located().is_empty()
+    }
+
     /// Whether there were more addresses or services than are used.
     pub(super) fn is_cut(&self) -> bool {
         self.facts.values().any(|fact| fact.records.cut)
@@ -130,7 +137,7 @@ impl Known {
         match &self.subject {
             Subject::Addresses(name) => self.addresses(name).map(|address| Located { address, service: None, backup: false }).collect(),
             Subject::Service(_) => {
-                let first = self.services().first().map(|service| service.priority);
+                let first = self.first_priority();
                 let at = |service: &Service| {
                     let (service, backup) = (service.clone(), Some(service.priority) != first);
                     move |address| Located { address, service: Some(service.clone()), backup }
@@ -150,9 +157,19 @@ impl Known {
         self.facts.values().filter_map(|fact| fact.failing.as_ref()).min_by_key(|failing| failing.since)
     }
 
+    /// The least priority value of all; as in nginx hosts without an address do not count, once that is known of them.
+    fn first_priority(&self) -> Option<u16> {
+        let counts = |service: &&Service| !self.is_settled() || self.addresses(&service.target).next().is_some();
+        self.services().iter().find(counts).map(|service| service.priority)
+    }
+
     fn addresses(&self, name: &Hostname) -> impl Iterator<Item = IpAddr> {
-        let facts = Question::addresses(name, self.ipv6).filter_map(|question| self.facts.get(&question));
-        facts.flat_map(|fact| fact.records.addresses.iter().copied())
+        self.facts(name).flat_map(|fact| fact.records.addresses.iter().copied())
+    }
+
+    /// What is known of a name's addresses.
+    fn facts(&self, name: &Hostname) -> impl Iterator<Item = &Fact> {
+        Question::addresses(name, self.ipv6).filter_map(|question| self.facts.get(&question))
     }
 
     fn services(&self) -> &[Service] {
@@ -241,6 +258,36 @@ mod tests {
         assert_eq!(located(&known), ["10.0.0.1", "10.0.0.2"], "the last good records stay");
         known.learn(srv, services(&[(2, "b.test")]), Instant::now());
         assert_eq!((located(&known), known.questions().len()), (vec!["10.0.0.2".to_owned()], 3));
+    }
+
+    #[test]
+    fn those_with_the_least_priority_that_lead_anywhere_are_no_backups() {
+        let mut known = Known::new(Subject::Service(name("_http._tcp.web.test")), false);
+        let now = Instant::now();
+        known.learn(question("_http._tcp.web.test", Kind::Srv), services(&[(1, "a.test"), (2, "b.test"), (3, "c.test")]), now);
+        known.learn(question("b.test", Kind::A), addresses(&["10.0.0.2"]), now);
+        known.learn(question("c.test", Kind::A), addresses(&["10.0.0.3"]), now);
+        let backups = |known: &Known| known.located().iter().map(|located| located.backup).collect::<Vec<_>>();
+        assert_eq!(backups(&known), [true, true], "a.test may still be found");
+        known.learn(question("a.test", Kind::A), addresses(&[]), now);
+        assert_eq!(backups(&known), [false, true]);
+        known.learn(question("a.test", Kind::A), addresses(&["10.0.0.1"]), now);
+        assert_eq!(backups(&known), [false, true, true]);
+    }
+
+    #[test]
+    fn where_a_service_leads_is_open_until_a_host_of_it_is_found_or_is_none() {
+        let mut known = Known::new(Subject::Service(name("_http._tcp.web.test")), false);
+        let now = Instant::now();
+        known.learn(question("_http._tcp.web.test", Kind::Srv), services(&[(1, "a.test"), (1, "b.test")]), now);
+        known.learn(question("a.test", Kind::A), addresses(&["10.0.0.1"]), now);
+        assert!(known.is_open(), "b.test was not looked up");
+        known.learn(question("b.test", Kind::A), failure(), now);
+        assert!(!known.is_open(), "there is a.test");
+        known.learn(question("a.test", Kind::A), addresses(&[]), now);
+        assert!(known.is_open(), "nobody knows of b.test");
+        known.learn(question("b.test", Kind::A), addresses(&[]), now);
+        assert!(!known.is_open());
     }
 
     #[test]

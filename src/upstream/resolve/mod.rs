@@ -51,7 +51,10 @@ impl Resolver {
             }
         }
         for ((settings, subject), lines) in lines {
-            self.runtime.spawn(Followed::new(subject, lines, self.servers(settings)?).follow());
+            let upstreams: Vec<_> = lines.iter().filter_map(Line::upstream).collect();
+            let followed = Followed::new(subject, lines, self.servers(settings)?);
+            let following = Arc::new(AbortOnDrop(self.runtime.spawn(followed.follow())));
+            upstreams.iter().for_each(|upstream| upstream.names.keep(following.clone()));
         }
         Ok(())
     }
@@ -77,10 +80,45 @@ impl Resolver {
 }
 
 /// A task that ends with the one that wants its work.
-struct AbortOnDrop<T>(JoinHandle<T>);
+#[derive(Debug)]
+pub(super) struct AbortOnDrop<T>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+    use crate::upstream::Balance;
+    use crate::upstream::tests::line;
+
+    #[tokio::test]
+    async fn names_are_followed_no_longer_than_somebody_wants_to_know() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let settings = ResolverSettings {
+            nameservers: Some(vec![silent.local_addr().unwrap()]),
+            timeout: Duration::from_secs(3600),
+            ..ResolverSettings::default()
+        };
+        let (resolver, tasks) = (Resolver::new(Handle::current()), Handle::current().metrics());
+        let [one, other] = ["one", "other"].map(|name| Arc::new(Upstream::new(name.into(), Balance::RoundRobin, vec![line("web.test:1")])));
+        resolver.follow([(&settings, &one), (&settings, &other)]).unwrap();
+        drop((resolver, one));
+        tokio::task::yield_now().await;
+        assert!(tasks.num_alive_tasks() > 0, "the other one still wants to know");
+        drop(other);
+        let ended = async {
+            while tasks.num_alive_tasks() > 0 {
+                tokio::task::yield_now().await
+            }
+        };
+        assert!(timeout(Duration::from_secs(20), ended).await.is_ok(), "{} tasks are left", tasks.num_alive_tasks());
     }
 }

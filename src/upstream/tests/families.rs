@@ -11,7 +11,7 @@ fn both(balance: Balance, written: ServerLine) -> Arc<Upstream> {
 
 fn answers(upstream: &Upstream, addresses: &[&str]) {
     let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    upstream.set_servers(0, Found::of_name(&addresses, 443), Instant::now());
+    upstream.set_servers(0, of_name(&addresses, 443), Instant::now());
 }
 
 fn name() -> ServerLine {
@@ -145,7 +145,7 @@ fn a_session_that_meets_silence_turns_from_a_family_that_others_reach() {
     let mut next = || upstream.pick(b"", &mut tried, now);
     assert_eq!([next(), next()].map(|lease| address(&lease.unwrap())), ["fd00::1", "fd00::2"]);
     assert_eq!(next().map(|lease| address(&lease)).as_deref(), Some("10.0.0.2"));
-    assert_eq!(picked(&upstream, 4, now).iter().filter(|address| address.contains(':')).count(), 2, "others feel nothing");
+    assert!(picked(&upstream, 4, now).iter().any(|address| !address.contains(':')), "others feel nothing");
 }
 
 #[test]

@@ -53,10 +53,10 @@ fn two_lines_with_one_address_have_a_count_each() {
 fn each_address_of_a_name_has_a_count_of_its_own() {
     let upstream = upstream(Balance::RoundRobin, [limited("web.internal:443", 2)]);
     let now = Instant::now();
-    upstream.set_servers(0, Found::of_name(&[ip(1), ip(2)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1), ip(2)], 443), now);
     let leases: Vec<_> = (0..6).filter_map(|_| upstream.pick(b"", &mut Tried::default(), now)).collect();
     assert_eq!(leases.len(), 4);
-    upstream.set_servers(0, Found::of_name(&[ip(1), ip(3)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1), ip(3)], 443), now);
     let more: Vec<_> = (0..6).filter_map(|_| upstream.pick(b"", &mut Tried::default(), now)).collect();
     assert_eq!(more.len(), 2, "the one that stays is full, the new one is empty");
 }

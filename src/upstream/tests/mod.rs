@@ -64,6 +64,13 @@ fn ip(last: u8) -> IpAddr {
     [10, 0, 0, last].into()
 }
 
+/// The servers that a look-up of a plain name finds.
+fn of_name(addresses: &[IpAddr], port: u16) -> Vec<Found> {
+    let addresses: std::collections::BTreeSet<_> = addresses.iter().collect();
+    let found = |&ip| Found { address: SocketAddr::new(ip, port), weight: None, backup: false, text: None };
+    addresses.into_iter().map(found).collect()
+}
+
 #[test]
 fn weights_are_spread_smoothly() {
     let upstream = upstream(Balance::RoundRobin, [weighted("10.0.0.1:1", 5), line("10.0.0.1:2"), line("10.0.0.1:3")]);

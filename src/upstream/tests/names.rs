@@ -3,7 +3,7 @@
 use super::*;
 
 fn answers(upstream: &Upstream, line: usize, addresses: &[IpAddr]) {
-    upstream.set_servers(line, Found::of_name(addresses, 443), Instant::now());
+    upstream.set_servers(line, of_name(addresses, 443), Instant::now());
 }
 
 fn found(last: u8) -> Found {

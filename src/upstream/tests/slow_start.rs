@@ -54,9 +54,9 @@ fn a_connect_that_clears_fewer_failures_than_it_takes_changes_nothing() {
 fn addresses_start_slowly_if_they_join_after_the_first_answer() {
     let upstream = upstream(Balance::RoundRobin, [ServerLine { slow_start: SLOW, ..line("web.internal:443") }, line("10.0.0.9:9")]);
     let now = Instant::now();
-    upstream.set_servers(0, Found::of_name(&[ip(1)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1)], 443), now);
     assert_eq!(share(&upstream, 9, 10, now), 5, "not those of the first answer");
-    upstream.set_servers(0, Found::of_name(&[ip(1), ip(2)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1), ip(2)], 443), now);
     let slow_starts: Vec<_> = upstream.status().iter().map(|server| server.slow_start_until).collect();
     assert_eq!(slow_starts, [None, Some(now + SLOW), None]);
     assert!(share(&upstream, 9, 1000, now).abs_diff(500) <= 1);
@@ -68,7 +68,7 @@ fn an_empty_first_answer_is_one() {
     let upstream = upstream(Balance::RoundRobin, [ServerLine { slow_start: SLOW, ..line("web.internal:443") }, line("10.0.0.9:9")]);
     let now = Instant::now();
     upstream.set_servers(0, Vec::new(), now);
-    upstream.set_servers(0, Found::of_name(&[ip(1)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1)], 443), now);
     assert_eq!(upstream.status()[0].slow_start_until, Some(now + SLOW));
 }
 
@@ -91,6 +91,6 @@ fn a_server_that_is_alone_is_picked_however_slowly_it_starts() {
     let upstream = upstream(Balance::RoundRobin, [ServerLine { slow_start: SLOW, ..line("web.internal:443") }]);
     let now = Instant::now();
     upstream.set_servers(0, Vec::new(), now);
-    upstream.set_servers(0, Found::of_name(&[ip(1)], 443), now);
+    upstream.set_servers(0, of_name(&[ip(1)], 443), now);
     assert_eq!(ports(&upstream, 20, now), [443; 20]);
 }

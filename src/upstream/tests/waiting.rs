@@ -30,8 +30,8 @@ async fn who_waits_already_is_woken() {
     let now = Instant::now();
     let (waits, fails) = (lease_of(&upstream, 1, now), lease_of(&upstream, 1, now));
     let woken = timeout(Duration::from_secs(20), waits.given_up());
-    let (woken, ()) = tokio::join!(biased; woken, async { fails.failed(now) });
-    assert!(woken.is_ok());
+    let (woken, is_left_alone) = tokio::join!(biased; woken, async { fails.failed(now) });
+    assert!(woken.is_ok() && is_left_alone);
 }
 
 #[tokio::test]
@@ -74,6 +74,35 @@ async fn a_server_that_is_given_up_counts_one_failure_however_many_waited() {
     };
     assert_eq!(tries, [2; 3]);
     assert_eq!(pool.upstream.status()[0].fails, 1);
+}
+
+#[tokio::test]
+async fn no_try_begins_too_late_though_a_name_was_waited_for() {
+    let gone = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    gone.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    let web = line(&gone.local_addr().unwrap().as_socket().unwrap().to_string());
+    let [web, spare] = [web, line("spare.test:1")]
+        .map(|line| Arc::new(Pool::new(Arc::new(Upstream::new("web".into(), Balance::RoundRobin, vec![line])), Arc::default())));
+    web.fall_back_on(spare.clone());
+    spare.upstream.names.begin();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let found = Found { address: server.local_addr().unwrap(), weight: None, backup: false, text: None };
+    let tries_timeout = Duration::from_millis(50);
+    let limits = ConnectLimits { connect_timeout: Duration::from_secs(20), next_upstream: true, tries: 0, tries_timeout };
+    let mut session = Session::new(1, "a".into(), Peer::Unix, Peer::Unix, Instant::now(), std::time::SystemTime::now());
+    let wanted = Wanted { first: b"", limits: &limits, source: None };
+    let resolved_late = async {
+        tokio::time::sleep(2 * tries_timeout).await;
+        spare.upstream.set_servers(0, vec![found], Instant::now());
+        spare.upstream.names.settle();
+    };
+    tokio::select! {
+        (connected, ()) = async { tokio::join!(web.connect(&wanted, &mut session), resolved_late) } => {
+            assert!(matches!(connected, Err(ConnectError::NoServer { .. })), "{connected:?}");
+        }
+        driven = drive() => panic!("{driven:?}"),
+    }
+    assert_eq!(spare.upstream.status()[0].sessions, 0);
 }
 
 /// Connects within so many milliseconds for each server, and says how many were tried.
