@@ -1,5 +1,6 @@
 //! Every configuration in the project's own documents is whole, and loads.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -25,6 +26,20 @@ fn the_reference_names_every_variable() {
     let reference = include_str!("../docs/configuration.md");
     for name in vestibule::variables::NAMES {
         assert!(reference.contains(&format!("${name}")), "${name} is not in docs/configuration.md");
+    }
+}
+
+#[test]
+fn the_reference_names_every_warning() {
+    let reference = include_str!("../docs/configuration.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/broken");
+    let reports = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let reports: String =
+        reports.filter(|path| path.extension().is_some_and(|is| is == "expected")).map(|path| fs::read_to_string(path).unwrap()).collect();
+    let lints: BTreeSet<_> = reports.split("\nwarning[").skip(1).filter_map(|rest| rest.split(']').next()).collect();
+    assert!(lints.len() >= 5, "the reports have warnings: {lints:?}");
+    for lint in lints {
+        assert!(reference.contains(&format!("| `{lint}` |")), "{lint} is not in docs/configuration.md");
     }
 }
 

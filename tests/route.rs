@@ -66,7 +66,7 @@ acme.apps.example.com (sent: Acme.Apps.Example.com.) from 10.1.2.3 on https
   pattern 1            would match, tenant=acme: beaten       routes.toml:27
   default              not asked
   -> upstream web, passed through; idle 10s ([defaults], line 2), connect 60s (built in)
-     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); health is not known here
+     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); down: 10.0.0.13:443; health is not known here
 ";
     assert_eq!(told(&["--sni", "Acme.Apps.Example.com.", "--from", "10.1.2.3"]), expected);
 }
@@ -176,7 +176,7 @@ fn an_address_for_a_name_is_no_name() {
   no_sni               no entry
   default              WINS                                   routes.toml:14
   -> upstream web, passed through; idle 10s ([defaults], line 2), connect 60s (built in)
-     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); health is not known here
+     round_robin over 10.0.0.11:443, 10.0.0.12:443 (backup), web.internal:443 (by DNS); down: 10.0.0.13:443; health is not known here
 ";
     assert_eq!(told(&[]), format!("TLS without a server name from 127.0.0.1 on https{end}"));
     assert_eq!(
@@ -334,6 +334,49 @@ async fn a_hash_of_bytes_that_are_no_text_names_the_server_that_traffic_meets() 
     }
 }
 
+#[tokio::test]
+async fn what_the_listener_does_not_read_decides_nothing() {
+    let servers = [Server::named("0").await, Server::named("1").await, Server::named("2").await];
+    let addresses = servers.each_ref().map(|server| server.address.to_string());
+    let routes = |preread: &str| {
+        format!(
+            "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\npreread = \"{preread}\"\n\
+             [upstream.web]\nbalance = \"hash\"\nhash_key = \"$ssl_preread_server_name\"\nservers = {addresses:?}\n"
+        )
+    };
+    let told = |preread: &str, asked: &[&str]| Folder::with(&routes(preread)).run(&[&["route"], asked].concat()).out;
+    let in_turn = addresses.join(", ");
+    for (asked, seen) in [(&["--sni", "b.test"][..], "--sni is"), (&["--sni", "a..b", "--alpn", "h2"], "--sni and --alpn are")] {
+        let unread = told("none", asked);
+        let expected =
+            format!("any connection from 127.0.0.1 on https\n  the listener reads no hello (preread = \"none\"), so {seen} not seen\n");
+        assert!(unread.starts_with(&expected), "{unread}");
+        assert!(unread.contains(&format!("hash of an empty key, so in turn: {in_turn};")), "{unread}");
+    }
+    assert!(told("none", &["--not-tls"]).contains("so --not-tls is not seen"));
+    assert!(!told("none", &[]).contains("reads no hello"), "nothing was asked of it");
+    // The name of whom they meet first is neither the first server's nor, in turn, always the same.
+    let gate = Gate::start(&routes("none"));
+    let met = [gate.ask("b.test").await, gate.ask("b.test").await, gate.ask("b.test").await];
+    assert_eq!(met, ["0", "1", "2"]);
+    let read = told("tls", &["--sni", "b.test"]);
+    let met = Gate::start(&routes("tls")).ask("b.test").await.parse::<usize>().unwrap();
+    assert!(read.starts_with("b.test from 127.0.0.1 on https\n  [listener.https]"), "{read}");
+    assert!(read.contains(&format!("hash of \"b.test\": {}, ", addresses[met])), "{read}");
+}
+
+#[tokio::test]
+async fn what_first_bytes_are_is_told_as_it_is_seen() {
+    let routes = "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n[routes.map]\nnot_tls = { respond = \"$hello $route\" }\n";
+    let gate = Gate::start(routes);
+    let mut client = gate.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(heard(&mut client).await.unwrap(), b"not_tls not_tls");
+    let told = Folder::with(routes).run(&["route", "--not-tls"]).out;
+    assert!(told.ends_with("  -> answered with \"not_tls not_tls\" and closed\n"), "{told}");
+}
+
 /// What the last lines of an explanation promise.
 fn told_outcome(told: &str) -> Option<String> {
     let outcome = told.split("  -> ").nth(1)?;
@@ -373,12 +416,50 @@ fn the_servers_of_each_balance_are_told_as_far_as_they_are_known() {
     };
     let backup = ", { address = \"10.0.0.4:443\", backup = true }";
     for balance in ["least_conn", "least_time"] {
-        let order = "10.0.0.2:443, 10.0.0.1:443, 10.0.0.4:443 (backup)";
+        let order = "10.0.0.2:443 (weight 9), 10.0.0.1:443, 10.0.0.4:443 (backup); down: 10.0.0.3:443";
         let rest = "the order while none has sessions, which are not known here, nor is health";
         assert_eq!(told(balance, backup), format!("{balance} over {order}; {rest}"));
     }
     for balance in ["random", "random_two"] {
         let rest = "chance decides the order; health is not known here";
-        assert_eq!(told(balance, ""), format!("{balance} over 10.0.0.1:443, 10.0.0.2:443; {rest}"));
+        assert_eq!(told(balance, ""), format!("{balance} over 10.0.0.1:443, 10.0.0.2:443 (weight 9); down: 10.0.0.3:443; {rest}"));
+    }
+}
+
+#[test]
+fn what_is_written_of_a_server_stands_beside_it() {
+    let config = "[listener.x]\nlisten = \":443\"\nupstream = \"web\"\n\
+         [defaults.upstream.server]\nmax_conns = 100\n\
+         [upstream.web]\nfallback = \"spare\"\nservers = [\n\
+         { address = \"10.0.0.1:443\", weight = 5 }, { address = \"web.internal:443\", backup = true, max_conns = 0 }]\n\
+         [upstream.spare]\nfallback = \"10.9.0.1:9004\"\nservers = [{ address = \"10.0.0.3:443\", down = true }]\n";
+    let expected = "\
+     round_robin over 10.0.0.1:443 (weight 5, max_conns 100), web.internal:443 (by DNS, backup); health is not known here
+     then upstream spare: round_robin over no server; down: 10.0.0.3:443; health is not known here
+     then 10.9.0.1:9004
+";
+    let told = Folder::with(config).run(&["route"]).out;
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[test]
+fn a_source_is_told_with_its_line() {
+    let config = "[defaults]\nsource = \"$remote_addr:$remote_port\"\ntransparent = true\n\
+         [listener.all]\nlisten = \":443\"\nupstream = \"10.0.0.1:443\"\n\
+         [listener.own]\nlisten = \":444\"\nupstream = \"10.0.0.1:443\"\nsource = \"10.0.0.9:4000\"\ntransparent = false\n\
+         [listener.off]\nlisten = \":445\"\nupstream = \"10.0.0.1:443\"\nsource = \"\"\ntransparent = false\n\
+         [listener.odd]\nlisten = \":446\"\nupstream = \"10.0.0.1:443\"\nsource = \"$upstream\"\n\
+         [listener.bad]\nlisten = \":447\"\nupstream = \"10.0.0.1:443\"\nsource = \"$listener\"\n";
+    let folder = Folder::with(config);
+    for (listener, expected) in [
+        ("all", ", source 192.0.2.7, transparent ([defaults], line 2)"),
+        ("own", ", source 10.0.0.9:4000 ([listener.own], line 10)"),
+        ("off", ""),
+        ("odd", ", source 10.0.0.1:443, transparent ([listener.odd], line 20)"),
+        ("bad", ", closed as no_source: the source \"bad\" is no address ([listener.bad], line 24)"),
+    ] {
+        let told = folder.run(&["route", "--listener", listener, "--from", "192.0.2.7"]).out;
+        let limits = told.lines().find(|line| line.contains("connect 60s")).unwrap_or_else(|| panic!("{told}"));
+        assert!(limits.ends_with(&format!("connect 60s (built in){expected}")), "{told}");
     }
 }

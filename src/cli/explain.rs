@@ -1,44 +1,23 @@
 //! `vestibule route`: where a connection would go, told by the very code that traffic takes.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::Args;
 use tokio::time::Instant;
 
-use super::{Configuration, Failure, limits, print, servers};
+use super::question::Question;
+use super::{Failure, limits, print, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
-use crate::host::{Hostname, HostnameError};
+use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
-use crate::session::{Peer, Session};
+use crate::session::{Hello, Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::upstream::Pool;
 use crate::variables::render;
-
-/// What to explain.
-#[derive(Args, Debug)]
-pub(super) struct Question {
-    #[command(flatten)]
-    configuration: Configuration,
-    /// The listener; only needed if there are several.
-    #[arg(long, value_name = "NAME")]
-    listener: Option<String>,
-    /// The server name that the client sends; without it, a hello that has none.
-    #[arg(long, value_name = "HOST", conflicts_with = "not_tls")]
-    sni: Option<String>,
-    /// A protocol that the client offers by ALPN. May be given several times.
-    #[arg(long, value_name = "PROTOCOL", conflicts_with = "not_tls")]
-    alpn: Vec<String>,
-    /// The client's address.
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    from: IpAddr,
-    /// A client that does not speak TLS.
-    #[arg(long)]
-    not_tls: bool,
-}
 
 pub(super) fn explain(question: &Question) -> Result<(), Failure> {
     let (snapshot, places) = question.configuration.snapshot_and_places()?;
@@ -46,45 +25,6 @@ pub(super) fn explain(question: &Question) -> Result<(), Failure> {
     let mut told = Told { question, snapshot: &snapshot, places: &places, listener, text: String::new() };
     told.tell()?;
     print(&told.text)
-}
-
-impl Question {
-    fn listener<'s>(&self, snapshot: &'s Snapshot) -> Result<&'s Listener, Failure> {
-        let names = || snapshot.listeners.iter().map(|listener| &*listener.name).collect::<Vec<_>>().join(", ");
-        match (&self.listener, snapshot.listeners.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, all) => {
-                // A name is looked up in a map; where only one listener has one, that is meant.
-                let mut with_map = all.iter().filter(|listener| listener.map.is_some());
-                match (with_map.next(), with_map.next()) {
-                    (Some(only), None) => Ok(only),
-                    _ => Err(Failure::Usage(format!("which listener? --listener with one of {}", names()))),
-                }
-            }
-            (Some(name), all) => {
-                let found = all.iter().find(|listener| *listener.name == **name);
-                found
-                    .map(|listener| &**listener)
-                    .ok_or_else(|| Failure::Usage(format!("no listener is named {name:?}; there are {}", names())))
-            }
-        }
-    }
-
-    /// The hello that the gateway would read. What is no host name is told as the gateway would tell it.
-    fn hello(&self) -> Result<Option<ClientHello>, Failure> {
-        if self.not_tls {
-            return Ok(None);
-        }
-        let server_name = match self.sni.as_deref().map(|sent| (sent, Hostname::parse(sent))) {
-            Some((sent, Ok(name))) => ServerName::Host { name, sent: sent.into() },
-            None | Some((_, Err(HostnameError::IpAddress))) => ServerName::None,
-            Some((sent, Err(error))) => {
-                return Err(Failure::Usage(format!("a hello with the name {sent:?} is refused as malformed: {error}")));
-            }
-        };
-        let alpn = self.alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
-        Ok(Some(ClientHello { server_name, alpn, legacy_version: 0x0303, supported_versions: Some(vec![0x0304, 0x0303]), ech: false }))
-    }
 }
 
 /// An explanation in the making.
@@ -98,7 +38,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn tell(&mut self) -> Result<(), Failure> {
-        let hello = self.question.hello()?;
+        let hello = self.question.hello(self.listener)?;
         let name = hello.as_ref().and_then(|hello| match &hello.server_name {
             ServerName::Host { name, .. } => Some(name),
             ServerName::None => None,
@@ -115,7 +55,7 @@ impl Told<'_> {
         for rule in considered.iter().filter(told) {
             self.rule(rule);
         }
-        let session = self.session(hello.as_ref(), &considered);
+        let mut session = self.session(hello.as_ref(), &considered);
         let refused = if self.question.not_tls { "closed" } else { "refused with the alert unrecognized_name" };
         let winner = considered.iter().find(|rule| rule.verdict == Verdict::Wins);
         let Some(winner) = winner.and_then(|rule| Some(Match { entry: rule.entry?, rank: rule.rank, captures: None })) else {
@@ -125,7 +65,8 @@ impl Told<'_> {
         match self.fitting(&winner.entry.target, hello.as_ref()) {
             Some((index, target)) => {
                 let path = [&self.path(winner.rank, &winner.entry.written)[..], &path_to![index]].concat();
-                let limits = limits::told(&path, &self.listener.name, &target.limits, self.places);
+                session.upstream = upstream(&target.action, &session);
+                let limits = limits::told(&path, &self.listener.name, target, &session, self.places);
                 self.action(target, &session, &limits);
             }
             None => self.line(format_args!("  -> {refused}: the guards of no target fit")),
@@ -135,16 +76,21 @@ impl Told<'_> {
 
     fn headline(&mut self, name: Option<&Hostname>) {
         let asked = match (name, &self.question.sni) {
+            _ if self.listener.peek.is_none() => "any connection".into(),
             (Some(name), Some(sent)) if name.as_str() == sent => name.to_string(),
             (Some(name), Some(sent)) => format!("{name} (sent: {sent})"),
             (None, Some(sent)) => format!("TLS with the address {sent} for a name, which counts as none,"),
             _ if self.question.not_tls => "what is not TLS".into(),
-            _ if self.listener.map.is_none() => "any connection".into(),
             _ => "TLS without a server name".into(),
         };
         let (from, listener) = (self.question.from, &self.listener.name);
         let line = format!("{asked} from {from} on {listener}");
         self.line(format_args!("{line}"));
+        let unread = self.question.unread(self.listener);
+        if !unread.is_empty() {
+            let are = if unread.len() == 1 { "is" } else { "are" };
+            self.line(format_args!("  the listener reads no hello (preread = \"none\"), so {} {are} not seen", unread.join(" and ")));
+        }
     }
 
     fn rule(&mut self, rule: &Considered<'_, Vec<Target>>) {
@@ -192,6 +138,11 @@ impl Told<'_> {
         let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
         let local = self.listener.addresses.first().map_or(Peer::Unix, local);
         let mut session = Session::new(0, self.listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        session.hello = self.listener.peek.as_ref().map(|_| match hello.map(|hello| &hello.server_name) {
+            Some(ServerName::Host { .. }) => Hello::Named,
+            Some(ServerName::None) => Hello::Unnamed,
+            None => Hello::NotTls,
+        });
         if let Some(hello) = hello {
             session.note_hello(hello.protocol(), &hello.alpn_text(), hello.ech);
             if let ServerName::Host { sent, .. } = &hello.server_name {
@@ -227,13 +178,11 @@ impl Told<'_> {
     fn action(&mut self, target: &Target, session: &Session, limits: &str) {
         match &target.action {
             Action::Forward(Destination::Pool(pool)) => self.forward(pool, limits, session),
-            Action::Forward(Destination::Template(template, rules)) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                let text = String::from_utf8_lossy(&text).into_owned();
-                match self.snapshot.pools.get(&*text) {
-                    Some(pool) => self.forward(&pool.clone(), limits, session),
-                    None => self.address(&text, rules, limits),
+            Action::Forward(Destination::Template(_, rules)) => {
+                let text = session.upstream.as_deref().unwrap_or_default();
+                match self.snapshot.pools.get(text) {
+                    Some(pool) => self.forward(pool, limits, session),
+                    None => self.address(text, rules, limits),
                 }
             }
             Action::Reject(None) => self.line(format_args!("  -> closed, as the entry says")),
@@ -267,14 +216,33 @@ impl Told<'_> {
         self.line(format_args!("  -> upstream {}, passed through; {limits}", pool.upstream.name()));
         self.line(format_args!("     {}", servers::told(&pool.upstream, &pool.key(session))));
         for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
-            let servers = servers::told(&fallback.upstream, &fallback.key(session));
-            self.line(format_args!("     then upstream {}: {servers}", fallback.upstream.name()));
+            let name = fallback.upstream.name();
+            match self.snapshot.pools.contains_key(name) {
+                true => {
+                    let servers = servers::told(&fallback.upstream, &fallback.key(session));
+                    self.line(format_args!("     then upstream {name}: {servers}"));
+                }
+                false => self.line(format_args!("     then {name}")),
+            }
         }
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to memory cannot fail.
         let _ = writeln!(self.text, "{line}");
+    }
+}
+
+/// What a target's text says: the name of an upstream, or an address.
+fn upstream(action: &Action, session: &Session) -> Option<Arc<str>> {
+    match action {
+        Action::Forward(Destination::Pool(pool)) => Some(pool.upstream.name().clone()),
+        Action::Forward(Destination::Template(template, _)) => {
+            let mut text = Vec::new();
+            render(template, session, &mut text);
+            Some(String::from_utf8_lossy(&text).into())
+        }
+        Action::Reject(_) | Action::Respond(_) => None,
     }
 }
 

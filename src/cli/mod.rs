@@ -5,6 +5,7 @@ mod certs;
 mod demo;
 mod explain;
 mod limits;
+mod question;
 mod run;
 mod servers;
 
@@ -39,7 +40,7 @@ enum Command {
     /// Read the configuration and say everything that is wrong with it.
     Check(Configuration),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
-    Route(explain::Question),
+    Route(question::Question),
 }
 
 /// Where the configuration comes from.
@@ -50,7 +51,7 @@ struct Configuration {
     config: Option<PathBuf>,
     /// Set a key over the file and the environment, e.g. `log.level=debug`. May be given several times.
     ///
-    /// The environment sets single values of `[process]`, `[log]` and `[defaults]`: VESTIBULE_LOG__LEVEL=debug.
+    /// The environment sets single values of `[process]`, `[log]`, `[resolver]` and `[defaults]`: VESTIBULE_LOG__LEVEL=debug.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }

@@ -33,6 +33,11 @@ pub struct KeepaliveTimes {
 
 impl Read for Keepalive {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if matches!(value, Value::Num(..)) {
+            let ours = "true, or { idle = \"60s\" }: whether a silent server is asked if it is still there, not how many connections wait";
+            reader.unfit(&value, "true, false or a table").label(ours);
+            return None;
+        }
         if !matches!(value, Value::Dict(..)) {
             let on = bool::read(value, reader)?;
             return Some(if on { Self::On(KeepaliveTimes::default()) } else { Self::Off });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::habits;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
@@ -166,7 +167,7 @@ impl SessionKeys {
         Self {
             connect_timeout: reader.take_with(table, "connect_timeout", lasting),
             idle_timeout: reader.take_with(table, "idle_timeout", lasting),
-            next_upstream: reader.take(table, "next_upstream"),
+            next_upstream: reader.take_with(table, "next_upstream", habits::next_upstream),
             next_upstream_tries: reader.take_with(table, "next_upstream_tries", number(0..=MOST)),
             next_upstream_timeout: reader.take(table, "next_upstream_timeout"),
             half_close: reader.take(table, "half_close"),

@@ -3,6 +3,7 @@
 //! one go ([`Diagnostics`]): an error leaves out the smallest part it can, and reading goes on.
 
 mod diagnostic;
+mod habits;
 mod hosts;
 mod keepalive;
 mod layer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::habits;
 use super::read::{Read, Reader};
 use super::values::positive;
 use super::{print, words as kinds};
@@ -27,6 +28,12 @@ pub struct Resolver {
 
 impl Read for Resolver {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Some(servers) = habits::name_servers(&value) {
+            let at_the_top = reader.path().len() == 1;
+            let table = if at_the_top { format!("[resolver] with {servers}") } else { format!("{{ {servers} }}") };
+            reader.unfit(&value, "a table").label(table);
+            return None;
+        }
         let mut table = reader.table(value, &kinds::RESOLVER)?;
         Some(Self {
             nameservers: reader.take_with(&mut table, "nameservers", name_servers),

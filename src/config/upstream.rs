@@ -5,6 +5,7 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::habits;
 use super::keepalive::Keepalive;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
@@ -59,7 +60,7 @@ pub struct UpstreamKeys {
 impl UpstreamKeys {
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
         Self {
-            balance: reader.take(table, "balance"),
+            balance: reader.take_with(table, "balance", habits::balance),
             hash_key: reader.take(table, "hash_key"),
             fallback: reader.take(table, "fallback"),
             resolver: reader.take(table, "resolver"),
@@ -103,6 +104,10 @@ impl Read for Server {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if let Some(port) = bare_port(&value) {
             reader.wrong("an address belongs here, not only a port").label(format!("\"10.0.0.1:{port}\""));
+            return None;
+        }
+        if let Some(table) = value.as_str().and_then(habits::server) {
+            reader.wrong("an address belongs here; what else is said of a server makes it a table").label(table);
             return None;
         }
         if !matches!(value, Value::Dict(..)) {

@@ -82,6 +82,10 @@ pub(super) fn positive(value: Value, reader: &mut Reader<'_>) -> Option<Duration
 pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
     move |value, reader| {
         let Some(number) = value.to_i128() else {
+            if value.to_f64().is_some_and(f64::is_finite) {
+                reader.wrong("a whole number belongs here, not a fraction");
+                return None;
+            }
             let bare = value.as_str().and_then(|text| text.trim().parse::<i128>().ok());
             let wrong = reader.unfit(&value, "a whole number");
             bare.map(|bare| wrong.label(format!("without quotes: {bare}")));

@@ -17,8 +17,10 @@ impl Kind {
 
     /// What to say beside a key that is none of ours.
     pub(super) fn advice(&self, stray: &str) -> Advice {
-        if let Some((_, ours)) = NGINX.iter().find(|(theirs, _)| *theirs == stray) {
-            return Advice::Elsewhere(format!("nginx's {stray} is {ours} here"));
+        for (whose, words) in [("nginx", NGINX), ("HAProxy", HAPROXY)] {
+            if let Some((_, ours)) = words.iter().find(|(theirs, _)| *theirs == stray) {
+                return Advice::Elsewhere(format!("{whose}'s {stray} is {ours} here"));
+            }
         }
         let elsewhere: Vec<_> = EVERYWHERE.iter().filter(|kind| kind.has(stray)).map(|kind| kind.name).collect();
         if let Some((last, others)) = elsewhere.split_last() {
@@ -91,9 +93,8 @@ pub(super) const SERVER: Kind = Kind { name: "a server", keys: &[&["address"], S
 /// Where a stray key may belong. `[defaults]` takes most keys of others and need not be named for each.
 pub(super) const EVERYWHERE: &[Kind] = &[PROCESS, LOG, LISTENER, TARGET, ROUTES, UPSTREAM, SERVER, RESOLVER, KEEPALIVE, FILE];
 
-/// What nginx and HAProxy users write by habit.
+/// What nginx's users write by habit.
 const NGINX: &[(&str, &str)] = &[
-    ("bind", "`listen`"),
     ("server", "`servers` of an upstream, or a [listener.NAME],"),
     ("server_name", "a name in [routes.NAME.hosts]"),
     ("map", "[routes.NAME.hosts]"),
@@ -112,14 +113,12 @@ const NGINX: &[(&str, &str)] = &[
     ("least_conn", "a value of `balance`"),
     ("least_time", "a value of `balance`"),
     ("random", "a value of `balance`"),
-    ("leastconn", "`balance = \"least_conn\"`"),
-    ("maxconn", "`max_conns`"),
-    ("slowstart", "`slow_start`"),
     ("proxy_bind", "`source`"),
     ("proxy_socket_keepalive", "`keepalive` of an upstream"),
     ("resolver_timeout", "`timeout` of [resolver]"),
     ("resolve", "nothing: names are looked up again by themselves"),
     ("hash", "`balance = \"hash\"` or \"consistent_hash\", with `hash_key`,"),
+    ("zone", "nothing: all workers share the counts"),
     ("ip_hash", "`balance = \"hash\"` with `hash_key = \"$remote_addr\"`"),
     ("worker_processes", "`workers` of [process]"),
     ("worker_connections", "`max_connections` of [process]"),
@@ -128,6 +127,19 @@ const NGINX: &[(&str, &str)] = &[
     ("log_format", "`format` of [access_log.NAME]"),
     ("stream", "the whole file: no block around it is needed"),
     ("http", "nothing: HTTP is not routed"),
+];
+
+/// What HAProxy's users write by habit.
+const HAPROXY: &[(&str, &str)] = &[
+    ("bind", "`listen`"),
+    ("frontend", "[listener.NAME]"),
+    ("backend", "[upstream.NAME]"),
+    ("default_backend", "`default` of [routes.NAME], or `upstream` of a listener,"),
+    ("use_backend", "a name in [routes.NAME.hosts]"),
+    ("leastconn", "`balance = \"least_conn\"`"),
+    ("roundrobin", "`balance = \"round_robin\"`"),
+    ("maxconn", "`max_conns`"),
+    ("slowstart", "`slow_start`"),
 ];
 
 #[cfg(test)]

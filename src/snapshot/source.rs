@@ -35,6 +35,15 @@ impl SourceRule {
         Self { transparent: false, whence: Whence::Template(text) }
     }
 
+    /// The address, if it is written out.
+    #[must_use]
+    pub fn written_out(&self) -> Option<IpAddr> {
+        match &self.whence {
+            Whence::Fixed(address) => Some(address.ip()),
+            Whence::Template(_) => None,
+        }
+    }
+
     /// The source of a session: none if the template says nothing, its text if that is no address.
     #[must_use]
     pub fn of(&self, session: &Session) -> Option<Result<Source, Box<str>>> {

@@ -37,6 +37,15 @@ macro_rules! variables {
                     _ => None,
                 }
             }
+
+            /// What it is called, without `$`.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Capture(group) => group,
+                }
+            }
         }
     };
 }
@@ -82,6 +91,21 @@ impl Variable {
     #[must_use]
     pub fn is_sent_by_client(&self) -> bool {
         matches!(self, Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::Capture(_))
+    }
+
+    /// Whether the variable is unset where no first bytes are read.
+    #[must_use]
+    pub fn is_read_from_first_bytes(&self) -> bool {
+        matches!(self, Self::Hello | Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::SslPrereadProtocol)
+    }
+
+    /// Whether the variable tells of a server, or of bytes and times with it, so that it says nothing before one is picked.
+    #[must_use]
+    pub fn is_known_late(&self) -> bool {
+        match self {
+            Self::BytesReceived | Self::BytesSent | Self::CloseReason | Self::SessionTime | Self::Status => true,
+            other => other.name().starts_with("upstream_") && !matches!(other, Self::Capture(_)),
+        }
     }
 
     /// The value in this session, as raw bytes; nothing if it is unset.
@@ -213,7 +237,7 @@ mod tests {
     #[test]
     fn every_name_finds_its_variable() {
         for name in NAMES {
-            assert!(Variable::named(name).is_some(), "{name}");
+            assert_eq!(Variable::named(name).as_ref().map(Variable::name), Some(*name));
         }
         assert_eq!(Variable::named("nothing"), None);
     }

@@ -35,6 +35,21 @@ impl Compiler {
         }
     }
 
+    /// Warns of upstreams that have nobody to ask, nor anybody who stands in.
+    pub(super) fn check_all_down(&mut self, config: &Config) {
+        for name in config.upstream.keys() {
+            let servers = path_to!["upstream", name, "servers"];
+            let Some(pool) = self.pools.get(name.as_str()) else { continue };
+            let lines = pool.upstream.lines();
+            let is_left = pool.fallback().is_some() || lines.is_empty() || lines.iter().any(|line| !line.down);
+            if !is_left && !self.places.was_cut(&servers) {
+                let place = self.places.value(&servers);
+                let problem = format!("all servers of upstream {name:?} are down, and nobody stands in: its sessions end as no_server");
+                self.diagnostics.warning("all-down", place, problem).help("leave `down` out of one, or fallback = \"NAME\"");
+            }
+        }
+    }
+
     /// The pool that a fallback names, by its name or an address.
     fn fallback(&mut self, path: &[Key], written: &str) -> Option<Arc<Pool>> {
         if let Some(pool) = self.pools.get(written) {

@@ -83,7 +83,13 @@ impl Compiler {
                     false => self.quietly(|compiler| compiler.routes(map, routes, &above)),
                 };
             }
-            ListenerAction::Upstream(text) => self.destination(&path_to!["listener", name, "upstream"], text, None).map(Action::Forward)?,
+            ListenerAction::Upstream(text) => {
+                let destination = self.destination(&path_to!["listener", name, "upstream"], text, None)?;
+                if written.preread != Some(Preread::Tls) {
+                    self.check_unread_keys(name, &destination);
+                }
+                Action::Forward(destination)
+            }
             ListenerAction::Respond(text) => {
                 if written.preread == Some(Preread::Tls) {
                     self.wrong(&path_to!["listener", name, "preread"], "a client that speaks TLS could not read a plain answer")
@@ -93,6 +99,7 @@ impl Compiler {
             }
         };
         let source = self.inherited_source(&above);
+        self.check_families(&path_to!["listener", name], &action, source.as_ref());
         let target = Target { guards: Guards::default(), action, limits: limits(&above), source };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });

@@ -2,6 +2,7 @@
 //! and nothing is opened, so that `check` sees what `run` would.
 
 mod fallbacks;
+mod hash_keys;
 mod listener;
 mod networks;
 mod patterns;
@@ -90,6 +91,7 @@ impl Compiler {
         self.networks = self.compile_networks(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
+        self.check_all_down(config);
         self.check_sources(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);

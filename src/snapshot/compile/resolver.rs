@@ -55,6 +55,10 @@ impl Compiler {
 
     /// What stands before the host's name. nginx's rule: a name with a dot is taken as it is.
     fn service(&mut self, path: &[Key], written: &str) -> Option<String> {
+        if let Some(bare) = written.strip_suffix('.') {
+            self.wrong(path, "a service has no dot at its end: the server's name follows").label(format!("{bare:?}"));
+            return None;
+        }
         let is_whole = written.contains('.');
         if let Some(bare) = written.strip_prefix('_').filter(|_| !is_whole) {
             self.wrong(path, format!("the underscore is put there by itself: this would ask for __{bare}._tcp"))

@@ -1,9 +1,14 @@
 //! `source` and `transparent`: the address towards servers, wherever session keys stand.
 
+use std::ops::Range;
+
 use super::Compiler;
+use crate::address::Address;
 use crate::config::{Config, Key, SessionKeys, path_to};
 use crate::route::Pattern;
-use crate::snapshot::SourceRule;
+use crate::snapshot::{Action, Destination, SourceRule};
+use crate::template::Template;
+use crate::upstream::ServerLine;
 
 impl Compiler {
     /// Complains about the sources that targets inherit, each once.
@@ -53,12 +58,16 @@ impl Compiler {
         if !written.contains('$') {
             let fixed = SourceRule::fixed(written);
             if fixed.is_none() {
-                self.wrong(path, format!("{written:?} is no IP address"))
-                    .label("\"10.0.0.9\", or \"10.0.0.9:4000\" with a port, or \"$remote_addr\"");
+                self.wrong(path, format!("{written:?} is no IP address")).label(instead(written));
             }
             return fixed;
         }
-        let text = self.text(path, written, pattern)?;
+        let text = self.early_text(path, written, pattern)?;
+        if let Some(stray) = no_part_of_an_address(written) {
+            let label = instead(&written[stray.clone()]);
+            self.wrong_inside(path, stray.clone(), format!("{:?} is no part of an address", &written[stray])).label(label);
+            return None;
+        }
         let behind_brackets = written.rsplit(']').next().unwrap_or_default();
         if behind_brackets.matches(':').count() > 1 {
             self.wrong(path, "which of these colons has the port behind it?")
@@ -67,4 +76,45 @@ impl Compiler {
         }
         Some(SourceRule::template(text))
     }
+
+    /// Warns of an upstream none of whose servers can be dialled from a source that is written out.
+    pub(super) fn check_families(&mut self, path: &[Key], action: &Action, source: Option<&SourceRule>) {
+        let Action::Forward(Destination::Pool(pool)) = action else { return };
+        let Some(source) = source.and_then(SourceRule::written_out) else { return };
+        let mut in_use = pool.upstream.lines().iter().filter(|line| !line.down).peekable();
+        let is_other =
+            |line: &ServerLine| matches!(&line.address, Address::Ip(server) if server.ip().to_canonical().is_ipv4() != source.is_ipv4());
+        if in_use.peek().is_some() && in_use.all(|line| is_other(line)) {
+            let (own, other) = if source.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+            let place = self.places.value(&[path, &path_to!["upstream"]].concat());
+            let problem = format!("upstream {:?} has only {other} servers, and nothing gets there from {source}", pool.upstream.name());
+            self.diagnostics
+                .warning("source-family", place, problem)
+                .help(format!("a server with an {own} address, or source = \"\" here"));
+        }
+    }
+}
+
+/// What was meant by a text that is no address, or by a part of it.
+fn instead(stray: &str) -> &'static str {
+    match stray.split_whitespace().last() {
+        Some("transparent") => "`transparent = true` is a key of its own",
+        Some("off") => "\"\" is none",
+        _ => "\"10.0.0.9\", or \"10.0.0.9:4000\" with a port, or \"$remote_addr\"",
+    }
+}
+
+/// The first words of a template, outside of its variables, that no address has in it.
+fn no_part_of_an_address(written: &str) -> Option<Range<usize>> {
+    let template = Template::parse(written).ok()?;
+    let ends = template.variables().map(|name| name.end);
+    let starts = template.variables().map(|name| name.start).chain([written.len()]);
+    let mut between = [0].into_iter().chain(ends).zip(starts);
+    between.find_map(|(start, end)| {
+        let text = &written[start..end];
+        let fits = |c: char| c.is_ascii_hexdigit() || ".:[]".contains(c);
+        let stray = text.trim();
+        let from = start + text.find(stray)?;
+        (!text.chars().all(fits)).then_some(if stray.is_empty() { start..end } else { from..from + stray.len() })
+    })
 }

@@ -61,6 +61,7 @@ impl Compiler {
         let mut levels = vec![&written.session];
         levels.extend_from_slice(above);
         let source = self.source(path, &levels, stands.pattern());
+        self.check_families(path, &action, source.as_ref());
         Some(Target { guards, action, limits: limits(&levels), source })
     }
 

@@ -28,6 +28,19 @@ impl Compiler {
         }
     }
 
+    /// A text that is needed before a server is picked: what is known only then says nothing in it.
+    pub(super) fn early_text(&mut self, path: &[Key], written: &str, pattern: Option<&Pattern>) -> Option<Text> {
+        let text = self.text(path, written, pattern)?;
+        let names = Template::parse(written).ok()?;
+        let is_late = |name: &&Name| linked((*name).clone(), pattern).is_ok_and(|variable| variable.is_known_late());
+        let late: Vec<&Name> = names.variables().filter(is_late).collect();
+        for name in &late {
+            self.wrong_inside(path, name.start..name.end, format!("${} has no value before a server is picked", name.name))
+                .label("$remote_addr has one, for example");
+        }
+        late.is_empty().then_some(text)
+    }
+
     fn unknown_variable(&mut self, path: &[Key], name: &Name, pattern: Option<&Pattern>) {
         let groups: Vec<String> = pattern.iter().flat_map(|pattern| pattern.names()).map(str::to_owned).collect();
         let known = NAMES.iter().copied().chain(groups.iter().map(String::as_str));

@@ -45,6 +45,7 @@ impl Compiler {
             let path = path_to!["upstream", name, "servers", index];
             lines.extend(self.server(&path, server, &defaults.server));
         }
+        self.check_weights(name, balance, &lines);
         self.check_backups(name, balance, written, &defaults.server);
         self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
@@ -117,29 +118,6 @@ impl Compiler {
             };
             self.wrong_key(&path, problem).label(label);
         }
-    }
-
-    fn hash_key(&mut self, name: &str, written: &config::Upstream, config: &Config, balance: Balance) -> Option<Text> {
-        let path = path_to!["upstream", name, "hash_key"];
-        let is_cut = |balance: &[Key]| self.places.was_cut(balance);
-        let cut = is_cut(&path_to!["upstream", name, "balance"]) || is_cut(&path_to!["defaults", "upstream", "balance"]);
-        match &written.keys.hash_key {
-            Some(_) if !balance.is_hash() && !cut => {
-                self.wrong_key(&path, format!("`hash_key` has no meaning for {balance}"))
-                    .help("balance = \"consistent_hash\" or \"hash\" picks by it");
-                None
-            }
-            Some(key) => self.text(&path, key, None),
-            None if !balance.is_hash() => None,
-            None => {
-                let key = config.defaults.upstream.keys.hash_key.as_deref().unwrap_or("$remote_addr");
-                self.quietly(|compiler| compiler.default_hash_key(key))
-            }
-        }
-    }
-
-    fn default_hash_key(&mut self, written: &str) -> Option<Text> {
-        self.text(&path_to!["defaults", "upstream", "hash_key"], written, None)
     }
 
     /// What the text of an `upstream` key leads to: a group by its name, an address, or a template of these.

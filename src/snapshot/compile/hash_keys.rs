@@ -1,0 +1,100 @@
+//! What hashes pick by: `hash_key` of upstreams, whether there will be anything in it, and how large a circle is.
+
+use std::collections::BTreeMap;
+
+use super::Compiler;
+use crate::config::{self, Config, Key, path_to};
+use crate::snapshot::Destination;
+use crate::template::Piece;
+use crate::upstream::{Balance, Pool, ServerLine};
+use crate::variables::{Text, Variable};
+
+impl Compiler {
+    pub(super) fn hash_key(&mut self, name: &str, written: &config::Upstream, config: &Config, balance: Balance) -> Option<Text> {
+        let path = path_to!["upstream", name, "hash_key"];
+        let is_cut = |balance: &[Key]| self.places.was_cut(balance);
+        let cut = is_cut(&path_to!["upstream", name, "balance"]) || is_cut(&path_to!["defaults", "upstream", "balance"]);
+        match &written.keys.hash_key {
+            Some(_) if !balance.is_hash() && !cut => {
+                self.wrong_key(&path, format!("`hash_key` has no meaning for {balance}"))
+                    .help("balance = \"consistent_hash\" or \"hash\" picks by it");
+                None
+            }
+            Some(key) => self.key(&path, key),
+            None if !balance.is_hash() => None,
+            None => {
+                let key = config.defaults.upstream.keys.hash_key.as_deref().unwrap_or("$remote_addr");
+                self.quietly(|compiler| compiler.default_hash_key(key))
+            }
+        }
+    }
+
+    pub(super) fn default_hash_key(&mut self, written: &str) -> Option<Text> {
+        self.key(&path_to!["defaults", "upstream", "hash_key"], written)
+    }
+
+    fn key(&mut self, path: &[Key], written: &str) -> Option<Text> {
+        if written.is_empty() {
+            self.wrong(path, "a hash of nothing picks no server").label("leave it out for \"$remote_addr\", or balance = \"round_robin\"");
+            return None;
+        }
+        self.early_text(path, written, None)
+    }
+
+    /// Warns of weights that make a large circle: each unit is points on it, and what counts is only how they stand to
+    /// each other. Nothing is refused, for nginx's circle of the same weights is the same.
+    pub(super) fn check_weights(&mut self, name: &str, balance: Balance, lines: &[ServerLine]) {
+        // Those of SRV records are scaled down.
+        let heavy = lines.iter().filter(|line| line.own_weight && balance == Balance::ConsistentHash);
+        // Lines with one text share its points.
+        let mut texts: BTreeMap<&str, u64> = BTreeMap::new();
+        for line in heavy {
+            let weight = texts.entry(&line.written).or_default();
+            *weight = u64::from(line.weight).max(*weight);
+        }
+        let units: u64 = texts.values().sum();
+        if units > MANY_UNITS {
+            let place = self.places.value(&path_to!["upstream", name, "servers"]);
+            let megabytes = units * BYTES_OF_A_UNIT / 1_000_000;
+            let problem =
+                format!("the weights of upstream {name:?} add up to {units}, which takes about {megabytes} MB as points on a circle");
+            self.diagnostics
+                .warning("heavy-weights", place, problem)
+                .help("divide all of them by one number: only their proportions count");
+        }
+    }
+
+    /// Warns of keys that are made of what this listener, which leads there, does not read.
+    pub(super) fn check_unread_keys(&mut self, listener: &str, destination: &Destination) {
+        let Destination::Pool(pool) = destination else { return };
+        for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
+            let pieces = pool.hash_key.as_ref().map(Text::pieces).unwrap_or_default();
+            let unread = |piece: &Piece<Variable>| match piece {
+                Piece::Variable(variable) if variable.is_read_from_first_bytes() => Some(variable.name().to_owned()),
+                Piece::Variable(_) | Piece::Text(_) => None,
+            };
+            let Some(variable) = pieces.iter().find_map(unread) else { continue };
+            let so = match pieces.iter().all(|piece| unread(piece).is_some()) {
+                true => "the key is empty, and its servers are picked in turn",
+                false => "that part of the key is empty",
+            };
+            self.warn_of_unread_key(listener, pool, &format!("${variable}, and this listener reads no hello: {so}"));
+        }
+    }
+
+    fn warn_of_unread_key(&mut self, listener: &str, pool: &Pool, rest: &str) {
+        let name = &**pool.upstream.name();
+        let own = self.places.written(&path_to!["upstream", name, "hash_key"]);
+        let key = own.unwrap_or_else(|| self.places.key(&path_to!["defaults", "upstream", "hash_key"]));
+        let place = self.places.value(&path_to!["listener", listener, "upstream"]);
+        self.diagnostics
+            .warning("unread-hash-key", place, format!("upstream {name:?} picks ({key}) by {rest}"))
+            .help(format!("preread = \"tls\" in [listener.{}]", Key::from(listener)));
+    }
+}
+
+/// How much weight a circle may have before it is worth a word.
+const MANY_UNITS: u64 = 10_000;
+
+/// What a unit of weight takes: 160 points of 16 bytes, and half as much again while they are put in order.
+const BYTES_OF_A_UNIT: u64 = 160 * 24;
