@@ -18,6 +18,8 @@ pub(super) struct Group {
     primaries: Vec<Member>,
     backups: Vec<Member>,
     families: Families,
+    /// Whether another group stands in for this one.
+    has_fallback: bool,
     next_id: u32,
 }
 
@@ -31,7 +33,14 @@ pub(super) struct Chosen {
 
 impl Group {
     pub(super) fn new(balance: Balance) -> Self {
-        Self { balancer: Balancer::new(balance), primaries: Vec::new(), backups: Vec::new(), families: Families::default(), next_id: 0 }
+        Self {
+            balancer: Balancer::new(balance),
+            primaries: Vec::new(),
+            backups: Vec::new(),
+            families: Families::default(),
+            has_fallback: false,
+            next_id: 0,
+        }
     }
 
     /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
@@ -77,6 +86,11 @@ impl Group {
     /// Gives the consistent hash the circle of the primaries that are there now.
     pub(super) fn set_ring(&mut self, ring: Arc<Ring>) {
         self.balancer.set_ring(ring);
+    }
+
+    /// From now on another group stands in for this one.
+    pub(super) fn falls_back(&mut self) {
+        self.has_fallback = true;
     }
 
     /// Lets chance be the same each time.
@@ -156,7 +170,7 @@ impl Group {
 
     /// Whether there is one server and nobody to stand in for it.
     fn is_single(&self) -> bool {
-        self.primaries.len() == 1 && self.backups.is_empty()
+        self.primaries.len() == 1 && self.backups.is_empty() && !self.has_fallback
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {

@@ -40,6 +40,7 @@ impl Pool {
     /// itself, by however many others.
     pub fn fall_back_on(&self, fallback: Arc<Self>) {
         self.fallback.get_or_init(|| fallback);
+        self.upstream.group().falls_back();
     }
 
     /// The pool that sessions go on with when none of its servers is left.
