@@ -56,7 +56,7 @@ impl Forwards {
 
     fn make(&self, text: &str, name: Hostname, port: u16, rules: &Arc<ForwardRules>) -> Made {
         let line = ServerLine { written: text.into(), ..ServerLine::new(Address::Name(name.clone(), port)) };
-        let upstream = Arc::new(Upstream::new(text.into(), Balance::RoundRobin, vec![line]));
+        let upstream = Arc::new(Upstream::new(text.into(), Balance::RoundRobin, vec![line]).of_clients());
         let refused = Arc::new(AtomicBool::new(false));
         let (told, rules, is_refused) = (upstream.clone(), rules.clone(), refused.clone());
         // Judged at every look-up: a name may lead elsewhere the next time.

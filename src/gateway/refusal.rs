@@ -57,7 +57,7 @@ impl From<ForwardError> for Refusal {
 impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         let reason = match &error {
-            ConnectError::NoServer { .. } => CloseReason::NoServer,
+            ConnectError::NoServer { .. } | ConnectError::Nobody { .. } => CloseReason::NoServer,
             ConnectError::NoSource { .. } => CloseReason::NoSource,
             ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
         };

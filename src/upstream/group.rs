@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::balance::{Balance, Balancer, Ring};
-use super::families::{Families, Family};
+use super::families::{Dead, Families, Family};
 use super::found::Place;
 use super::member::Member;
+use super::missing::Missing;
 use super::server::{Server, ServerLine, ServerStatus};
 use super::tried::{Tried, TriedServers};
 
@@ -29,6 +30,15 @@ pub(super) struct Chosen {
     pub(super) server: Arc<Server>,
     /// Whether it counts as failed, and this session finds out if it still is.
     pub(super) probes: bool,
+}
+
+/// What is over when a server was connected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Back {
+    /// It was left alone, for so long.
+    pub(super) server: Option<Duration>,
+    /// Its family was dead.
+    pub(super) family: bool,
 }
 
 impl Group {
@@ -99,12 +109,10 @@ impl Group {
         self.balancer.seed(seed);
     }
 
-    /// A server was connected, after so long.
-    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) {
-        self.families.reached(server, now);
-        if let Some(member) = self.member(server) {
-            member.connected(now, took);
-        }
+    /// A server was connected, after so long. Says what is over by this.
+    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) -> Back {
+        let family = self.families.reached(server, now);
+        Back { family, server: self.member(server).and_then(|member| member.connected(now, took)) }
     }
 
     /// The first byte of a server came, so long after it was connected.
@@ -123,11 +131,10 @@ impl Group {
         self.member(server).is_some_and(|member| member.failed(now))
     }
 
-    /// A server was silent, or there is no way there.
-    pub(super) fn not_reached(&mut self, server: &Arc<Server>, now: Instant) {
-        if self.member(server).is_some() {
-            self.families.not_reached(server, now);
-        }
+    /// A server was silent, or there is no way there. Says whether its family counts as dead by this.
+    pub(super) fn not_reached(&mut self, server: &Arc<Server>, now: Instant) -> Option<Dead> {
+        self.member(server)?;
+        self.families.not_reached(server, now)
     }
 
     /// Whoever probed a failed server knows, or will not.
@@ -139,6 +146,25 @@ impl Group {
 
     pub(super) fn tries(&self) -> usize {
         self.members().filter(|member| !member.line().down).count()
+    }
+
+    /// How many are not to be had.
+    pub(super) fn missing(&self, now: Instant) -> Missing {
+        let mut missing = Missing::default();
+        for member in self.members() {
+            match member {
+                _ if member.line().down => missing.down += 1,
+                _ if !self.is_single() && member.is_failed(now) => missing.left_alone += 1,
+                _ if member.is_full() => missing.full += 1,
+                _ => {}
+            }
+        }
+        missing
+    }
+
+    /// Whether a line stands for any server.
+    pub(super) fn has_line(&self, line_number: usize) -> bool {
+        self.members().any(|member| member.server.line_number() == line_number)
     }
 
     pub(super) fn status(&self) -> Vec<ServerStatus> {

@@ -55,7 +55,9 @@ fn failures_take_weight_that_comes_back() {
     port(&upstream, now);
     assert_eq!(effective(), 6, "a turn gives one back");
     let lease = lease_of(&upstream, 1, now);
-    (0..3).for_each(|_| lease.failed(now));
+    for _ in 0..3 {
+        lease.failed(now);
+    }
     assert_eq!(effective(), 0, "never below nothing");
 }
 

@@ -30,7 +30,7 @@ async fn who_waits_already_is_woken() {
     let now = Instant::now();
     let (waits, fails) = (lease_of(&upstream, 1, now), lease_of(&upstream, 1, now));
     let woken = timeout(Duration::from_secs(20), waits.given_up());
-    let (woken, ()) = tokio::join!(biased; woken, async { fails.failed(now) });
+    let (woken, _) = tokio::join!(biased; woken, async { fails.failed(now) });
     assert!(woken.is_ok());
 }
 
