@@ -48,7 +48,7 @@ impl From<ForwardError> for Refusal {
     fn from(error: ForwardError) -> Self {
         let reason = match &error {
             ForwardError::NoAddress { .. } => CloseReason::Unresolved,
-            ForwardError::Refused(_) => CloseReason::ForwardRefused,
+            ForwardError::Refused { .. } => CloseReason::ForwardRefused,
         };
         Self { reason, detail: Some(error.to_string().into()) }
     }

@@ -34,7 +34,7 @@ pub use lease::Lease;
 pub use names::NameStatus;
 use names::Names;
 pub use pool::Pool;
-pub use resolve::{DemandedName, Failing, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
+pub use resolve::{DemandedName, Failing, Lack, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
 pub use server::{Endpoint, Health, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
 
