@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant};
 
-use crate::harness::{BlackHole, Fickle, Gate, Process, Server, answer, heard, hello, read, refusing, reply, reset, said, until, within};
+use crate::harness::{BlackHole, Gate, Server, answer, heard, hello, read, refusing, reply, reset, said, until, within};
 
 /// A gate with one upstream of these lines, which stand as they are in `servers`; `keys` are its listener's.
 fn gate(keys: &str, servers: &[String]) -> Gate {
@@ -126,36 +126,6 @@ async fn a_dead_server_is_probed_once_per_fail_timeout() {
     let most = begun.elapsed().as_millis() / FAIL_TIMEOUT.as_millis() + 1;
     gate.lines("log", sessions).await;
     assert!(probes() as u128 <= most, "{} probes by {sessions} sessions where {most} may be", probes());
-}
-
-#[tokio::test]
-async fn the_log_says_when_a_server_is_left_alone_and_when_it_is_back() {
-    let (mut fickle, server) = (Fickle::new(), Server::named("alive").await);
-    let gate = Process::start(&format!(
-        "[access_log.main]\nfile = \"tries\"\nformat = \"$upstream_addr\"\n\
-         [listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"pool\"\n[upstream.pool]\nservers = [{}, {}]",
-        line(fickle.address, ", fail_timeout = \"50ms\", max_fails = 2"),
-        plain(server.address)
-    ))
-    .await;
-    let address = fickle.address;
-    let told = |words: &str| gate.log().matches(words).count();
-    let (alone, back) = ("; it is left alone for ", " answers again");
-    let asked = async || drop(answer(&mut gate.connect().await, b"question").await);
-    while told(alone) == 0 {
-        asked().await;
-    }
-    gate.says(&format!("{address}: Connection refused (os error 111); it is left alone for 50ms upstream=\"pool\"")).await;
-    let tries = || std::fs::read_to_string(gate.path("tries")).unwrap_or_default().matches(&address.to_string()).count();
-    while tries() < 4 {
-        asked().await;
-    }
-    assert_eq!((told(alone), told(back)), (1, 0), "once, however many probes fail: {}", gate.log());
-    fickle.listen();
-    while told(back) == 0 {
-        asked().await;
-    }
-    gate.says(&format!("{address} answers again upstream=\"pool\"")).await;
 }
 
 #[tokio::test]

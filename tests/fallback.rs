@@ -45,6 +45,14 @@ async fn a_session_goes_to_the_fallback_at_once_when_nobody_is_eligible() {
 }
 
 #[tokio::test]
+async fn a_single_server_with_a_fallback_is_left_alone_when_it_fails() {
+    let (gone, server) = (refusing().await, Server::named("spare").await);
+    let gate = gate("", &(upstream("web", &[gone], "fallback = \"spare\"") + &upstream("spare", &[server.address], "") + &other()));
+    assert_eq!([gate.ask("any.test").await, gate.ask("any.test").await], ["spare", "spare"]);
+    assert_eq!(gate.lines("log", 2).await, [format!("200 spare {gone}, {}", server.address), format!("200 spare {}", server.address)]);
+}
+
+#[tokio::test]
 async fn a_chain_of_fallbacks_is_followed_to_its_end() {
     let (one, two, server) = (refusing().await, refusing().await, Server::named("last").await);
     let chain =

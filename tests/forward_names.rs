@@ -16,6 +16,7 @@ fn gate(names: &NameServer, resolver: &str, port: u16, fixed: &Server) -> Gate {
          [listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n\
          [listener.plain]\nlisten = \"127.0.0.1:0\"\nupstream = \"$listener.test:{port}\"\n\
          [access_log.main]\nfile = \"{{folder}}/log\"\nformat = \"$status $close_reason $upstream_addr\"\n\
+         [access_log.json]\nfile = \"{{folder}}/json\"\nformat = \"json\"\n\
          [routes.map]\ndefault = \"$ssl_preread_server_name:{port}\"\n[routes.map.hosts]\n\"fixed.test\" = \"{}\"",
         names.address, fixed.address
     ))
@@ -134,6 +135,9 @@ async fn what_one_template_may_reach_another_may_not() {
     assert_eq!(crate::harness::answer(&mut client, b"x").await, "127.0.0.1");
     // ... and the very same text from a client does not.
     assert_eq!(gate.hears(&hello("plain.test")).await, alert(ACCESS_DENIED));
+    let told = gate.lines("json", 2).await;
+    let way_out = format!("plain.test:{port} is not to be forwarded to (it leads to 127.0.0.1), unless 127.0.0.1 is in [networks] forward");
+    assert!(told[1].contains(&way_out), "{told:?}");
     assert_eq!(inside.connections(), 1);
 }
 

@@ -311,7 +311,7 @@ async fn a_servers_failure_is_a_warning() {
 async fn a_name_that_never_resolved_has_no_last_good_address() {
     // RFC 6761 §6.4: no resolver finds anything under `invalid`, and most do not even ask.
     let gate = Process::start("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"nowhere.invalid:443\"\n").await;
-    gate.says("nowhere.invalid has no address; its server is left out until it has one").await;
+    gate.says("nowhere.invalid has no address: there is no such name; its server is left out until it has one").await;
     assert!(!gate.log().contains("last good"), "{}", gate.log());
 }
 

@@ -1,7 +1,7 @@
 //! Names of servers: every address is used, answers are followed as they change, and what a name server does not say
 //! disturbs nobody.
 
-use hickory_resolver::proto::rr::RecordType::{A, AAAA};
+use hickory_resolver::proto::rr::RecordType::{A, AAAA, SRV};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -327,7 +327,7 @@ async fn what_becomes_of_a_name_is_in_the_log() {
     gate.says("web.test (A) is looked up again").await;
     gate.says("web.test: 127.0.0.3 left").await;
     names.says("web.test", A, Says::NoSuchName);
-    gate.says("web.test has no address; its server is left out until it has one").await;
+    gate.says("web.test has no address: there is no such name; its server is left out until it has one").await;
     let log = gate.log();
     assert_eq!(log.matches("cannot be looked up").count(), 1, "{log}");
     assert_eq!(log.matches("upstream=\"pool\"").count(), 7, "{log}");
@@ -346,6 +346,73 @@ async fn a_name_is_followed_no_longer_than_its_upstream_lives() {
     assert!(tasks() > before);
     drop(snapshot);
     until(|| tasks() == before).await;
+}
+
+#[tokio::test]
+async fn a_look_up_that_fails_says_whom_it_asked_and_what_came_of_it() {
+    let (silent, failing) = (NameServer::start().await, NameServer::start().await);
+    silent.says_otherwise(Says::Nothing);
+    failing.says_otherwise(Says::Fails);
+    let gate = Process::start(&format!(
+        "[resolver]\nnameservers = [\"{}\", \"{}\"]\nipv6 = false\ntimeout = \"500ms\"\n\
+         [listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web.test:443\"",
+        silent.address, failing.address
+    ))
+    .await;
+    let outcomes = format!("{}: no answer within 500ms, {}: it says SERVFAIL", silent.address, failing.address);
+    gate.says(&format!("web.test (A) cannot be looked up: {outcomes}; its server is left out until there is an answer")).await;
+}
+
+#[tokio::test]
+async fn a_name_server_that_fails_while_another_one_answers_is_told_once() {
+    let (failing, good) = (NameServer::start().await, NameServer::start().await);
+    failing.says_otherwise(Says::Fails);
+    for number in 0..5 {
+        good.leads(&format!("n{number}.test"), 60, &["127.0.0.1"]);
+    }
+    let gate = Process::start(&format!(
+        "[resolver]\nnameservers = [\"{}\", \"{}\"]\nipv6 = false\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n\
+         [upstream.web]\nservers = [\"n0.test:1\", \"n1.test:1\", \"n2.test:1\", \"n3.test:1\", \"n4.test:1\"]",
+        failing.address, good.address
+    ))
+    .await;
+    until(|| gate.log().matches("127.0.0.1 joined").count() == 5).await;
+    let told = format!("WARN name server {}: it says SERVFAIL; another one answers", failing.address);
+    assert_eq!(gate.log().matches(&told).count(), 1, "{}", gate.log());
+}
+
+#[tokio::test]
+async fn of_a_family_that_cannot_be_looked_up_it_is_said_that_the_other_serves() {
+    let names = NameServer::start().await;
+    names.says("web.test", A, Says::records(3600, &["127.0.0.1"]));
+    names.says("web.test", AAAA, Says::Nothing);
+    let gate = Process::start(&routes(&names, "timeout = \"1s\"", "\"web.test:443\"")).await;
+    gate.says("web.test (AAAA) cannot be looked up: ").await;
+    gate.says("no answer within 1s; its other addresses serve").await;
+}
+
+#[tokio::test]
+async fn what_is_missing_of_a_name_is_told() {
+    let names = NameServer::start().await;
+    names.leads("empty.test", 60, &[]);
+    let all = (1..=200).flat_map(|last| [format!("10.0.0.{last}"), format!("10.0.1.{last}")]);
+    names.says("many.test", A, Says::OverTcp(60, all.collect()));
+    let gate = Process::start(&routes(&names, "ipv6 = false", "\"empty.test:1\", \"gone.test:1\", \"many.test:1\"")).await;
+    gate.says("empty.test has no address: the name has no such records; its server is left out").await;
+    gate.says("gone.test has no address: there is no such name; its server is left out").await;
+    gate.says("many.test (A) has 400 records, of which the first 256 are used").await;
+}
+
+#[tokio::test]
+async fn a_target_of_a_service_without_an_address_is_told_once() {
+    let names = NameServer::start().await;
+    names.says("_http._tcp.web.test", SRV, Says::records(1, &["1 1 80 here.test", "1 1 80 lost.test"]));
+    names.leads("here.test", 60, &["127.0.0.1"]);
+    let gate = Process::start(&routes(&names, "ipv6 = false\nvalid = \"20ms\"", "{ address = \"web.test\", service = \"http\" }")).await;
+    gate.says("lost.test, a target of _http._tcp.web.test, has no address; the others serve").await;
+    let before = names.asked("lost.test", A);
+    until(|| names.asked("lost.test", A) > before + 3).await;
+    assert_eq!(gate.log().matches("lost.test, a target").count(), 1, "{}", gate.log());
 }
 
 #[tokio::test]

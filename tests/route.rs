@@ -133,7 +133,10 @@ fn a_rendered_address_is_judged_as_traffic_is() {
     let last = |name: &str| told(&["--sni", name]).lines().last().unwrap().to_owned();
     let limits = "idle 10s ([defaults], line 2), connect 60s (built in)";
     assert_eq!(last("192.0.2.1.on.example.com"), format!("  -> the address 192.0.2.1:443, passed through; {limits}"));
-    assert_eq!(last("127.0.0.1.on.example.com"), "  -> refused with the alert access_denied: 127.0.0.1:443 is not to be forwarded to");
+    assert_eq!(
+        last("127.0.0.1.on.example.com"),
+        "  -> refused with the alert access_denied: 127.0.0.1:443 is not to be forwarded to, unless 127.0.0.1 is in [networks] forward"
+    );
     assert_eq!(
         last("300.0.0.1.on.example.com"),
         "  -> closed as unresolved: \"300.0.0.1:443\" is no upstream and no address: \"300.0.0.1\" is no IP address"

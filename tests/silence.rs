@@ -2,7 +2,7 @@
 
 use tokio::net::TcpStream;
 
-use crate::harness::{ByHand, Gate, fill, kernel, until};
+use crate::harness::{BlackHole, ByHand, Gate, fill, kernel, until};
 
 /// A gate that leads to the server, with more keys for its upstream.
 fn gate(by_hand: &ByHand, defaults: &str, keys: &str) -> Gate {
@@ -64,4 +64,19 @@ async fn a_server_that_takes_nothing_for_its_user_timeout_is_given_up() {
     let (client, _server) = by_hand.join(gate.address("https")).await;
     fill(&client).await;
     assert_eq!(gate.lines("log", 1).await, ["server_reset"]);
+}
+
+#[tokio::test]
+async fn a_user_timeout_does_not_cut_a_connect() {
+    let hole = BlackHole::open().await;
+    // The kernel would give up when it repeats its SYN, a second after the first.
+    let gate = Gate::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"pool\"\nconnect_timeout = \"1500ms\"\n\
+         [access_log.main]\nfile = \"{{folder}}/log\"\nformat = \"json\"\n\
+         [upstream.pool]\nservers = [\"{}\"]\nuser_timeout = \"100ms\"\n",
+        hole.address
+    ));
+    let _client = gate.connect().await;
+    let lines = gate.lines("log", 1).await;
+    assert!(lines[0].contains("did not answer within 1.5s"), "{lines:?}");
 }

@@ -203,7 +203,7 @@ impl Told<'_> {
     fn address(&mut self, text: &str, rules: &ForwardRules, limits: &str) {
         match rules.address(text) {
             Err(error @ ForwardError::NoAddress { .. }) => self.line(format_args!("  -> closed as unresolved: {error}")),
-            Err(error @ ForwardError::Refused(_)) => self.line(format_args!("  -> refused with the alert access_denied: {error}")),
+            Err(error @ ForwardError::Refused { .. }) => self.line(format_args!("  -> refused with the alert access_denied: {error}")),
             Ok(Address::Name(..)) => {
                 let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
                 self.line(format_args!("  -> the address {text}, looked up by DNS and passed through{guarded}; {limits}"));

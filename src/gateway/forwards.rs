@@ -2,8 +2,7 @@
 //! look-ups and what is known of servers serve all. How many are kept is bounded, since clients choose the names.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
 use tokio::time::{Duration, Instant, timeout};
@@ -26,8 +25,8 @@ pub(super) struct Forwards {
 struct Made {
     name: Arc<DemandedName>,
     pool: Arc<Pool>,
-    /// Whether the name has addresses, but none that may be forwarded to.
-    refused: Arc<AtomicBool>,
+    /// One of its addresses, if it has some, but none that may be forwarded to.
+    refused: Arc<Mutex<Option<IpAddr>>>,
 }
 
 impl Forwards {
@@ -49,22 +48,24 @@ impl Forwards {
         match timeout(limit, self.names.ready(&made.name)).await {
             Err(_) => Err(unresolved(format!("{text} was not resolved within {limit:?}"))),
             Ok(Err(error)) => Err(unresolved(error.to_string())),
-            Ok(Ok(())) if made.refused.load(Ordering::Acquire) => Err(ForwardError::Refused(text.into()).into()),
-            Ok(Ok(())) => Ok(made.pool.clone()),
+            Ok(Ok(())) => match *made.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+                None => Ok(made.pool.clone()),
+                address => Err(ForwardError::Refused { text: text.into(), address }.into()),
+            },
         }
     }
 
     fn make(&self, text: &str, name: Hostname, port: u16, rules: &Arc<ForwardRules>) -> Made {
         let line = ServerLine { written: text.into(), ..ServerLine::new(Address::Name(name.clone(), port)) };
-        let upstream = Arc::new(Upstream::new(text.into(), Balance::RoundRobin, vec![line]));
-        let refused = Arc::new(AtomicBool::new(false));
+        let upstream = Arc::new(Upstream::new(text.into(), Balance::RoundRobin, vec![line]).of_clients());
+        let refused = Arc::new(Mutex::new(None));
         let (told, rules, is_refused) = (upstream.clone(), rules.clone(), refused.clone());
         // Judged at every look-up: a name may lead elsewhere the next time.
         let apply = move |addresses: &[IpAddr]| {
             let allowed = addresses.iter().filter(|&&ip| rules.allow(ip));
             let found: Vec<_> =
                 allowed.map(|&ip| Found { address: SocketAddr::new(ip, port), weight: None, backup: false, text: None }).collect();
-            is_refused.store(found.is_empty() && !addresses.is_empty(), Ordering::Release);
+            *is_refused.lock().unwrap_or_else(PoisonError::into_inner) = addresses.first().copied().filter(|_| found.is_empty());
             told.set_servers(0, found, Instant::now());
         };
         let pool = Pool::new(upstream, Arc::default());

@@ -108,7 +108,8 @@ pub(super) struct Ledger {
     accepted: AtomicU64,
     ended: AtomicU64,
     refusals: [AtomicU64; CloseReason::REFUSALS.len()],
-    complained: Mutex<Option<Instant>>,
+    /// When a listener's trouble of a kind was told last.
+    told: Mutex<BTreeMap<(Arc<str>, &'static str), Instant>>,
 }
 
 /// How far apart lines are that strangers, or a lack of descriptors, can cause.
@@ -138,13 +139,22 @@ impl Ledger {
         CloseReason::REFUSALS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Says what a lack of room does; once in a while, whoever notices.
-    pub(super) fn complain(&self, listener: &str, consequence: &str, cause: &dyn Display) {
-        let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|at| at.elapsed() >= QUIET) {
-            *last = Some(Instant::now());
-            tracing::error!(listener, "{cause}: {consequence}");
+    /// Says what a lack of room does; of each kind once in a while, whoever notices.
+    pub(super) fn complain(&self, listener: &Arc<str>, kind: &'static str, consequence: &str, cause: &dyn Display) {
+        if self.may_tell(listener, kind) {
+            tracing::error!(listener = &**listener, "{cause}: {consequence}");
         }
+    }
+
+    /// Whether this kind of trouble of a listener was not told for a while. Who asks tells it, if so.
+    fn may_tell(&self, listener: &Arc<str>, kind: &'static str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = told.get(&(listener.clone(), kind));
+        let may = last.is_none_or(|at| at.elapsed() >= QUIET);
+        if may {
+            told.insert((listener.clone(), kind), Instant::now());
+        }
+        may
     }
 
     /// Says now and then how many connections were turned away, so that refused names do not go unseen.
@@ -175,19 +185,23 @@ impl Ledger {
             self.refusals[at].fetch_add(1, Ordering::Relaxed);
         }
         let detail = ended.detail.as_deref().unwrap_or_default();
+        let (listener, kind) = (&session.listener, ended.reason.label());
         match ended.reason {
-            // As many as come, and all for one cause: the summary counts them.
+            // As many as come, and mostly for one cause: the first is told, and the summary counts all.
             CloseReason::NoDescriptor => {
-                self.complain(&session.listener, "connections are turned away", &format_args!("out of descriptors: {detail}"))
+                self.complain(listener, kind, "connections are turned away", &format_args!("out of descriptors: {detail}"))
             }
-            CloseReason::NoSource => self.complain(&session.listener, "connections are turned away", &detail),
-            reason => note(session, reason, detail),
+            CloseReason::NoSource => self.complain(listener, kind, "connections are turned away", &detail),
+            reason @ (CloseReason::NoServer | CloseReason::Unresolved) if !self.may_tell(listener, kind) => {
+                note(session, LogLevel::Debug, reason, detail)
+            }
+            reason => note(session, reason.level(), reason, detail),
         }
     }
 }
 
 /// One line in the gateway's own log: a server's fault is a warning, ours an error, a client's for debugging only.
-fn note(session: &Session, reason: CloseReason, detail: &str) {
+fn note(session: &Session, level: LogLevel, reason: CloseReason, detail: &str) {
     macro_rules! say {
         ($level:ident) => {
             tracing::$level!(
@@ -202,7 +216,7 @@ fn note(session: &Session, reason: CloseReason, detail: &str) {
             )
         };
     }
-    match reason.level() {
+    match level {
         LogLevel::Debug => say!(debug),
         LogLevel::Warn => say!(warn),
         LogLevel::Error => say!(error),

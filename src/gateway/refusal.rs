@@ -48,7 +48,7 @@ impl From<ForwardError> for Refusal {
     fn from(error: ForwardError) -> Self {
         let reason = match &error {
             ForwardError::NoAddress { .. } => CloseReason::Unresolved,
-            ForwardError::Refused(_) => CloseReason::ForwardRefused,
+            ForwardError::Refused { .. } => CloseReason::ForwardRefused,
         };
         Self { reason, detail: Some(error.to_string().into()) }
     }
@@ -57,7 +57,7 @@ impl From<ForwardError> for Refusal {
 impl From<ConnectError> for Refusal {
     fn from(error: ConnectError) -> Self {
         let reason = match &error {
-            ConnectError::NoServer { .. } => CloseReason::NoServer,
+            ConnectError::NoServer { .. } | ConnectError::Nobody { .. } => CloseReason::NoServer,
             ConnectError::NoSource { .. } => CloseReason::NoSource,
             ConnectError::NoDescriptor { .. } => CloseReason::NoDescriptor,
         };

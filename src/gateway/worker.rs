@@ -207,6 +207,7 @@ impl Worker {
         let most = self.shared.capacity.most();
         self.shared.ledger.complain(
             &listener.name,
+            "max_connections",
             "connections wait until a session ends",
             &format_args!("max_connections = {most} is reached"),
         );
@@ -255,6 +256,7 @@ impl Worker {
         if is_out_of_descriptors(error) {
             self.shared.ledger.complain(
                 &listener.name,
+                "accept",
                 "connections wait until a session ends",
                 &format_args!("out of descriptors: {error}"),
             );

@@ -31,12 +31,15 @@ pub async fn dial_tcp(address: SocketAddr, first: &[u8], silence: &Silence, sour
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::STREAM, FLAGS, Some(ipproto::TCP)).map_err(io::Error::from)?;
     sockopt::set_tcp_nodelay(&socket, true).map_err(io::Error::from)?;
-    silence.apply(&socket)?;
+    silence.ask(&socket)?;
     if let Some(source) = source {
         source.bind(&socket, address)?;
     }
     let connected = match connect(&socket, &address) {
-        Ok(()) | Err(Errno::INPROGRESS) => finish(socket, Peer::Ip(address), first).await,
+        Ok(()) | Err(Errno::INPROGRESS) => finish(socket, Peer::Ip(address), first).await.and_then(|connected| {
+            silence.give_up(&connected.0)?;
+            Ok(connected)
+        }),
         Err(error) => Err(error.into()),
     };
     connected.map_err(|error| match source.and_then(|source| source.is_to_blame(&error)) {

@@ -1,4 +1,4 @@
-//! The gateway's end of a connection to a server, made ready before the connect: its address, and what the kernel does
+//! The gateway's end of a connection to a server, made ready: its address, and what the kernel does
 //! when the server falls silent. Nothing of it is on unless it was asked for, and then costs no call.
 
 use std::io;
@@ -64,10 +64,13 @@ pub enum SourceError {
 }
 
 impl Silence {
-    pub(super) fn apply(&self, socket: &OwnedFd) -> io::Result<()> {
-        if let Some(keepalive) = self.keepalive {
-            keepalive.apply(socket)?;
-        }
+    /// Before the connect: whether the kernel asks.
+    pub(super) fn ask(&self, socket: &OwnedFd) -> io::Result<()> {
+        self.keepalive.map_or(Ok(()), |keepalive| keepalive.apply(socket))
+    }
+
+    /// Once connected: when the kernel gives up. Before, it would give the connect up, for which there is another limit.
+    pub(super) fn give_up(&self, socket: impl AsFd) -> io::Result<()> {
         if let Some(limit) = self.user_timeout {
             // To the kernel 0 is its own limit, which nobody asked for, and more than 24 days are none.
             let milliseconds = limit.as_millis().clamp(1, i32::MAX as u128);
@@ -174,7 +177,8 @@ mod tests {
     fn no_more_is_set_than_was_asked_for() {
         let numbers = |silence: Silence| {
             let socket = socket();
-            silence.apply(&socket).unwrap();
+            silence.ask(&socket).unwrap();
+            silence.give_up(&socket).unwrap();
             let set = SockRef::from(&socket);
             let idle_interval = (set.tcp_keepalive_time().unwrap().as_secs(), set.tcp_keepalive_interval().unwrap().as_secs());
             (set.keepalive().unwrap(), idle_interval, set.tcp_keepalive_retries().unwrap(), sockopt::tcp_user_timeout(&socket).unwrap())

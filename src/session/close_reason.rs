@@ -218,7 +218,7 @@ impl CloseReason {
     }
 
     /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 11] = [
+    pub const REFUSALS: [&'static str; 13] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
@@ -228,6 +228,8 @@ impl CloseReason {
         Self::NoTarget.label(),
         Self::Rejected(None).label(),
         Self::ForwardRefused.label(),
+        Self::Unresolved.label(),
+        Self::NoServer.label(),
         Self::NoSource.label(),
         Self::NoDescriptor.label(),
     ];

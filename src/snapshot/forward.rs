@@ -36,8 +36,13 @@ pub enum ForwardError {
         source: AddressError,
     },
     /// It is an address that strangers may not choose.
-    #[error("{0} is not to be forwarded to")]
-    Refused(String),
+    #[error("{text} is not to be forwarded to{}", way_out(.text, *.address))]
+    Refused {
+        /// What the template yields.
+        text: String,
+        /// The address that is refused; absent for a unix socket.
+        address: Option<IpAddr>,
+    },
 }
 
 impl ForwardRules {
@@ -48,8 +53,8 @@ impl ForwardRules {
     pub fn address(&self, text: &str) -> Result<Address, ForwardError> {
         match Address::parse(text) {
             Err(source) => Err(ForwardError::NoAddress { text: text.into(), source }),
-            Ok(Address::Ip(ip)) if !self.allow(ip.ip()) => Err(ForwardError::Refused(text.into())),
-            Ok(Address::Unix(path)) if !self.allow_socket(&path) => Err(ForwardError::Refused(text.into())),
+            Ok(Address::Ip(ip)) if !self.allow(ip.ip()) => Err(ForwardError::Refused { text: text.into(), address: Some(ip.ip()) }),
+            Ok(Address::Unix(path)) if !self.allow_socket(&path) => Err(ForwardError::Refused { text: text.into(), address: None }),
             Ok(address) => Ok(address),
         }
     }
@@ -70,6 +75,13 @@ impl ForwardRules {
     fn allow_socket(&self, path: &Path) -> bool {
         !self.decided_by_client || self.within_a_folder && !self.own_sockets.iter().any(|own| is_same_file(own, path))
     }
+}
+
+/// What `[networks]` would have to say, where that is a way.
+fn way_out(text: &str, address: Option<IpAddr>) -> String {
+    let Some(address) = address else { return String::new() };
+    let leads = if text.contains(&address.to_string()) { String::new() } else { format!(" (it leads to {address})") };
+    format!("{leads}, unless {address} is in [networks] forward")
 }
 
 /// Loopback, link-local, unspecified, multicast and broadcast; "this network" (RFC 1122 §3.2.1.3) counts as loopback.

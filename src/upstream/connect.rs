@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::search::Search;
-use super::{Endpoint, Lease, Pool};
+use super::{Endpoint, Lease, Pool, told};
 use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
 
@@ -51,13 +51,22 @@ pub struct Connected {
 /// Why no server is connected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// None was eligible, or all that were tried failed. The last failure is told.
-    #[error("{asked}: {}", .last.as_ref().map_or_else(|| "no server is left to try".into(), ToString::to_string))]
+    /// All that were tried failed. The last failure is told.
+    #[error("{asked}: {last}")]
     NoServer {
         /// The upstreams that were asked, in their order.
         asked: Box<str>,
-        /// The last failure, if any server was tried.
-        last: Option<TryError>,
+        /// The last failure.
+        #[source]
+        last: TryError,
+    },
+    /// None could be tried.
+    #[error("{asked}: no server is left to try ({why})")]
+    Nobody {
+        /// The upstreams that were asked, in their order.
+        asked: Box<str>,
+        /// Why, in words.
+        why: Box<str>,
     },
     /// There was a server, but no way to it from the source that was asked for.
     #[error("{asked}: {last}")]
@@ -158,9 +167,7 @@ impl Pool {
             let now = Instant::now();
             let error = match attempt {
                 Attempt::Connected(socket, sent) => {
-                    if lease.connected(now) {
-                        tell_of_return(&lease);
-                    }
+                    lease.connected(now);
                     session.connected(now);
                     return Ok(Connected { socket, lease, sent });
                 }
@@ -177,7 +184,7 @@ impl Pool {
             };
             session.end_try(now);
             if !error.is_of_source() && lease.failed(now) {
-                tell_of_failure(&lease, &error);
+                told::left_alone(&lease, &error);
             }
             if error.is_out_of_reach() {
                 search.not_reached(&lease, now);
@@ -195,22 +202,9 @@ impl Pool {
         let asked = search.asked(self);
         match last {
             Some(last) if last.is_of_source() => Err(ConnectError::NoSource { asked, last }),
-            last => Err(ConnectError::NoServer { asked, last }),
+            Some(last) => Err(ConnectError::NoServer { asked, last }),
+            None => Err(ConnectError::Nobody { asked, why: search.missing(self, Instant::now()) }),
         }
-    }
-}
-
-fn tell_of_failure(lease: &Lease, error: &TryError) {
-    let time = lease.line().fail_timeout;
-    // Without a time it is not left alone, and each failure would be one to tell.
-    if !time.is_zero() {
-        tracing::warn!(upstream = &**lease.upstream().name(), "{error}; it is left alone for {time:?}");
-    }
-}
-
-fn tell_of_return(lease: &Lease) {
-    if !lease.line().fail_timeout.is_zero() {
-        tracing::info!(upstream = &**lease.upstream().name(), "{} answers again", lease.address_text());
     }
 }
 

@@ -33,6 +33,15 @@ pub(super) struct Family {
     ipv6: bool,
 }
 
+/// What it means that a family is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dead {
+    /// It stands back for the other.
+    StandsBack,
+    /// The other is dead as well, so neither stands back.
+    LikeTheOther,
+}
+
 impl Families {
     /// Whether none is dead, as far as is known.
     pub(super) fn are_well(&self) -> bool {
@@ -55,20 +64,20 @@ impl Families {
         }
     }
 
-    /// A server of it was reached: it works.
-    pub(super) fn reached(&mut self, server: &Server, now: Instant) {
-        if let Some(own) = self.own(server) {
-            *own = Standing { reached: Some(now), checked: None };
-        }
+    /// A server of it was reached: it works. Says whether it was dead until now.
+    pub(super) fn reached(&mut self, server: &Server, now: Instant) -> bool {
+        let Some(own) = self.own(server) else { return false };
+        std::mem::replace(own, Standing { reached: Some(now), checked: None }).checked.is_some()
     }
 
     /// A server of it was silent, or there is no way there. While others of it are reached that is the server's own fault.
-    /// Against one that is never left alone nothing is held.
-    pub(super) fn not_reached(&mut self, server: &Server, now: Instant) {
+    /// Against one that is never left alone nothing is held. Says if that is new.
+    pub(super) fn not_reached(&mut self, server: &Server, now: Instant) -> Option<Dead> {
         let is_recent = |reached: Instant| now.saturating_duration_since(reached) <= server.line().fail_timeout;
-        if let Some(own) = self.own(server).filter(|own| server.line().max_fails > 0 && !own.reached.is_some_and(is_recent)) {
-            own.checked = Some(now);
-        }
+        let own = self.own(server).filter(|own| server.line().max_fails > 0 && !own.reached.is_some_and(is_recent))?;
+        let is_new = own.checked.replace(now).is_none();
+        let (_, other) = self.of(server).filter(|_| is_new)?;
+        Some(if other.checked.is_some() { Dead::LikeTheOther } else { Dead::StandsBack })
     }
 
     /// Takes in which servers a line has now. A family that it had before stands as it stood.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::balance::{Balance, Balancer, Ring};
-use super::families::{Families, Family};
+use super::families::{Dead, Families, Family};
 use super::found::Place;
 use super::member::Member;
+use super::missing::Missing;
 use super::server::{Server, ServerLine, ServerStatus};
 use super::tried::{Tried, TriedServers};
 
@@ -18,7 +19,7 @@ pub(super) struct Group {
     primaries: Vec<Member>,
     backups: Vec<Member>,
     families: Families,
-    /// Whether sessions that find nobody here go on elsewhere.
+    /// Whether another group stands in for this one.
     has_fallback: bool,
     next_id: u32,
 }
@@ -31,10 +32,25 @@ pub(super) struct Chosen {
     pub(super) probes: bool,
 }
 
+/// What is over when a server was connected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Back {
+    /// It was left alone, for so long.
+    pub(super) server: Option<Duration>,
+    /// Its family was dead.
+    pub(super) family: bool,
+}
+
 impl Group {
     pub(super) fn new(balance: Balance) -> Self {
-        let (primaries, backups, families) = Default::default();
-        Self { balancer: Balancer::new(balance), primaries, backups, families, has_fallback: false, next_id: 0 }
+        Self {
+            balancer: Balancer::new(balance),
+            primaries: Vec::new(),
+            backups: Vec::new(),
+            families: Families::default(),
+            has_fallback: false,
+            next_id: 0,
+        }
     }
 
     /// Chooses a server, and counts the session among its own, so that nobody else finds room where it took the last.
@@ -73,11 +89,6 @@ impl Group {
         Some(Chosen { probes: member.chosen(now), server: Arc::clone(&member.server) })
     }
 
-    /// From now on sessions that find nobody here go on elsewhere.
-    pub(super) fn falls_back(&mut self) {
-        self.has_fallback = true;
-    }
-
     pub(super) fn ring(&self) -> Option<&Arc<Ring>> {
         self.balancer.ring()
     }
@@ -87,16 +98,21 @@ impl Group {
         self.balancer.set_ring(ring);
     }
 
+    /// From now on another group stands in for this one.
+    pub(super) fn falls_back(&mut self) {
+        self.has_fallback = true;
+    }
+
     /// Lets chance be the same each time.
     #[cfg(test)]
     pub(super) fn seed(&mut self, seed: u64) {
         self.balancer.seed(seed);
     }
 
-    /// A server was connected, after so long. Says whether that ends its being left alone.
-    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) -> bool {
-        self.families.reached(server, now);
-        self.member(server).is_some_and(|member| member.connected(now, took))
+    /// A server was connected, after so long. Says what is over by this.
+    pub(super) fn connected(&mut self, server: &Arc<Server>, now: Instant, took: Duration) -> Back {
+        let family = self.families.reached(server, now);
+        Back { family, server: self.member(server).and_then(|member| member.connected(now, took)) }
     }
 
     /// The first byte of a server came, so long after it was connected.
@@ -115,11 +131,10 @@ impl Group {
         self.member(server).is_some_and(|member| member.failed(now))
     }
 
-    /// A server was silent, or there is no way there.
-    pub(super) fn not_reached(&mut self, server: &Arc<Server>, now: Instant) {
-        if self.member(server).is_some() {
-            self.families.not_reached(server, now);
-        }
+    /// A server was silent, or there is no way there. Says whether its family counts as dead by this.
+    pub(super) fn not_reached(&mut self, server: &Arc<Server>, now: Instant) -> Option<Dead> {
+        self.member(server)?;
+        self.families.not_reached(server, now)
     }
 
     /// Whoever probed a failed server knows, or will not.
@@ -131,6 +146,25 @@ impl Group {
 
     pub(super) fn tries(&self) -> usize {
         self.members().filter(|member| !member.line().down).count()
+    }
+
+    /// How many are not to be had.
+    pub(super) fn missing(&self, now: Instant) -> Missing {
+        let mut missing = Missing::default();
+        for member in self.members() {
+            match member {
+                _ if member.line().down => missing.down += 1,
+                _ if !self.is_single() && member.is_failed(now) => missing.left_alone += 1,
+                _ if member.is_full() => missing.full += 1,
+                _ => {}
+            }
+        }
+        missing
+    }
+
+    /// Whether a line stands for any server.
+    pub(super) fn has_line(&self, line_number: usize) -> bool {
+        self.members().any(|member| member.server.line_number() == line_number)
     }
 
     pub(super) fn status(&self) -> Vec<ServerStatus> {

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 
 use super::families::Family;
 use super::group::{Chosen, Group};
-use super::{Balance, Server, Tried, Upstream};
+use super::{Balance, Server, Tried, Upstream, told};
 
 /// The right to one server until dropped; it stands for one of the server's sessions. Used as the [`Server`] itself.
 #[derive(Debug)]
@@ -35,17 +35,22 @@ impl Lease {
         &self.upstream
     }
 
-    /// The server answered. If this was the probe of a failed one, its failures are forgotten. Says whether it is no longer
-    /// left alone for them.
-    pub fn connected(&self, now: Instant) -> bool {
+    #[cfg(test)]
+    pub(super) fn server(&self) -> Arc<Server> {
+        self.server.clone()
+    }
+
+    /// The server answered. If this was the probe of a failed one, its failures are forgotten.
+    pub fn connected(&self, now: Instant) {
         let took = self.lap(now);
         let mut group = self.upstream.group();
         self.end_probe(&mut group);
-        group.connected(&self.server, now, took)
+        let back = group.connected(&self.server, now, took);
+        drop(group);
+        told::back(self, back);
     }
 
-    /// The server did not answer. Those who wait for it as well hear of it, if it is left alone from now on; says whether
-    /// it is.
+    /// The server did not answer. Says whether it is left alone from now on; those who wait for it as well hear of that.
     pub fn failed(&self, now: Instant) -> bool {
         let mut group = self.upstream.group();
         self.end_probe(&mut group);
@@ -70,7 +75,10 @@ impl Lease {
     /// the others first. Said besides [`failed`](Self::failed).
     pub fn not_reached(&self, tried: &mut Tried, now: Instant) {
         tried.silent.extend(Family::of(&self.server));
-        self.upstream.group().not_reached(&self.server, now);
+        let dead = self.upstream.group().not_reached(&self.server, now);
+        if let Some(dead) = dead {
+            told::dead(self, dead);
+        }
     }
 
     /// The server's first byte came, after it was connected. Costs nothing where nobody wants to know.

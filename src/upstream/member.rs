@@ -24,6 +24,8 @@ pub(super) struct Member {
     checked: Option<Instant>,
     /// Whether a session is finding out if it still fails.
     probing: bool,
+    /// Since when it is left alone, but for probes.
+    failed_since: Option<Instant>,
     /// When its slow start began, if it ever had one.
     slow_since: Option<Instant>,
     response: ResponseTime,
@@ -50,6 +52,7 @@ impl Member {
             accessed: None,
             checked: None,
             probing: false,
+            failed_since: None,
             slow_since,
             response: ResponseTime::default(),
         }
@@ -125,18 +128,18 @@ impl Member {
         probes
     }
 
-    /// Says whether that ends its being left alone.
-    pub(super) fn connected(&mut self, now: Instant, took: Duration) -> bool {
-        self.response.connected(now, took);
-        let forgets = self.accessed < self.checked;
-        let recovers = forgets && self.has_failed();
-        if recovers {
-            self.slow_since = Some(now);
-        }
-        if forgets {
+    /// It answered. Says how long it was left alone, if that is over by this.
+    pub(super) fn connected(&mut self, now: Instant, took: Duration) -> Option<Duration> {
+        let mut back = None;
+        if self.accessed < self.checked {
+            if self.has_failed() {
+                self.slow_since = Some(now);
+                back = self.failed_since.take().map(|since| now.saturating_duration_since(since));
+            }
             self.fails = 0;
         }
-        recovers
+        self.response.connected(now, took);
+        back
     }
 
     pub(super) fn answered(&mut self, now: Instant, took: Duration) {
@@ -152,7 +155,11 @@ impl Member {
         if let Some(loss) = self.weight.checked_div(self.line().max_fails) {
             self.effective = (self.effective - i64::from(loss)).max(0);
         }
-        self.fails == self.line().max_fails
+        let is_last_straw = self.fails == self.line().max_fails;
+        if is_last_straw {
+            self.failed_since = Some(now);
+        }
+        is_last_straw
     }
 
     pub(super) fn probe_ends(&mut self) {

@@ -8,6 +8,7 @@ mod found;
 mod group;
 mod lease;
 mod member;
+mod missing;
 mod names;
 mod pool;
 mod resolve;
@@ -16,6 +17,7 @@ mod search;
 mod server;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tried;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +34,7 @@ pub use lease::Lease;
 pub use names::NameStatus;
 use names::Names;
 pub use pool::Pool;
-pub use resolve::{DemandedName, Failing, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
+pub use resolve::{DemandedName, Failing, Lack, OnDemand, Question, ResolveError, Resolver, ResolverSettings};
 pub use server::{Endpoint, Health, Server, ServerLine, ServerStatus};
 pub use tried::Tried;
 
@@ -47,6 +49,8 @@ pub struct Upstream {
     /// The same with all that is counted, for those who pick.
     group: Mutex<Group>,
     names: Names,
+    /// Whether clients choose it.
+    of_clients: bool,
 }
 
 impl Upstream {
@@ -64,7 +68,14 @@ impl Upstream {
             let ring = Ring::new(roster.primaries(), before);
             group.set_ring(ring.into());
         }
-        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group), names: Names::default() }
+        Self { name, balance, lines, roster: Mutex::new(roster), group: Mutex::new(group), names: Names::default(), of_clients: false }
+    }
+
+    /// The same as one that clients choose: what becomes of its servers is only told at debug level, or strangers would write
+    /// the log.
+    #[must_use]
+    pub fn of_clients(self) -> Self {
+        Self { of_clients: true, ..self }
     }
 
     /// Its name.

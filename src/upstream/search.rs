@@ -69,14 +69,23 @@ impl<'s> Search<'s> {
 
     /// The pools that were asked since this one, in words.
     pub(super) fn asked(&self, first: &Pool) -> Box<str> {
-        let mut asked = format!("upstream {}", first.upstream.name());
-        let mut pool = first;
-        while let Some(fallback) = pool.fallback().filter(|_| !std::ptr::eq(pool, self.pool)) {
-            asked.push_str(", then ");
-            asked.push_str(fallback.upstream.name());
-            pool = fallback;
+        let names: Vec<_> = self.since(first).map(|pool| &**pool.upstream.name()).collect();
+        format!("upstream {}", names.join(", then ")).into()
+    }
+
+    /// Why none of these pools has a server, in words.
+    pub(super) fn missing(&self, first: &Pool, now: Instant) -> Box<str> {
+        let of = |pool: &Pool| format!("{}: {}", pool.upstream.name(), pool.upstream.missing(now));
+        match std::ptr::eq(first, self.pool) {
+            true => first.upstream.missing(now).into(),
+            false => self.since(first).map(of).collect::<Vec<_>>().join("; ").into(),
         }
-        asked.into()
+    }
+
+    /// The pools from this one to where the search stands.
+    fn since<'p>(&self, first: &'p Pool) -> impl Iterator<Item = &'p Pool> {
+        let last: *const Pool = self.pool;
+        std::iter::successors(Some(first), move |pool| pool.fallback().filter(|_| !std::ptr::eq(*pool, last)))
     }
 
     fn may_go_on(&self, now: Instant) -> bool {

@@ -153,7 +153,7 @@ async fn a_name_that_is_deleted_has_no_server_until_it_is_back() {
     load.until_only(&["127.0.0.1", "127.0.0.2"]).await;
     load.ends().await;
     let broken = gate.upstream("pool").names().pop().unwrap();
-    assert!(broken.failing.is_some_and(|failing| failing.why.to_string().contains("Server Failure")));
+    assert!(broken.failing.is_some_and(|failing| failing.why.to_string().contains("SERVFAIL")));
 }
 
 #[tokio::test]

@@ -36,28 +36,40 @@ pub enum ResolveError {
     #[error("the resolver could not be set up: {0}")]
     SetUp(#[source] NetError),
     /// No name server has an answer.
-    #[error("{question} cannot be looked up: {source}")]
+    #[error("{question} cannot be looked up: {why}")]
     Failed {
         /// What was asked.
         question: Box<Question>,
-        /// What the last name server said.
-        #[source]
-        source: NetError,
-    },
-    /// No name server answered in time.
-    #[error("{question} cannot be looked up: no answer within {limit:?}")]
-    Timeout {
-        /// What was asked.
-        question: Box<Question>,
-        /// `timeout`.
-        limit: Duration,
+        /// Who was asked, and what came of it.
+        why: Box<str>,
     },
     /// The name has no address.
-    #[error("{0} has no address")]
-    NoAddress(Hostname),
+    #[error("{0} has no address: {1}")]
+    NoAddress(Hostname, Lack),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+}
+
+/// What is missing of a name that has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// There is no such name.
+    Name,
+    /// It has no records of the kind.
+    Records,
+    /// It has SRV records, whose targets have no address.
+    Targets,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "there is no such name",
+            Self::Records => "the name has no such records",
+            Self::Targets => "nor have its targets",
+        })
+    }
 }
 
 /// Records, none if there are none, and how long that is good.
@@ -74,8 +86,10 @@ pub(super) struct Records {
     pub(super) addresses: Vec<IpAddr>,
     /// Of a SRV question; sorted, those that are asked first in front.
     pub(super) services: Vec<Service>,
-    /// Whether there were more than are kept.
-    pub(super) cut: bool,
+    /// How many there were, if that is more than are kept.
+    pub(super) cut: Option<usize>,
+    /// Whether there is not even the name.
+    pub(super) no_such_name: bool,
 }
 
 /// A SRV record (RFC 2782).
@@ -122,10 +136,10 @@ impl Records {
         let mut services: Vec<_> = data().filter_map(Service::read).collect();
         services.sort_unstable();
         services.dedup();
-        let cut = addresses.len() > MOST_ADDRESSES || services.len() > MOST_SERVICES;
+        let cut = (addresses.len() > MOST_ADDRESSES || services.len() > MOST_SERVICES).then(|| addresses.len().max(services.len()));
         addresses.truncate(MOST_ADDRESSES);
         services.truncate(MOST_SERVICES);
-        Self { addresses, services, cut }
+        Self { addresses, services, cut, no_such_name: false }
     }
 }
 

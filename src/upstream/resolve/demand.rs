@@ -205,7 +205,7 @@ impl State {
             // A family that is missing makes what there is serve, but not for as long as it might.
             (false, _) if !is_whole => (Ok(()), good_for.map_or(AGAIN, |good_for| good_for.min(servers.settings.retry()))),
             (false, _) => (Ok(()), good_for.unwrap_or(AGAIN)),
-            (true, None) => (Err(ResolveError::NoAddress(name.clone())), AGAIN),
+            (true, None) => (Err(ResolveError::NoAddress(name.clone(), self.known.lack())), AGAIN),
             (true, Some(error)) => (Err(error), AGAIN),
         };
         let serves_until = serves_until.filter(|_| !addresses.is_empty());

@@ -14,6 +14,7 @@ use super::ask::NameServers;
 use super::found::found;
 use super::known::{Known, Located, Subject, Turn};
 use crate::address::Address;
+use crate::host::Hostname;
 use crate::upstream::{NameStatus, Upstream};
 
 /// What is followed for some lines.
@@ -25,7 +26,7 @@ pub(super) struct Followed {
     /// Where that leads, as the lines were told.
     located: Vec<Located>,
     settled: bool,
-    /// Whether it was said that too many records are cut off, or that there are none.
+    /// What was said of records: that too many are cut off, that there are none, which targets have no address.
     said: Said,
 }
 
@@ -41,6 +42,7 @@ pub(super) struct Line {
 struct Said {
     cut: bool,
     none: bool,
+    lost: BTreeSet<Hostname>,
 }
 
 type Outcome = (Question, Result<Answer, ResolveError>);
@@ -55,7 +57,7 @@ impl Subject {
         }
     }
 
-    fn name(&self) -> &crate::host::Hostname {
+    fn name(&self) -> &Hostname {
         match self {
             Self::Addresses(name) | Self::Service(name) => name,
         }
@@ -112,10 +114,10 @@ impl Followed {
         let now = Instant::now();
         let error = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let turn = self.known.learn(question.clone(), outcome, now);
-        self.tell_turn(turn, &question, &error);
         // While nobody knows where new hosts of a service are, sessions go where they went before.
         let stays = self.settled && self.known.is_open();
         let after = if stays { self.located.clone() } else { self.known.located() };
+        self.tell_turn(turn, &question, &error, !after.is_empty());
         let before = std::mem::replace(&mut self.located, after);
         if before != self.located {
             self.tell_change(&before, &self.located);
@@ -146,11 +148,17 @@ impl Followed {
         }
     }
 
-    fn tell_turn(&self, turn: Turn, question: &Question, error: &str) {
+    fn tell_turn(&self, turn: Turn, question: &Question, error: &str, has_others: bool) {
         let upstream = self.upstreams();
         match turn {
             Turn::BeginsToFail { last_good } => {
-                let left = if last_good { "the last good answer stays" } else { "its server is left out until there is an answer" };
+                let left = match last_good {
+                    true => "the last good answer stays",
+                    false if has_others => "its other addresses serve",
+                    // The other family may still be on its way.
+                    false if !self.known.is_settled() => "there is no answer from before",
+                    false => "its server is left out until there is an answer",
+                };
                 let retry = self.servers.settings.retry();
                 tracing::warn!(upstream, "{error}; {left}; the next look-up is in {retry:?}");
             }
@@ -161,13 +169,21 @@ impl Followed {
 
     fn tell_limits(&mut self) {
         let (upstream, name) = (self.upstreams(), self.subject.name());
-        if self.known.is_cut() && !std::mem::replace(&mut self.said.cut, true) {
-            tracing::warn!(upstream, "{name} has more records than are used; the rest is left out");
+        if let Some((question, all, used)) = self.known.cut()
+            && !std::mem::replace(&mut self.said.cut, true)
+        {
+            tracing::warn!(upstream, "{question} has {all} records, of which the first {used} are used");
         }
+        let lost: BTreeSet<_> =
+            if self.located.is_empty() { BTreeSet::new() } else { self.known.lost_targets().into_iter().cloned().collect() };
+        for target in lost.difference(&self.said.lost) {
+            tracing::warn!(upstream, "{target}, a target of {name}, has no address; the others serve");
+        }
+        self.said.lost = lost;
         // While a look-up fails, that has been said, and what is missing may be there.
         let has_none = self.located.is_empty() && self.known.is_settled() && self.known.failing().is_none();
         if has_none && !std::mem::replace(&mut self.said.none, true) {
-            tracing::warn!(upstream, "{name} has no address; its server is left out until it has one");
+            tracing::warn!(upstream, "{name} has no address: {}; its server is left out until it has one", self.known.lack());
         }
         self.said.none = has_none;
     }

@@ -1,12 +1,12 @@
 //! What is known of a name: of each question the last answer that was good, whatever failed since. No look-up is made
 //! here, and no clock is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use tokio::time::Instant;
 
-use super::answer::{Answer, Kind, Question, Records, ResolveError, Service};
+use super::answer::{Answer, Kind, Lack, Question, Records, ResolveError, Service};
 use crate::host::Hostname;
 
 /// What is looked up for a server's line.
@@ -127,9 +127,29 @@ impl Known {
         !self.is_settled() || self.services().iter().any(is_unheard) && self.located().is_empty()
     }
 
-    /// Whether there were more addresses or services than are used.
-    pub(super) fn is_cut(&self) -> bool {
-        self.facts.values().any(|fact| fact.records.cut)
+    /// A question with more records than are used: how many there are, and how many are used.
+    pub(super) fn cut(&self) -> Option<(&Question, usize, usize)> {
+        self.facts.iter().find_map(|(question, Fact { records, .. })| {
+            Some((question, records.cut?, records.addresses.len().max(records.services.len())))
+        })
+    }
+
+    /// What is missing where there is no address.
+    pub(super) fn lack(&self) -> Lack {
+        if !self.services().is_empty() {
+            Lack::Targets
+        } else if self.facts.values().all(|fact| fact.records.no_such_name) {
+            Lack::Name
+        } else {
+            Lack::Records
+        }
+    }
+
+    /// Targets of a service of which it is known that they have no address.
+    pub(super) fn lost_targets(&self) -> BTreeSet<&Hostname> {
+        let has_none = |question| self.facts.get(&question).is_some_and(|fact| fact.failing.is_none() && fact.records.addresses.is_empty());
+        let targets = self.services().iter().map(|service| &service.target);
+        targets.filter(|target| Question::addresses(target, self.ipv6).all(has_none)).collect()
     }
 
     /// Where the subject leads: for a service, those that are asked first in front.

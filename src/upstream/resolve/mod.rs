@@ -7,6 +7,7 @@ mod demand;
 mod follow;
 mod found;
 mod known;
+mod name_server;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Upstream;
-pub use answer::{Question, ResolveError};
+pub use answer::{Lack, Question, ResolveError};
 use ask::NameServers;
 pub use demand::{DemandedName, OnDemand};
 use follow::{Followed, Line};

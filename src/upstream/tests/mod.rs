@@ -8,6 +8,7 @@ mod families;
 mod hashes;
 mod least;
 mod limits;
+mod missing;
 mod names;
 mod properties;
 mod shares;

@@ -105,6 +105,23 @@ async fn no_try_begins_too_late_though_a_name_was_waited_for() {
     assert_eq!(spare.upstream.status()[0].sessions, 0);
 }
 
+#[tokio::test]
+async fn who_waits_for_a_single_server_goes_on_to_the_fallback() {
+    let (hole, _queue) = black_hole();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let pool = |address: SocketAddr| {
+        Pool::new(Arc::new(Upstream::new("web".into(), Balance::RoundRobin, vec![line(&address.to_string())])), Arc::default())
+    };
+    let web = pool(hole.local_addr().unwrap().as_socket().unwrap());
+    web.fall_back_on(Arc::new(pool(server.local_addr().unwrap())));
+    let connected = async { tokio::join!(connect(&web, 50), connect(&web, 3_600_000), connect(&web, 3_600_000)) };
+    let tries = tokio::select! {
+        tries = timeout(Duration::from_secs(20), connected) => tries.expect("one found out, and told the others"),
+        driven = drive() => panic!("{driven:?}"),
+    };
+    assert_eq!(tries, (2, 2, 2));
+}
+
 /// Connects within so many milliseconds for each server, and says how many were tried.
 async fn connect(pool: &Pool, milliseconds: u64) -> usize {
     let connect_timeout = Duration::from_millis(milliseconds);

@@ -1,0 +1,137 @@
+//! What the gateway's own log says of servers and of sessions without one: each change once, however many sessions meet it.
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::harness::{BlackHole, Fickle, Gate, NameServer, Process, Server, answer, connect, heard, hello, reply, until};
+
+async fn ask(gate: &Process) -> String {
+    answer(&mut gate.connect().await, &hello("any.test")).await
+}
+
+fn access_log(gate: &Process) -> String {
+    std::fs::read_to_string(gate.path("access")).unwrap_or_default()
+}
+
+const ACCESS_LOG: &str = "[access_log.main]\nfile = \"{folder}/access\"\nformat = \"$listener $close_reason $upstream_addr\"\n";
+
+#[tokio::test]
+async fn a_server_that_is_left_alone_is_told_once_and_that_it_is_back_once() {
+    let (mut fickle, server) = (Fickle::new(), Server::named("good").await);
+    let address = fickle.address;
+    let gate = Process::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n{ACCESS_LOG}\
+         [upstream.web]\nservers = [{{ address = \"{address}\", fail_timeout = \"50ms\" }}, \"{}\"]\n",
+        server.address
+    ))
+    .await;
+    while access_log(&gate).matches(&address.to_string()).count() < 3 {
+        assert_eq!(ask(&gate).await, "good");
+    }
+    fickle.listen();
+    while !gate.log().contains(" is back") {
+        let mut client = gate.connect().await;
+        client.write_all(&hello("any.test")).await.unwrap();
+        client.shutdown().await.unwrap();
+        let _ = heard(&mut client).await;
+    }
+    let log = gate.log();
+    let told = format!("server {address} is left alone for 50ms: {address}: Connection refused (os error 111) upstream=\"web\"");
+    assert_eq!((log.matches(&told).count(), log.matches("left alone").count()), (1, 1), "{log}");
+    assert_eq!(log.matches(&format!("INFO server {address} is back after ")).count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn how_many_failures_it_took_is_told() {
+    let (fickle, server) = (Fickle::new(), Server::named("good").await);
+    let address = fickle.address;
+    let gate = Process::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n[upstream.web]\n\
+         servers = [{{ address = \"{address}\", max_fails = 3, fail_timeout = \"1h\" }}, \"{}\"]\n",
+        server.address
+    ))
+    .await;
+    while !gate.log().contains("left alone") {
+        assert_eq!(ask(&gate).await, "good");
+    }
+    gate.says(&format!("server {address} is left alone for 3600s after 3 failures, the last: {address}: Connection refused")).await;
+}
+
+#[tokio::test]
+async fn a_family_that_is_not_reached_is_told() {
+    let (hole, listener) = loop {
+        let hole = BlackHole::open().await;
+        // Its port may be another's in the other family.
+        if let Ok(listener) = TcpListener::bind(("::1", hole.address.port())).await {
+            break (hole, listener);
+        }
+    };
+    let _server = Server::start_on(listener, |stream, _| async move { drop(reply(stream, "six").await) });
+    let names = NameServer::start().await;
+    names.leads("web.test", 3600, &["127.0.0.1", "::1"]);
+    let gate = Process::start(&format!(
+        "[resolver]\nnameservers = [\"{}\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\nconnect_timeout = \"100ms\"\n\
+         [upstream.web]\nservers = [{{ address = \"web.test:{}\", fail_timeout = \"1h\" }}]\n",
+        names.address,
+        hole.address.port()
+    ))
+    .await;
+    gate.says("web.test: ::1 joined").await;
+    gate.says("127.0.0.1 joined").await;
+    while !gate.log().contains("stand back") {
+        assert_eq!(ask(&gate).await, "six");
+    }
+    gate.says("WARN IPv4 of web.test is not reached: its addresses stand back for IPv6 upstream=\"web\"").await;
+}
+
+#[tokio::test]
+async fn sessions_without_a_server_are_told_once_for_each_listener_and_cause_and_counted() {
+    let gate = Process::start(&format!(
+        "[process]\nworkers = 1\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n\
+         [listener.other]\nlisten = \"unix:{{folder}}/other\"\nupstream = \"web\"\n{ACCESS_LOG}\
+         [upstream.web]\nservers = [{{ address = \"127.0.0.1:1\", down = true }}]\n"
+    ))
+    .await;
+    for _ in 0..5 {
+        let _ = heard(&mut gate.connect().await).await;
+        let mut other = tokio::net::UnixStream::connect(gate.path("other")).await.unwrap();
+        let _ = heard(&mut other).await;
+    }
+    until(|| access_log(&gate).matches("no_server").count() == 10).await;
+    gate.says("connections turned away in the last 10 s: no_server 10").await;
+    let log = gate.log();
+    for listener in ["https", "other"] {
+        let of = |line: &&str| line.contains("WARN session ended: no_server") && line.contains(&format!("listener=\"{listener}\""));
+        let lines: Vec<_> = log.lines().filter(of).collect();
+        assert_eq!(lines.len(), 1, "{log}");
+        assert!(lines[0].contains("upstream web: no server is left to try (1 down)"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_strangers_choose_do_not_fill_the_log() {
+    let names = NameServer::start().await;
+    let gate = Process::start(&format!(
+        "[resolver]\nnameservers = [\"{}\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n{ACCESS_LOG}\
+         [routes.map]\ndefault = \"$ssl_preread_server_name:443\"\n",
+        names.address
+    ))
+    .await;
+    for turn in 0..5 {
+        let mut client = connect(gate.address()).await;
+        client.write_all(&hello(&format!("n{turn}.test"))).await.unwrap();
+        let _ = heard(&mut client).await;
+    }
+    until(|| access_log(&gate).matches("unresolved").count() == 5).await;
+    gate.says("WARN session ended: unresolved").await;
+    assert_eq!(gate.log().matches("session ended").count(), 1, "{}", gate.log());
+}
+
+#[tokio::test]
+async fn those_without_a_server_count_as_turned_away() {
+    let gate = Gate::start(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n[upstream.web]\nservers = [{ address = \"127.0.0.1:1\", down = true }]\n",
+    );
+    let _ = heard(&mut gate.connect().await).await;
+    gate.until(|totals| totals.refusals.get("no_server") == Some(&1)).await;
+}
