@@ -85,26 +85,27 @@ async fn a_family_that_is_not_reached_is_told() {
 }
 
 #[tokio::test]
-async fn sessions_without_a_server_are_told_once_for_each_listener_and_cause_and_counted() {
+async fn sessions_without_a_server_are_told_once_for_each_upstream_and_counted() {
     let gate = Process::start(&format!(
-        "[process]\nworkers = 1\n[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n\
-         [listener.other]\nlisten = \"unix:{{folder}}/other\"\nupstream = \"web\"\n{ACCESS_LOG}\
-         [upstream.web]\nservers = [{{ address = \"127.0.0.1:1\", down = true }}]\n"
+        "[process]\nworkers = 1\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n{ACCESS_LOG}\
+         [routes.map.hosts]\n\"web.test\" = \"web\"\n\"spare.test\" = \"spare\"\n\
+         [upstream.web]\nservers = [{{ address = \"127.0.0.1:1\", down = true }}]\n\
+         [upstream.spare]\nservers = [{{ address = \"127.0.0.1:1\", down = true }}]\n"
     ))
     .await;
     for _ in 0..5 {
-        let _ = heard(&mut gate.connect().await).await;
-        let mut other = tokio::net::UnixStream::connect(gate.path("other")).await.unwrap();
-        let _ = heard(&mut other).await;
+        for host in ["web.test", "spare.test"] {
+            assert_eq!(answer(&mut gate.connect().await, &hello(host)).await, "");
+        }
     }
     until(|| access_log(&gate).matches("no_server").count() == 10).await;
-    gate.says("connections turned away in the last 10 s: no_server 10").await;
+    gate.says("connections turned away in the last 10 s: no_server").await;
     let log = gate.log();
-    for listener in ["https", "other"] {
-        let of = |line: &&str| line.contains("WARN session ended: no_server") && line.contains(&format!("listener=\"{listener}\""));
+    for upstream in ["web", "spare"] {
+        let of = |line: &&str| line.contains("WARN session ended: no_server") && line.contains(&format!("upstream=\"{upstream}\""));
         let lines: Vec<_> = log.lines().filter(of).collect();
         assert_eq!(lines.len(), 1, "{log}");
-        assert!(lines[0].contains("upstream web: no server is left to try (1 down)"), "{log}");
+        assert!(lines[0].contains(&format!("upstream {upstream}: no server is left to try (1 down)")), "{log}");
     }
 }
 

@@ -108,12 +108,14 @@ pub(super) struct Ledger {
     accepted: AtomicU64,
     ended: AtomicU64,
     refusals: [AtomicU64; CloseReason::REFUSALS.len()],
-    /// When a listener's trouble of a kind was told last.
+    /// When trouble of a kind was told last, of a listener or an upstream.
     told: Mutex<BTreeMap<(Arc<str>, &'static str), Instant>>,
 }
 
 /// How far apart lines are that strangers, or a lack of descriptors, can cause.
 const QUIET: Duration = Duration::from_secs(10);
+/// Of how many listeners and upstreams it is known when trouble was told.
+const MOST_TOLD: usize = 1024;
 
 impl Ledger {
     pub(super) fn new(logs: Vec<AccessLog>) -> Self {
@@ -146,13 +148,16 @@ impl Ledger {
         }
     }
 
-    /// Whether this kind of trouble of a listener was not told for a while. Who asks tells it, if so.
-    fn may_tell(&self, listener: &Arc<str>, kind: &'static str) -> bool {
+    /// Whether this kind of trouble was not told for a while, of a listener or an upstream. Who asks tells it, if so.
+    /// Clients may choose what upstreams are called: beyond so many nothing is told.
+    fn may_tell(&self, of: &Arc<str>, kind: &'static str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = told.get(&(listener.clone(), kind));
-        let may = last.is_none_or(|at| at.elapsed() >= QUIET);
+        if told.len() >= MOST_TOLD {
+            told.retain(|_, at| at.elapsed() < QUIET);
+        }
+        let may = told.get(&(of.clone(), kind)).is_none_or(|at| at.elapsed() >= QUIET) && told.len() < MOST_TOLD;
         if may {
-            told.insert((listener.clone(), kind), Instant::now());
+            told.insert((of.clone(), kind), Instant::now());
         }
         may
     }
@@ -192,7 +197,8 @@ impl Ledger {
                 self.complain(listener, kind, "connections are turned away", &format_args!("out of descriptors: {detail}"))
             }
             CloseReason::NoSource => self.complain(listener, kind, "connections are turned away", &detail),
-            reason @ (CloseReason::NoServer | CloseReason::Unresolved) if !self.may_tell(listener, kind) => {
+            reason @ CloseReason::Unresolved if !self.may_tell(listener, kind) => note(session, LogLevel::Debug, reason, detail),
+            reason @ CloseReason::NoServer if !self.may_tell(session.upstream.as_ref().unwrap_or(listener), kind) => {
                 note(session, LogLevel::Debug, reason, detail)
             }
             reason => note(session, reason.level(), reason, detail),
