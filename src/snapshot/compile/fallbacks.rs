@@ -18,11 +18,14 @@ impl Compiler {
         // Looked up in any case: it may be wrong although nobody uses it.
         let default_pool = default.and_then(|name| self.fallback(&path_to!["defaults", "upstream", "fallback"], name));
         let links = links(config);
-        for around in circles(&links) {
-            self.circle(&around);
+        let circles = circles(&links);
+        for around in &circles {
+            self.circle(around);
         }
+        // They are not made: whoever walks along fallbacks comes to an end.
+        let circular: BTreeSet<&str> = circles.into_iter().flatten().collect();
         let exempt = default.map(|name| chain(name, &links)).unwrap_or_default();
-        for (name, written) in &config.upstream {
+        for (name, written) in config.upstream.iter().filter(|(name, _)| !circular.contains(name.as_str())) {
             let fallback = match written.keys.fallback.as_deref() {
                 Some("") => None,
                 Some(own) => self.fallback(&path_to!["upstream", name, "fallback"], own),
