@@ -25,6 +25,7 @@ pub mod net;
 // Layer 4: what is done with them.
 pub mod peek;
 pub mod relay;
+pub mod tls;
 pub mod variables;
 
 // Layer 5: servers; what is written down.

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 10] = [
     &["config"],
     &["hello", "route", "session"],
     &["net"],
-    &["peek", "relay", "variables"],
+    &["peek", "relay", "tls", "variables"],
     &["log", "upstream"],
     &["snapshot"],
     &["gateway"],

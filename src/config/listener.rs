@@ -21,6 +21,8 @@ pub struct Listener {
     /// What becomes of a connection.
     #[serde(flatten)]
     pub action: ListenerAction,
+    /// The profile under which TLS ends here, for every connection.
+    pub terminate: Option<String>,
     /// Whether the first bytes are looked at; with `routes` they always are.
     pub preread: Option<Preread>,
     /// How it listens and peeks.
@@ -64,10 +66,14 @@ impl Read for Listener {
         }
         let listen = listen.map(|all| all.0.into_iter().map(|one| one.0).collect()).unwrap_or_default();
         let action = listener_action(&mut table, reader);
+        let terminate = reader.take(&mut table, "terminate");
+        let lost_terminate = reader.was_cut("terminate");
         let preread = reader.take(&mut table, "preread");
         let listening = Listening::take(&mut table, reader);
         let session = SessionKeys::take(&mut table, reader);
-        Some(Self { listen, action: action?, preread, listening, session })
+        // Without what was written, it would pass TLS on that was to end here.
+        (!lost_terminate).then_some(())?;
+        Some(Self { listen, action: action?, terminate, preread, listening, session })
     }
 }
 

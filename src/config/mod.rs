@@ -17,6 +17,7 @@ mod resolver;
 mod routes;
 mod source;
 mod syntax;
+mod terminate;
 mod upstream;
 mod values;
 mod words;
@@ -36,11 +37,12 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use keepalive::{Keepalive, KeepaliveTimes};
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
 pub use places::{Key, Places};
-pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process};
+pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process, Watch};
 pub use render::Paint;
 pub use resolver::Resolver;
 pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
 pub use source::Source;
+pub use terminate::{Certificate, ClientAuth, ClientAuthMode, SessionCache, SessionTickets, Terminate, UpstreamTls};
 pub use upstream::{Balance, Server, ServerKeys, Upstream, UpstreamDefaults, UpstreamKeys};
 pub use words::suggest;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub listener: BTreeMap<String, Listener>,
     /// `[routes.NAME]`.
     pub routes: BTreeMap<String, Routes>,
+    /// `[terminate.NAME]`: profiles of TLS.
+    pub terminate: BTreeMap<String, Terminate>,
     /// `[upstream.NAME]`.
     pub upstream: BTreeMap<String, Upstream>,
 }
@@ -140,6 +144,7 @@ impl Read for Config {
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
             listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
             routes: reader.take_with(&mut table, "routes", values::named).unwrap_or_default(),
+            terminate: reader.take_with(&mut table, "terminate", values::named).unwrap_or_default(),
             upstream: reader.take_with(&mut table, "upstream", values::named).unwrap_or_default(),
         })
     }
@@ -195,6 +200,11 @@ mod tests {
             (words::ROUTES, "[routes.x]"),
             (words::TARGET, "[routes.x.hosts.\"a.b\"]"),
             (words::PATTERN, "[[routes.x.patterns]]"),
+            (words::TERMINATE, "[terminate.x]"),
+            (words::CERTIFICATE, "[[terminate.x.certificates]]"),
+            (words::SESSION_TICKETS, "[terminate.x.session_tickets]"),
+            (words::CLIENT_AUTH, "[terminate.x.client_auth]"),
+            (words::UPSTREAM_TLS, "[upstream.x.tls]"),
             (words::UPSTREAM, "[upstream.x]"),
             (words::SERVER, "[[upstream.x.servers]]"),
         ];

@@ -19,11 +19,13 @@ pub struct Process {
     /// How long open sessions may go on after SIGTERM.
     #[serde(serialize_with = "print::duration")]
     pub shutdown_timeout: Duration,
+    /// Which files are read anew by themselves when they change.
+    pub watch: Watch,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Self { workers: Count::Auto, max_connections: Count::Auto, shutdown_timeout: Duration::from_secs(30) }
+        Self { workers: Count::Auto, max_connections: Count::Auto, shutdown_timeout: Duration::from_secs(30), watch: Watch::Certificates }
     }
 }
 
@@ -35,7 +37,18 @@ impl Read for Process {
             workers: reader.take(&mut table, "workers").unwrap_or(built_in.workers),
             max_connections: reader.take(&mut table, "max_connections").unwrap_or(built_in.max_connections),
             shutdown_timeout: reader.take(&mut table, "shutdown_timeout").unwrap_or(built_in.shutdown_timeout),
+            watch: reader.take(&mut table, "watch").unwrap_or(built_in.watch),
         })
+    }
+}
+
+words! {
+    /// Which files are read anew by themselves when they change.
+    Watch, "what may be watched", {
+        /// Those of TLS: certificates and keys, revocations, ticket keys.
+        Certificates = "certificates",
+        /// None.
+        Off = "off",
     }
 }
 

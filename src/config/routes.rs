@@ -86,6 +86,8 @@ pub struct Target {
     /// What becomes of the session.
     #[serde(flatten)]
     pub action: Action,
+    /// The profile under which its TLS ends here.
+    pub terminate: Option<String>,
     /// Which sessions it is for.
     #[serde(flatten)]
     pub guards: Guards,
@@ -138,8 +140,11 @@ impl Target {
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
         let action = action(table, reader);
         let guards = Guards::take(table, reader);
+        let terminate = reader.take(table, "terminate");
+        // Without what was written, it would pass TLS on that was to end here.
+        let lost_terminate = reader.was_cut("terminate");
         let session = SessionKeys::take(table, reader);
-        Some(Self { action: action?, guards: guards?, session })
+        (!lost_terminate).then_some(Self { action: action?, terminate, guards: guards?, session })
     }
 }
 
@@ -155,7 +160,7 @@ impl Read for Target {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if !matches!(value, Value::Dict(..)) {
             let action = Action::Upstream(String::read(value, reader)?);
-            return Some(Self { action, guards: Guards::default(), session: SessionKeys::default() });
+            return Some(Self { action, terminate: None, guards: Guards::default(), session: SessionKeys::default() });
         }
         let mut table = reader.table(value, &kinds::TARGET)?;
         Self::take(&mut table, reader)

@@ -10,6 +10,7 @@ use super::keepalive::Keepalive;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
 use super::resolver::Resolver;
+use super::terminate::UpstreamTls;
 use super::values::{MOST, bare_port, number, positive, words};
 use super::{print, words as kinds};
 
@@ -55,6 +56,8 @@ pub struct UpstreamKeys {
     /// How long what was sent to a server may go unacknowledged.
     #[serde(serialize_with = "print::some_duration")]
     pub user_timeout: Option<Duration>,
+    /// TLS towards the servers; absent is none.
+    pub tls: Option<UpstreamTls>,
 }
 
 impl UpstreamKeys {
@@ -66,6 +69,7 @@ impl UpstreamKeys {
             resolver: reader.take(table, "resolver"),
             keepalive: reader.take(table, "keepalive"),
             user_timeout: reader.take_with(table, "user_timeout", positive),
+            tls: reader.take(table, "tls"),
         }
     }
 }

@@ -65,33 +65,63 @@ const SESSION: &[&str] = &[
     "transparent",
 ];
 const LISTENING: &[&str] = &["preread_timeout", "preread_buffer_size", "defer_accept", "backlog", "ipv6_only", "reuse_port"];
-const GUARDED: &[&str] = &["upstream", "reject", "respond", "alpn", "from", "versions"];
-const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout"];
+const GUARDED: &[&str] = &["upstream", "reject", "respond", "terminate", "alpn", "from", "versions"];
+const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout", "tls"];
 const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "max_conns", "slow_start", "backup", "down", "service"];
+const TLS: &[&str] = &["alpn", "versions"];
 const RESOLVING: &[&str] = &["nameservers", "valid", "timeout", "ipv6"];
 
 pub(super) const FILE: Kind = Kind {
     name: "the file itself",
-    keys: &[&["process", "log", "access_log", "resolver", "networks", "defaults", "listener", "routes", "upstream"]],
+    keys: &[&["process", "log", "access_log", "resolver", "networks", "defaults", "listener", "routes", "terminate", "upstream"]],
 };
-pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout"]] };
+pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout", "watch"]] };
 pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
 pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format"]] };
 pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["upstream"]] };
 pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[GROUPED, &["server"]] };
 pub(super) const SERVER_DEFAULTS: Kind = Kind { name: "server of [defaults.upstream]", keys: &[SERVING] };
 pub(super) const LISTENER: Kind =
-    Kind { name: "a listener", keys: &[&["listen", "routes", "upstream", "respond", "preread"], LISTENING, SESSION] };
+    Kind { name: "a listener", keys: &[&["listen", "routes", "upstream", "respond", "terminate", "preread"], LISTENING, SESSION] };
 pub(super) const ROUTES: Kind = Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "patterns"]] };
 pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, SESSION] };
 pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, SESSION] };
+pub(super) const TERMINATE: Kind = Kind {
+    name: "[terminate.NAME]",
+    keys: &[
+        &["certificates", "ciphers", "groups", "session_cache", "session_timeout", "session_tickets", "handshake_timeout", "client_auth"],
+        TLS,
+    ],
+};
+pub(super) const CERTIFICATE: Kind = Kind { name: "a certificate", keys: &[&["chain", "key", "password_file", "ocsp"]] };
+pub(super) const SESSION_TICKETS: Kind = Kind { name: "session_tickets", keys: &[&["keys"]] };
+pub(super) const CLIENT_AUTH: Kind = Kind { name: "client_auth", keys: &[&["ca", "mode", "crl", "subjects"]] };
+pub(super) const UPSTREAM_TLS: Kind = Kind {
+    name: "tls of an upstream",
+    keys: &[&["server_name", "verify", "ca", "certificate", "key", "password_file", "session_reuse"], TLS],
+};
 pub(super) const UPSTREAM: Kind = Kind { name: "an upstream", keys: &[&["servers"], GROUPED] };
 pub(super) const RESOLVER: Kind = Kind { name: "a resolver", keys: &[RESOLVING] };
 pub(super) const KEEPALIVE: Kind = Kind { name: "keepalive", keys: &[&["idle", "interval", "count"]] };
 pub(super) const SERVER: Kind = Kind { name: "a server", keys: &[&["address"], SERVING] };
 
 /// Where a stray key may belong. `[defaults]` takes most keys of others and need not be named for each.
-pub(super) const EVERYWHERE: &[Kind] = &[PROCESS, LOG, LISTENER, TARGET, ROUTES, UPSTREAM, SERVER, RESOLVER, KEEPALIVE, FILE];
+pub(super) const EVERYWHERE: &[Kind] = &[
+    PROCESS,
+    LOG,
+    LISTENER,
+    TARGET,
+    ROUTES,
+    UPSTREAM,
+    SERVER,
+    TERMINATE,
+    CERTIFICATE,
+    CLIENT_AUTH,
+    UPSTREAM_TLS,
+    RESOLVER,
+    KEEPALIVE,
+    FILE,
+];
 
 /// What nginx's users write by habit.
 const NGINX: &[(&str, &str)] = &[
@@ -113,6 +143,31 @@ const NGINX: &[(&str, &str)] = &[
     ("least_conn", "a value of `balance`"),
     ("least_time", "a value of `balance`"),
     ("random", "a value of `balance`"),
+    ("ssl_certificate", "`certificates` of [terminate.NAME]"),
+    ("ssl_certificate_key", "`key` of a certificate of [terminate.NAME]"),
+    ("ssl_password_file", "`password_file` of a certificate of [terminate.NAME]"),
+    ("ssl_session_cache", "`session_cache` of [terminate.NAME]"),
+    ("ssl_session_timeout", "`session_timeout` of [terminate.NAME]"),
+    ("ssl_session_tickets", "`session_tickets` of [terminate.NAME]"),
+    ("ssl_session_ticket_key", "`session_tickets = { keys = [...] }` of [terminate.NAME]"),
+    ("ssl_handshake_timeout", "`handshake_timeout` of [terminate.NAME]"),
+    ("ssl_protocols", "`versions` of [terminate.NAME]"),
+    ("ssl_ciphers", "`ciphers` of [terminate.NAME]"),
+    ("ssl_ecdh_curve", "`groups` of [terminate.NAME]"),
+    ("ssl_alpn", "`alpn` of [terminate.NAME]"),
+    ("ssl_verify_client", "`client_auth` of [terminate.NAME]"),
+    ("ssl_client_certificate", "`ca` of `client_auth` of [terminate.NAME]"),
+    ("ssl_crl", "`crl` of `client_auth` of [terminate.NAME]"),
+    ("ssl_stapling_file", "`ocsp` of a certificate of [terminate.NAME]"),
+    ("ssl_reject_handshake", "{ reject = \"unrecognized_name\" } as a target"),
+    ("ssl", "`terminate = \"NAME\"` of a listener, or of a target, with [terminate.NAME]"),
+    ("proxy_ssl", "`tls` of an upstream"),
+    ("proxy_ssl_name", "`server_name` of an upstream's `tls`"),
+    ("proxy_ssl_verify", "`verify` of an upstream's `tls`"),
+    ("proxy_ssl_trusted_certificate", "`ca` of an upstream's `tls`"),
+    ("proxy_ssl_certificate", "`certificate` of an upstream's `tls`"),
+    ("proxy_ssl_certificate_key", "`key` of an upstream's `tls`"),
+    ("proxy_ssl_session_reuse", "`session_reuse` of an upstream's `tls`"),
     ("proxy_bind", "`source`"),
     ("proxy_socket_keepalive", "`keepalive` of an upstream"),
     ("resolver_timeout", "`timeout` of [resolver]"),

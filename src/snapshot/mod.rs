@@ -15,6 +15,7 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
+use crate::tls::Terminator;
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use compile::Compiled;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub listeners: Vec<Arc<Listener>>,
     /// `[resolver]`: who is asked for the names that templates give.
     pub resolver: Arc<ResolverSettings>,
+    /// `[terminate.NAME]`: the profiles under which TLS ends here.
+    pub terminators: Terminators,
     /// The upstreams that have a name.
     pub pools: Arc<Pools>,
     /// All upstreams, those that are made of a written address too.
@@ -77,6 +80,9 @@ impl Listener {
         ip.is_ipv6() && ip.ip().is_unspecified() && self.addresses.contains(&v4) && error.raw_os_error() == Some(libc::EAFNOSUPPORT)
     }
 }
+
+/// The profiles by name.
+pub type Terminators = BTreeMap<Arc<str>, Arc<Terminator>>;
 
 /// The upstreams by name.
 pub type Pools = BTreeMap<Arc<str>, Arc<Pool>>;

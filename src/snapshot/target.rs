@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{ForwardRules, SourceRule};
 use crate::hello::ClientHello;
 use crate::relay::RelayLimits;
+use crate::tls::Terminator;
 use crate::upstream::{ConnectLimits, Pool};
 use crate::variables::Text;
 
@@ -16,6 +17,8 @@ use crate::variables::Text;
 pub struct Target {
     /// Who may take it.
     pub guards: Guards,
+    /// Ends TLS before that; absent passes it on as it came.
+    pub terminate: Option<Arc<Terminator>>,
     /// What is done.
     pub action: Action,
     /// What the session keeps to.

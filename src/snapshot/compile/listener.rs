@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
-use super::targets::{above, limits};
+use super::targets::{Above, limits};
 use crate::address::ListenAddress;
 use crate::config::{self, Config, Key, ListenerAction, Place, Preread, path_to, suggest};
 use crate::peek::PeekLimits;
@@ -66,7 +66,10 @@ impl Compiler {
         config: &Config,
         compiled: &mut BTreeSet<&'c str>,
     ) -> Option<RouteTable<Vec<Target>>> {
-        let above = above(config, Some(written));
+        let mut above = Above::of(config, Some(written));
+        if let Some(profile) = &written.terminate {
+            above.terminate = Some(self.terminator(&path_to!["listener", name, "terminate"], profile, config)?);
+        }
         let action = match &written.action {
             ListenerAction::Routes(map) => {
                 if written.preread == Some(Preread::None) {
@@ -85,22 +88,23 @@ impl Compiler {
             }
             ListenerAction::Upstream(text) => {
                 let destination = self.destination(&path_to!["listener", name, "upstream"], text, None)?;
-                if written.preread != Some(Preread::Tls) {
+                if written.preread != Some(Preread::Tls) && written.terminate.is_none() {
                     self.check_unread_keys(name, &destination);
                 }
                 Action::Forward(destination)
             }
             ListenerAction::Respond(text) => {
-                if written.preread == Some(Preread::Tls) {
+                if written.preread == Some(Preread::Tls) && written.terminate.is_none() {
                     self.wrong(&path_to!["listener", name, "preread"], "a client that speaks TLS could not read a plain answer")
                         .label("leave it out");
                 }
                 self.text(&path_to!["listener", name, "respond"], text, None).map(Action::Respond)?
             }
         };
-        let source = self.inherited_source(&above);
+        let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
-        let target = Target { guards: Guards::default(), action, limits: limits(&above), source };
+        let limits = limits(&above.sessions);
+        let target = Target { guards: Guards::default(), terminate: above.terminate, action, limits, source };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });
         table.build().ok()
@@ -150,7 +154,7 @@ fn listener(
         ListenerAction::Routes(map) => Some(map.as_str().into()),
         ListenerAction::Upstream(_) | ListenerAction::Respond(_) => None,
     };
-    let peeks = map.is_some() || written.preread == Some(Preread::Tls);
+    let peeks = map.is_some() || written.preread == Some(Preread::Tls) || written.terminate.is_some();
     let peek = peeks.then(|| PeekLimits {
         timeout: own.preread_timeout.or(defaults.preread_timeout).unwrap_or(Duration::from_secs(30)),
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),

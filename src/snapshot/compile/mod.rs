@@ -12,6 +12,7 @@ mod routes;
 mod silence;
 mod sources;
 mod targets;
+mod terminate;
 mod texts;
 mod upstreams;
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Pools, Snapshot};
+use super::{Pools, Snapshot, Terminators};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 use crate::upstream::ResolverSettings;
 
@@ -55,6 +56,7 @@ impl Snapshot {
             places,
             diagnostics,
             networks: BTreeMap::new(),
+            terminators: Terminators::new(),
             resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
             pools: Pools::new(),
             made: Pools::new(),
@@ -73,6 +75,7 @@ struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
+    terminators: Terminators,
     /// `[resolver]`, which upstreams without one share.
     resolver: Arc<ResolverSettings>,
     pools: Pools,
@@ -89,6 +92,7 @@ struct Compiler {
 impl Compiler {
     fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
+        self.compile_terminators(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
         self.check_all_down(config);
@@ -103,6 +107,7 @@ impl Compiler {
             access_logs: access_logs?,
             listeners,
             resolver: self.resolver.clone(),
+            terminators: std::mem::take(&mut self.terminators),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
             is_transparent: self.is_transparent,

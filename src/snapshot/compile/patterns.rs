@@ -3,14 +3,14 @@
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::Compiler;
-use super::targets::Stands;
-use crate::config::{self, Key, SessionKeys, path_to};
+use super::targets::{Above, Stands};
+use crate::config::{self, Key, path_to};
 use crate::route::{Builder, Entry, Pattern, PatternError};
 use crate::snapshot::Target;
 
 impl Compiler {
     /// A regex and its target.
-    pub(super) fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
+    pub(super) fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &Above<'_>, table: &mut Builder<Vec<Target>>) {
         let host = [path, &path_to!["host"]].concat();
         let pattern = match Pattern::parse(&written.host) {
             Ok(pattern) => pattern,

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::Compiler;
 use super::patterns::whole_name;
-use super::targets::{Stands, above};
-use crate::config::{self, Config, Key, ListenerAction, SessionKeys, Targets, path_to};
+use super::targets::{Above, Stands};
+use crate::config::{self, Config, Key, ListenerAction, Targets, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::route::{Builder, Entry, RouteTable};
 use crate::snapshot::Target;
@@ -16,12 +16,12 @@ impl Compiler {
         let is_used =
             |name: &str| config.listener.values().any(|listener| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
         for (name, written) in config.routes.iter().filter(|(name, _)| !is_used(name)) {
-            let _ = self.routes(name, written, &above(config, None));
+            let _ = self.routes(name, written, &Above::of(config, None));
         }
     }
 
     /// The table of a map; `above` is what its targets inherit.
-    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &[&SessionKeys]) -> Option<RouteTable<Vec<Target>>> {
+    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Vec<Target>>> {
         let mut table = Builder::new();
         for (host, targets) in &written.hosts {
             self.host(&path_to!["routes", name, "hosts", host], host, targets, above, &mut table);
@@ -46,7 +46,7 @@ impl Compiler {
         table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }
 
-    fn host(&mut self, path: &[Key], written: &str, targets: &Targets, above: &[&SessionKeys], table: &mut Builder<Vec<Target>>) {
+    fn host(&mut self, path: &[Key], written: &str, targets: &Targets, above: &Above<'_>, table: &mut Builder<Vec<Target>>) {
         let targets = self.targets(path, targets.iter(), Stands::ForTls, above);
         let pattern = match HostPattern::parse(written) {
             Ok(pattern) => pattern,

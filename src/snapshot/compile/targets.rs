@@ -1,5 +1,6 @@
 //! What entries lead to, with everything that is inherited.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
@@ -8,6 +9,7 @@ use crate::relay::RelayLimits;
 use crate::route::Pattern;
 use crate::session::alert;
 use crate::snapshot::{Action, Guards, Target, TargetLimits};
+use crate::tls::Terminator;
 use crate::upstream::ConnectLimits;
 
 /// Where a target stands, which decides what it may be.
@@ -21,6 +23,15 @@ pub(super) enum Stands<'p> {
     ForNotTls,
 }
 
+/// What targets inherit from the listener that leads to them, and from `[defaults]`.
+pub(super) struct Above<'c> {
+    pub(super) config: &'c Config,
+    /// Levels of session keys, the nearest first.
+    pub(super) sessions: Vec<&'c SessionKeys>,
+    /// The listener's profile.
+    pub(super) terminate: Option<Arc<Terminator>>,
+}
+
 impl<'p> Stands<'p> {
     fn pattern(self) -> Option<&'p Pattern> {
         match self {
@@ -31,13 +42,13 @@ impl<'p> Stands<'p> {
 }
 
 impl Compiler {
-    /// The targets of an entry. `above` is what they inherit, the nearest first.
+    /// The targets of an entry.
     pub(super) fn targets<'t>(
         &mut self,
         path: &[Key],
         written: impl Iterator<Item = &'t config::Target>,
         stands: Stands<'_>,
-        above: &[&SessionKeys],
+        above: &Above<'_>,
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         let mut takes_everybody = None;
@@ -55,27 +66,52 @@ impl Compiler {
         targets
     }
 
-    pub(super) fn target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &[&SessionKeys]) -> Option<Target> {
+    pub(super) fn target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &Above<'_>) -> Option<Target> {
         let guards = self.guards(path, &written.guards, stands);
-        let action = self.action(path, &written.action, stands)?;
+        let terminate = self.terminate(path, written, stands, above);
+        let ends_tls = written.terminate.is_some() || above.terminate.is_some();
+        let action = self.action(path, &written.action, stands, ends_tls)?;
         let mut levels = vec![&written.session];
-        levels.extend_from_slice(above);
+        levels.extend_from_slice(&above.sessions);
         let source = self.source(path, &levels, stands.pattern());
         self.check_families(path, &action, source.as_ref());
-        Some(Target { guards, action, limits: limits(&levels), source })
+        Some(Target { guards, terminate: terminate?, action, limits: limits(&levels), source })
     }
 
-    fn action(&mut self, path: &[Key], written: &config::Action, stands: Stands<'_>) -> Option<Action> {
+    /// The profile under which TLS ends before a target; nothing at all if it cannot be had.
+    fn terminate(
+        &mut self,
+        path: &[Key],
+        written: &config::Target,
+        stands: Stands<'_>,
+        above: &Above<'_>,
+    ) -> Option<Option<Arc<Terminator>>> {
+        let at = [path, &path_to!["terminate"]].concat();
+        let Some(name) = &written.terminate else {
+            return Some(above.terminate.clone().filter(|_| !matches!(stands, Stands::ForNotTls)));
+        };
+        if matches!(stands, Stands::ForNotTls) {
+            self.wrong_key(&at, "what is not TLS has no TLS to end").label("leave it out");
+            return None;
+        }
+        if matches!(written.action, config::Action::Reject(_)) {
+            self.wrong_key(&at, "who is refused is refused before TLS ends").label("leave it out");
+            return None;
+        }
+        self.terminator(&at, name, above.config).map(Some)
+    }
+
+    fn action(&mut self, path: &[Key], written: &config::Action, stands: Stands<'_>, ends_tls: bool) -> Option<Action> {
         let at = |key: &str| [path, &path_to![key]].concat();
         match written {
             config::Action::Upstream(text) => self.destination(&at("upstream"), text, stands.pattern()).map(Action::Forward),
             config::Action::Reject(name) => self.reject(&at("reject"), name, stands).map(Action::Reject),
-            config::Action::Respond(text) if matches!(stands, Stands::ForNotTls) => {
+            config::Action::Respond(text) if ends_tls || matches!(stands, Stands::ForNotTls) => {
                 self.text(&at("respond"), text, None).map(Action::Respond)
             }
             config::Action::Respond(_) => {
                 self.wrong(&at("respond"), "the client speaks TLS here and could not read a plain answer")
-                    .label("`respond` belongs to `not_tls` or to a listener without `routes`; { reject = \"unrecognized_name\" } refuses");
+                    .label("`respond` belongs to `not_tls`, to a listener without `routes` or behind `terminate`; { reject = \"unrecognized_name\" } refuses");
                 None
             }
         }
@@ -139,9 +175,12 @@ pub(super) fn limits(levels: &[&SessionKeys]) -> TargetLimits {
     }
 }
 
-/// The levels from which a listener's targets inherit.
-pub(super) fn above<'c>(config: &'c Config, listener: Option<&'c config::Listener>) -> Vec<&'c SessionKeys> {
-    listener.map(|listener| &listener.session).into_iter().chain([&config.defaults.session]).collect()
+impl<'c> Above<'c> {
+    /// What the targets of a listener inherit, without its profile.
+    pub(super) fn of(config: &'c Config, listener: Option<&'c config::Listener>) -> Self {
+        let sessions = listener.map(|listener| &listener.session).into_iter().chain([&config.defaults.session]).collect();
+        Self { config, sessions, terminate: None }
+    }
 }
 
 fn wire_version(version: TlsVersion) -> u16 {

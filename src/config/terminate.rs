@@ -1,0 +1,259 @@
+//! TLS that the gateway speaks itself: towards clients `[terminate.NAME]`, towards servers `[upstream.NAME.tls]`.
+
+use std::time::Duration;
+
+use figment::value::Value;
+use serde::{Serialize, Serializer};
+
+use super::read::{Read, Reader};
+use super::routes::TlsVersion;
+use super::values::{OneOrMany, positive, size, unknown_word, words};
+use super::{print, words as kinds};
+
+/// `[terminate.NAME]`: a profile of TLS towards clients.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Terminate {
+    /// The certificates, in their order.
+    pub certificates: Vec<Certificate>,
+    /// The versions that are spoken; none written is what is built in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<TlsVersion>,
+    /// The cipher suites, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ciphers: Vec<String>,
+    /// The groups of the key exchange, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The application protocols, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<String>,
+    /// Memory for sessions that may be resumed.
+    pub session_cache: Option<SessionCache>,
+    /// For how long they may be.
+    #[serde(serialize_with = "print::some_duration")]
+    pub session_timeout: Option<Duration>,
+    /// Whether clients keep sessions themselves, and under which keys.
+    pub session_tickets: Option<SessionTickets>,
+    /// How long a whole handshake may take.
+    #[serde(serialize_with = "print::some_duration")]
+    pub handshake_timeout: Option<Duration>,
+    /// Whether clients show a certificate.
+    pub client_auth: Option<ClientAuth>,
+}
+
+impl Read for Terminate {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::TERMINATE)?;
+        let certificates: Option<OneOrMany<Certificate>> = reader.require(&mut table, "certificates", "[\"certs/site.pem\"]");
+        if certificates.as_ref().is_some_and(|all| all.0.is_empty()) && !reader.was_cut("certificates") {
+            let place = reader.entry("certificates", super::Places::written_value);
+            reader.error(place, "without a certificate no handshake succeeds").label("[\"certs/site.pem\"]");
+            reader.cut("certificates");
+        }
+        Some(Self {
+            certificates: certificates.map(|all| all.0).unwrap_or_default(),
+            versions: reader.take(&mut table, "versions").unwrap_or_default(),
+            ciphers: reader.take(&mut table, "ciphers").unwrap_or_default(),
+            groups: reader.take(&mut table, "groups").unwrap_or_default(),
+            alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
+            session_cache: reader.take(&mut table, "session_cache"),
+            session_timeout: reader.take_with(&mut table, "session_timeout", positive),
+            session_tickets: reader.take(&mut table, "session_tickets"),
+            handshake_timeout: reader.take_with(&mut table, "handshake_timeout", positive),
+            client_auth: reader.take(&mut table, "client_auth"),
+        })
+    }
+}
+
+/// A certificate with its chain: a file, or a pattern of file names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// The certificate, then those that vouch for it; the key may be in the same file.
+    pub chain: String,
+    /// The key's file; without one it is looked for in the chain's file, then beside it.
+    pub key: Option<String>,
+    /// Passwords, one a line, that are tried on an encrypted key (nginx's `ssl_password_file`).
+    pub password_file: Option<String>,
+    /// An OCSP answer that is stapled (nginx's `ssl_stapling_file`).
+    pub ocsp: Option<String>,
+}
+
+impl Read for Certificate {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(value, Value::Dict(..)) {
+            let chain = String::read(value, reader)?;
+            return Some(Self { chain, key: None, password_file: None, ocsp: None });
+        }
+        let mut table = reader.table(value, &kinds::CERTIFICATE)?;
+        let chain = reader.require(&mut table, "chain", "\"certs/site.pem\"");
+        let key = reader.take(&mut table, "key");
+        let password_file = reader.take(&mut table, "password_file");
+        let ocsp = reader.take(&mut table, "ocsp");
+        Some(Self { chain: chain?, key, password_file, ocsp })
+    }
+}
+
+/// `session_cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionCache {
+    /// None are kept.
+    Off,
+    /// So many bytes of them are.
+    Bytes(u64),
+}
+
+impl Read for SessionCache {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.as_str() {
+            Some("off") => Some(Self::Off),
+            Some(text) if text.starts_with(char::is_alphabetic) => {
+                let size = text.rsplit_once(':').map(|(_, size)| format!("\"{size}\""));
+                match size {
+                    Some(size) => drop(reader.wrong("a profile's cache has no name").label(size)),
+                    None => unknown_word(text, "a size or \"off\"", ["off"].into_iter(), reader),
+                }
+                None
+            }
+            _ => match size(value, reader)? {
+                0 => Some(Self::Off),
+                bytes => Some(Self::Bytes(bytes)),
+            },
+        }
+    }
+}
+
+impl Serialize for SessionCache {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::Bytes(bytes) => serializer.serialize_u64(*bytes),
+        }
+    }
+}
+
+/// `session_tickets`: a switch, or a table with key files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionTickets {
+    /// None are given out.
+    Off,
+    /// Under keys that the gateway makes and changes by itself.
+    OwnKeys,
+    /// Under keys from these files; the first encrypts, all decrypt.
+    KeyFiles(Vec<String>),
+}
+
+impl Read for SessionTickets {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(value, Value::Dict(..)) {
+            return bool::read(value, reader).map(|on| if on { Self::OwnKeys } else { Self::Off });
+        }
+        let mut table = reader.table(value, &kinds::SESSION_TICKETS)?;
+        let keys: OneOrMany<String> = reader.require(&mut table, "keys", "[\"certs/ticket.key\"]")?;
+        if keys.0.is_empty() && !reader.was_cut("keys") {
+            let place = reader.entry("keys", super::Places::written_value);
+            reader.error(place, "without a key no ticket can be made").label("[\"certs/ticket.key\"]");
+            reader.cut("keys");
+        }
+        (!reader.was_cut("keys")).then_some(Self::KeyFiles(keys.0))
+    }
+}
+
+impl Serialize for SessionTickets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Table<'k> {
+            keys: &'k [String],
+        }
+        match self {
+            Self::Off => serializer.serialize_bool(false),
+            Self::OwnKeys => serializer.serialize_bool(true),
+            Self::KeyFiles(keys) => Table { keys }.serialize(serializer),
+        }
+    }
+}
+
+/// `client_auth`: who vouches for clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientAuth {
+    /// The file of the authorities.
+    pub ca: String,
+    /// Whether a client may do without.
+    pub mode: ClientAuthMode,
+    /// The files of revoked certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crl: Vec<String>,
+    /// Whom the certificate may be for; nothing written is anybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+}
+
+words! {
+    /// Whether clients must show a certificate.
+    ClientAuthMode, "a mode of client_auth", {
+        /// They must (nginx's `ssl_verify_client on`).
+        Require = "require",
+        /// They are asked to; a bad one is refused (nginx's `optional`).
+        Request = "request",
+    }
+}
+
+impl Read for ClientAuth {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::CLIENT_AUTH)?;
+        let ca = reader.require(&mut table, "ca", "\"certs/clients.pem\"");
+        let mode = reader.require(&mut table, "mode", "\"require\"");
+        let crl: Option<OneOrMany<String>> = reader.take(&mut table, "crl");
+        let subjects: Option<OneOrMany<String>> = reader.take(&mut table, "subjects");
+        // What narrows down who may come, and can't be read, must not let others in.
+        let lost = reader.was_cut("crl") || reader.was_cut("subjects");
+        let all = |read: Option<OneOrMany<String>>| read.map(|all| all.0).unwrap_or_default();
+        (!lost).then_some(Self { ca: ca?, mode: mode?, crl: all(crl), subjects: all(subjects) })
+    }
+}
+
+/// `tls` of an upstream: TLS towards its servers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpstreamTls {
+    /// The name that servers are asked for and must have, as a template.
+    pub server_name: Option<String>,
+    /// Whether their certificates are verified.
+    pub verify: Option<bool>,
+    /// The file of the authorities; absent is the system's.
+    pub ca: Option<String>,
+    /// The gateway's own certificate, for servers that ask for one.
+    pub certificate: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
+    /// Passwords that are tried on an encrypted key.
+    pub password_file: Option<String>,
+    /// The application protocols that are offered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<String>,
+    /// The versions that are spoken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<TlsVersion>,
+    /// Whether sessions are resumed.
+    pub session_reuse: Option<bool>,
+}
+
+impl Read for UpstreamTls {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Value::Bool(_, on) = value {
+            let ours = if on { "tls = {}" } else { "leave it out" };
+            reader.unfit(&value, "a table").label(ours);
+            return None;
+        }
+        let mut table = reader.table(value, &kinds::UPSTREAM_TLS)?;
+        Some(Self {
+            server_name: reader.take(&mut table, "server_name"),
+            verify: reader.take(&mut table, "verify"),
+            ca: reader.take(&mut table, "ca"),
+            certificate: reader.take(&mut table, "certificate"),
+            key: reader.take(&mut table, "key"),
+            password_file: reader.take(&mut table, "password_file"),
+            alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
+            versions: reader.take(&mut table, "versions").unwrap_or_default(),
+            session_reuse: reader.take(&mut table, "session_reuse"),
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! `[terminate.NAME]`, and who uses it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::aws_lc_rs as provider;
+use rustls::version::{TLS12, TLS13};
+
+use super::Compiler;
+use crate::config::{self, ClientAuthMode, Config, Key, SessionCache, SessionTickets, TlsVersion, path_to, suggest};
+use crate::tls::{
+    CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Terminator, Tickets, cipher, cipher_names, group, group_names,
+};
+
+impl Compiler {
+    /// Reads the files of every profile, those that nobody uses too.
+    pub(super) fn compile_terminators(&mut self, config: &Config) {
+        for (name, written) in &config.terminate {
+            if self.places.was_cut(&path_to!["terminate", name, "client_auth"]) {
+                continue;
+            }
+            let Some(settings) = self.server_settings(name, written) else { continue };
+            let mut findings = Vec::new();
+            let terminator = Terminator::load(settings, &mut findings);
+            findings.into_iter().for_each(|finding| self.found(name, finding));
+            self.terminators.extend(terminator.map(|terminator| (name.as_str().into(), Arc::new(terminator))));
+        }
+    }
+
+    /// The profile of this name, which stands at this path.
+    pub(super) fn terminator(&mut self, path: &[Key], name: &str, config: &Config) -> Option<Arc<Terminator>> {
+        if let Some(terminator) = self.terminators.get(name) {
+            return Some(terminator.clone());
+        }
+        // What is wrong with one that is there was said where it stands.
+        if !config.terminate.contains_key(name) && !self.places.was_cut(&path_to!["terminate", name]) {
+            let similar = suggest(name, config.terminate.keys().map(String::as_str));
+            let place = similar.map(|similar| self.places.key(&path_to!["terminate", similar]));
+            let error = self.wrong(path, format!("no TLS profile is named {name:?}"));
+            match similar.zip(place) {
+                Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),
+                None => error.help(format!("[terminate.{}] with certificates = [\"certs/site.pem\"]", Key::from(name))),
+            };
+        }
+        None
+    }
+
+    fn server_settings(&mut self, name: &str, written: &config::Terminate) -> Option<ServerSettings> {
+        let at = |key: &str| path_to!["terminate", name, key];
+        let ciphers = self.chosen(&at("ciphers"), &written.ciphers, "cipher suite", cipher, cipher_names().collect());
+        let groups = self.chosen(&at("groups"), &written.groups, "group of the key exchange", group, group_names().collect());
+        let versions = self.versions(&at("versions"), &written.versions);
+        Some(ServerSettings {
+            name: name.into(),
+            certificates: self.certificate_files(name, &written.certificates),
+            versions: versions?,
+            ciphers: ciphers?.unwrap_or_else(|| provider::DEFAULT_CIPHER_SUITES.to_vec()),
+            groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
+            alpn: written.alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect(),
+            session_cache: match written.session_cache {
+                Some(SessionCache::Off) => 0,
+                Some(SessionCache::Bytes(bytes)) => bytes,
+                None => 10 << 20,
+            },
+            session_timeout: written.session_timeout.unwrap_or(Duration::from_secs(300)),
+            tickets: match &written.session_tickets {
+                Some(SessionTickets::Off) => Tickets::Off,
+                Some(SessionTickets::OwnKeys) | None => Tickets::OwnKeys,
+                Some(SessionTickets::KeyFiles(keys)) => {
+                    Tickets::KeyFiles(self.files(&[&at("session_tickets")[..], &path_to!["keys"]].concat(), keys))
+                }
+            },
+            handshake_timeout: written.handshake_timeout.unwrap_or(Duration::from_secs(60)),
+            client_auth: written.client_auth.as_ref().map(|auth| ClientAuthSettings {
+                ca: self.places.file(&path_to!["terminate", name, "client_auth", "ca"], &auth.ca),
+                is_required: auth.mode == ClientAuthMode::Require,
+                crls: self.files(&path_to!["terminate", name, "client_auth", "crl"], &auth.crl),
+                subjects: auth.subjects.iter().map(|subject| subject.as_str().into()).collect(),
+            }),
+        })
+    }
+
+    fn certificate_files(&self, name: &str, written: &[config::Certificate]) -> Vec<CertificateFiles> {
+        let file = |index: usize, key: &str, file: &str| self.places.file(&path_to!["terminate", name, "certificates", index, key], file);
+        let all = written.iter().enumerate().map(|(index, written)| CertificateFiles {
+            chain: file(index, "chain", &written.chain),
+            key: written.key.as_deref().map(|key| file(index, "key", key)),
+            password_file: written.password_file.as_deref().map(|passwords| file(index, "password_file", passwords)),
+            ocsp: written.ocsp.as_deref().map(|ocsp| file(index, "ocsp", ocsp)),
+        });
+        all.collect()
+    }
+
+    fn files(&self, path: &[Key], written: &[String]) -> Vec<PathBuf> {
+        written.iter().enumerate().map(|(index, file)| self.places.file(&[path, &path_to![index]].concat(), file)).collect()
+    }
+
+    /// What names stand for; nothing inside if none is written, nothing at all if one is unknown.
+    fn chosen<T>(
+        &mut self,
+        path: &[Key],
+        written: &[String],
+        what: &str,
+        find: impl Fn(&str) -> Option<T>,
+        known: Vec<&str>,
+    ) -> Option<Option<Vec<T>>> {
+        let mut all = Some(Vec::new());
+        for (index, name) in written.iter().enumerate() {
+            match find(name) {
+                Some(found) => {
+                    all = all.map(|mut all| {
+                        all.push(found);
+                        all
+                    })
+                }
+                None => {
+                    all = None;
+                    let error = self.wrong(&[path, &path_to![index]].concat(), format!("no {what} is named {name:?}"));
+                    match suggest(name, known.iter().copied()) {
+                        Some(similar) => error.label(format!("did you mean \"{similar}\"?")),
+                        None => error.help(format!("one of {}", known.join(", "))),
+                    };
+                }
+            }
+        }
+        all.map(|all| (!all.is_empty()).then_some(all))
+    }
+
+    /// The versions that are spoken; the best first, whatever order they are written in.
+    pub(super) fn versions(&mut self, path: &[Key], written: &[TlsVersion]) -> Option<Vec<&'static SupportedProtocolVersion>> {
+        let mut versions = Vec::new();
+        let mut is_good = true;
+        for (index, version) in written.iter().enumerate() {
+            match version {
+                TlsVersion::V1_2 => versions.push(&TLS12),
+                TlsVersion::V1_3 => versions.push(&TLS13),
+                TlsVersion::V1_0 | TlsVersion::V1_1 => {
+                    is_good = false;
+                    self.wrong(&[path, &path_to![index]].concat(), "TLS before 1.2 is broken and not spoken (RFC 8996)")
+                        .label("leave it out; a host that needs it can be passed through");
+                }
+            }
+        }
+        if written.is_empty() {
+            versions = vec![&TLS13, &TLS12];
+        }
+        is_good.then_some(versions)
+    }
+
+    /// Notes what was found about a profile's files at the place that they are written at.
+    fn found(&mut self, name: &str, finding: Finding) {
+        let at = |rest: &[Key]| [&path_to!["terminate", name][..], rest].concat();
+        let certificate = |index: usize, key: &str| at(&path_to!["certificates", index, key]);
+        let path = match finding.part {
+            Part::Whole | Part::ServerCa => at(&[]),
+            Part::Chain(index) => certificate(index, "chain"),
+            Part::Key(index) => certificate(index, "key"),
+            Part::PasswordFile(index) => certificate(index, "password_file"),
+            Part::Ocsp(index) => certificate(index, "ocsp"),
+            Part::TicketKey(index) => at(&path_to!["session_tickets", "keys", index]),
+            Part::ClientCa => at(&path_to!["client_auth", "ca"]),
+            Part::Crl(index) => at(&path_to!["client_auth", "crl", index]),
+        };
+        let place = self.places.value(&path);
+        let diagnostic = match finding.lint {
+            None => self.diagnostics.error(place, finding.problem),
+            Some(lint) => self.diagnostics.warning(lint, place, finding.problem),
+        };
+        if let Some(help) = finding.help {
+            diagnostic.help(help);
+        }
+    }
+}
