@@ -1,13 +1,18 @@
 //! TLS that the gateway speaks itself, on rustls with aws-lc-rs: towards clients it ends it ([`Terminator`]).
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
+mod accept;
 mod certificates;
+mod handshake;
 mod pem;
 mod settings;
+mod stream;
 mod suites;
 mod terminator;
 
+pub use handshake::HandshakeError;
 pub use pem::{PemError, certificates as certificates_of, key as key_of};
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
+pub use stream::{Layer, TlsStream};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;
