@@ -10,6 +10,7 @@ mod histories;
 mod named;
 mod nginx;
 mod running;
+mod scan;
 mod site;
 mod transparent;
 

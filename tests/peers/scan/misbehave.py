@@ -217,7 +217,7 @@ HELLOS = [
     ("an extension that nobody knows, of 12,000 bytes", {"hello"}, with_more(extension(0x5a5f, bytes(12000)))),
     ("only TLS 1.1", {"protocol_version"}, without(43, shares={}, version=b"\x03\x02")),
     ("only TLS 1.1, by supported_versions", {"protocol_version"}, changed(versions=(b"\x03\x02",))),
-    ("SSL 3.0", {"protocol_version", "decode_error"}, lambda name: records(hello([], version=b"\x03\x00", suites=b"\x00\x05"))),
+    ("SSL 3.0", {"protocol_version", "decode_error", "handshake_failure"}, lambda name: records(hello([server_name(name)], version=b"\x03\x00", suites=b"\x00\x05"))),
     ("a hello of SSL 2", CLOSED, lambda name: bytes.fromhex("802e0100020015000000100100800200800300800400800500800600400700c0") + bytes(16)),
     ("no cipher suite in common", {"handshake_failure"}, changed(suites=b"\x00\x2f\x00\x35")),
     ("no cipher suite at all", {"decode_error", "illegal_parameter", "handshake_failure"}, changed(suites=b"")),
@@ -226,7 +226,7 @@ HELLOS = [
     ("no compression method at all", {"illegal_parameter", "decode_error"}, changed(compression=b"")),
     ("a session id of 33 bytes", {"decode_error", "illegal_parameter"}, changed(session_id=bytes(33))),
     ("no signature algorithms", {"missing_extension"}, without(13)),
-    ("no signature algorithm in common", {"handshake_failure"}, changed(schemes=b"\x02\x01")),
+    ("TLS 1.2, no signature algorithm in common", {"handshake_failure"}, without(43, shares={}, schemes=b"\x02\x01")),
     ("no groups", {"missing_extension"}, without(10)),
     ("no key shares", {"missing_extension"}, without(51)),
     ("no group in common", {"handshake_failure"}, changed(groups=b"\x6a\x6a", shares={b"\x6a\x6a": bytes(32)})),
@@ -246,7 +246,8 @@ HELLOS = [
         {**extensions(name), 0: server_name(name + "\0")}))),
     ("an ALPN list that is empty", {"decode_error", "illegal_parameter"}, with_more(extension(16, b"\0\0"))),
     ("an ALPN protocol that is empty", {"decode_error", "illegal_parameter"}, with_more(extension(16, vector(2, b"\0")))),
-    ("ALPN without anything in common", {"no_application_protocol"}, with_more(extension(16, vector(2, vector(1, b"nothing"))))),
+    ("TLS 1.2, ALPN without anything in common", {"no_application_protocol"}, lambda name: records(hello(
+        [*extensions(name, versions=None, shares={}).values(), extension(16, vector(2, vector(1, b"nothing")))]))),
     ("pre_shared_key in front of other extensions", {"illegal_parameter", "decode_error"}, with_more(
         first=[extension(41, vector(2, vector(2, bytes(32)) + bytes(4)) + vector(2, vector(1, bytes(32))))])),
     ("pre_shared_key without psk_key_exchange_modes", {"missing_extension", "illegal_parameter"}, lambda name: records(hello(
@@ -302,7 +303,7 @@ retried("a second hello without the name", {"illegal_parameter"}, lambda name, s
 retried("a second hello without a share again", {"illegal_parameter"}, lambda name, second, random: hello(
     {**second, 51: extension(51, vector(2, b""))}, random=random))
 retried("a second hello with other cipher suites", {"illegal_parameter"}, lambda name, second, random: hello(
-    second, suites=b"\x13\x04", random=random))
+    second, suites=b"\x13\x03", random=random))
 
 
 def over(version, what, wanted, misbehave):
@@ -372,9 +373,9 @@ for each in (TLS_1_3, TLS_1_2):
     over(each, "a fatal alert", CLOSED | {"close_notify"}, alert(2, 80))
     over(each, "an alert of one byte", {"decode_error"}, lambda talk, session: send(session, ContentType.alert, b"\x01"))
     over(each, "close_notify", {"close_notify"}, alert(1, 0))
-    over(each, "twenty warnings, then a line", {"answer", "unexpected_message", "decode_error"},
+    over(each, "twenty warnings, then a line", {"answer", "unexpected_message"} | CLOSED,
          many_then_a_line(20, ContentType.alert, b"\x01\x5a"))
-    over(each, "a thousand empty records, then a line", {"answer", "unexpected_message"},
+    over(each, "a thousand empty records, then a line", {"answer", "unexpected_message"} | CLOSED,
          many_then_a_line(1000, ContentType.application_data, b""))
     wrong_finished(each)
 
