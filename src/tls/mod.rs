@@ -1,13 +1,25 @@
-//! TLS that the gateway speaks itself, on rustls with aws-lc-rs: towards clients it ends it ([`Terminator`]).
+//! TLS that the gateway speaks itself, on rustls with aws-lc-rs: towards clients it ends it ([`Terminator`]),
+//! towards servers it begins it ([`Originator`]).
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
 mod certificates;
+mod client_settings;
+mod files;
+mod originate;
 mod pem;
+mod reread;
+mod roots;
+mod server_identity;
 mod settings;
 mod suites;
 mod terminator;
 
+pub use client_settings::{ClientSettings, IdentityFiles, Trust};
+pub use files::Files;
+pub use originate::{ExpectedName, Originator};
 pub use pem::{PemError, certificates as certificates_of, key as key_of};
+pub use reread::{Outcome, Reread, Seen, Tls};
+pub use roots::SystemRoots;
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;
