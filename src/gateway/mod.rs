@@ -1,6 +1,7 @@
 //! The only place that knows the whole life of the gateway: it binds, starts the workers, and tells them to end.
 
 mod certificates;
+mod client;
 mod farewell;
 mod forwards;
 mod live;

@@ -2,24 +2,29 @@
 //! towards servers it begins it ([`Originator`]).
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
+mod accept;
 mod certificates;
 mod client_settings;
 mod files;
+mod handshake;
 mod originate;
 mod pem;
 mod reread;
 mod roots;
 mod server_identity;
 mod settings;
+mod stream;
 mod suites;
 mod terminator;
 
 pub use client_settings::{ClientSettings, IdentityFiles, Trust};
 pub use files::Files;
+pub use handshake::HandshakeError;
 pub use originate::{ExpectedName, Originator};
 pub use pem::{PemError, certificates as certificates_of, key as key_of};
 pub use reread::{Outcome, Reread, Seen, Tls};
 pub use roots::SystemRoots;
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
+pub use stream::{Layer, TlsStream};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;

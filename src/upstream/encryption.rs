@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::time::Duration;
+
 use super::Server;
 use crate::address::Address;
 use crate::session::Session;
-use crate::tls::{ExpectedName, Originator, Trust};
-use crate::variables::{Text, render};
+use crate::net::Socket;
+use crate::tls::{ExpectedName, HandshakeError, Layer, Originator, Trust};
+use crate::variables::{Text, Variable, render};
 
 /// `tls` of an upstream.
 #[derive(Debug)]
@@ -18,6 +21,24 @@ pub struct Encryption {
 }
 
 impl Encryption {
+    /// Goes through the handshake with a server that was just connected, within the limit.
+    pub(super) async fn begin(
+        &self,
+        server: &Server,
+        name: &ExpectedName,
+        socket: &Socket,
+        limit: Duration,
+    ) -> Result<Box<Layer>, HandshakeError> {
+        let layer = Box::new(self.originator.begin(server.address_text(), name).map_err(HandshakeError::Failed)?);
+        layer.over(socket).handshake(&[], limit).await?;
+        Ok(layer)
+    }
+
+    /// Whether clients have a say in what servers are asked for. What becomes of it is then not the servers' fault.
+    pub(super) fn is_led_by_clients(&self) -> bool {
+        self.server_name.as_ref().is_some_and(|name| name.variables().any(Variable::is_sent_by_client))
+    }
+
     /// The name that a server must have for this session, or the text that should be one and is none.
     pub(super) fn name(&self, server: &Server, session: &Session) -> Result<ExpectedName, Box<str>> {
         let text = match &self.server_name {

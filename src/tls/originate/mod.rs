@@ -14,13 +14,14 @@ use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, Connection, RootCertStore};
 
 use super::client_settings::{ClientSettings, IdentityFiles, Trust};
 use super::pem;
 use super::roots::SystemRoots;
 use super::server_identity::{AnyServer, KnownServers, is_authority};
 use super::settings::{Finding, Part};
+use super::stream::Layer;
 use crate::host::Hostname;
 
 /// Speaks TLS to the servers of one upstream.
@@ -62,6 +63,14 @@ impl Originator {
     #[must_use]
     pub fn settings(&self) -> &ClientSettings {
         &self.settings
+    }
+
+    /// A connection that is about to begin, to the server of this address.
+    ///
+    /// # Errors
+    /// When rustls cannot begin it.
+    pub fn begin(&self, server: &Arc<str>, name: &ExpectedName) -> Result<Layer, rustls::Error> {
+        self.connection(server, name).map(|connection| Layer::new(Connection::Client(connection)))
     }
 
     fn connection(&self, server: &Arc<str>, name: &ExpectedName) -> Result<ClientConnection, rustls::Error> {
