@@ -11,6 +11,7 @@ mod originate;
 mod pem;
 mod reread;
 mod roots;
+mod server_failure;
 mod server_identity;
 mod settings;
 mod stream;

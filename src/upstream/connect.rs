@@ -132,7 +132,7 @@ pub enum TryError {
         source: io::Error,
     },
     /// It is connected, and there is no TLS with it.
-    #[error("{address}: {source}")]
+    #[error("{address}: {}", .source.of_server())]
     Tls {
         /// The server.
         address: Arc<str>,
