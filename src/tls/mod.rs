@@ -2,6 +2,7 @@
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
 mod certificates;
+mod ocsp;
 mod passwords;
 mod pem;
 mod settings;
@@ -9,6 +10,8 @@ mod suites;
 mod terminator;
 pub mod x509;
 
+pub(crate) use certificates::listed;
+pub use certificates::{Certificate, Certificates};
 pub use passwords::Passwords;
 pub use pem::{PemError, certificates as certificates_of, crls as crls_of, key as key_of, key_with as key_with_passwords};
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
