@@ -8,12 +8,14 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs as provider;
 
 use super::certificates::Certificates;
+use super::passwords::FromPipes;
 use super::settings::{Finding, Part, ServerSettings};
 
 /// Ends TLS under one profile.
 #[derive(Debug)]
 pub struct Terminator {
     settings: ServerSettings,
+    pipes: FromPipes,
     current: ArcSwap<Current>,
 }
 
@@ -21,6 +23,7 @@ pub struct Terminator {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) config: Arc<ServerConfig>,
+    pub(super) certificates: Arc<Certificates>,
 }
 
 impl Terminator {
@@ -29,14 +32,15 @@ impl Terminator {
     /// # Errors
     /// When the profile cannot be used; the findings say why.
     pub fn load(settings: ServerSettings, findings: &mut Vec<Finding>) -> Option<Self> {
-        let current = ArcSwap::from_pointee(Current::load(&settings, findings)?);
-        Some(Self { settings, current })
+        let pipes = FromPipes::default();
+        let current = ArcSwap::from_pointee(Current::load(&settings, &pipes, findings)?);
+        Some(Self { settings, pipes, current })
     }
 
     /// Reads the files anew, whole or not at all: with an error among the findings, everything stays as it was.
     pub fn reload(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(current) = Current::load(&self.settings, &mut findings) {
+        if let Some(current) = Current::load(&self.settings, &self.pipes, &mut findings) {
             self.current.store(Arc::new(current));
         }
         findings
@@ -48,6 +52,12 @@ impl Terminator {
         &self.settings
     }
 
+    /// The certificates as they were read last.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<Certificates> {
+        self.current().certificates.clone()
+    }
+
     /// What serves the next handshake.
     pub(super) fn current(&self) -> Arc<Current> {
         self.current.load_full()
@@ -55,8 +65,8 @@ impl Terminator {
 }
 
 impl Current {
-    fn load(settings: &ServerSettings, findings: &mut Vec<Finding>) -> Option<Self> {
-        let certificates = Arc::new(Certificates::load(&settings.certificates, findings));
+    fn load(settings: &ServerSettings, pipes: &FromPipes, findings: &mut Vec<Finding>) -> Option<Self> {
+        let certificates = Arc::new(Certificates::load(&settings.certificates, pipes, findings));
         if findings.iter().any(Finding::is_error) {
             return None;
         }
@@ -64,9 +74,9 @@ impl Current {
             CryptoProvider { cipher_suites: settings.ciphers.clone(), kx_groups: settings.groups.clone(), ..provider::default_provider() };
         let versions = ServerConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&settings.versions);
         let versions = versions.map_err(|error| findings.push(Finding::error(Part::Whole, error.to_string()))).ok()?;
-        let mut config = versions.with_no_client_auth().with_cert_resolver(certificates);
+        let mut config = versions.with_no_client_auth().with_cert_resolver(certificates.clone());
         config.alpn_protocols.clone_from(&settings.alpn);
         config.max_early_data_size = 0;
-        Some(Self { config: Arc::new(config) })
+        Some(Self { config: Arc::new(config), certificates })
     }
 }

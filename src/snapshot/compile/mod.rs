@@ -13,6 +13,7 @@ mod silence;
 mod sources;
 mod targets;
 mod terminate;
+mod terminated;
 mod texts;
 mod upstream_tls;
 mod upstreams;
@@ -100,6 +101,7 @@ impl Compiler {
     fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
         self.compile_terminators(config);
+        self.check_terminated(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
         self.check_all_down(config);
