@@ -157,6 +157,7 @@ fn tell(profile: &Reread, outcome: &Outcome) {
         Outcome::Same | Outcome::Read { is_new: false, .. } => {}
         Outcome::Read { findings, .. } => {
             tracing::info!("the files of {place} have changed and are in use");
+            profile.log_days_left();
             for finding in findings {
                 tracing::warn!("{place}: {}", finding.problem);
             }

@@ -62,6 +62,11 @@ impl Certificates {
         &self.all
     }
 
+    /// The first, which is for whoever asks for no name.
+    pub(super) fn first(&self) -> Option<Arc<CertifiedKey>> {
+        self.all.first().map(|certificate| certificate.certified.clone())
+    }
+
     /// The names that they are for, each as often as it is there.
     pub fn names(&self) -> impl Iterator<Item = &CertificateName> {
         self.all.iter().flat_map(Certificate::names)

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rustls::SupportedProtocolVersion;
 
+use super::settings::CertificateFiles;
+
 /// TLS towards the servers of an upstream: `[upstream.NAME.tls]`.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
@@ -13,7 +15,7 @@ pub struct ClientSettings {
     /// Whose certificates are taken.
     pub trust: Trust,
     /// What is shown to servers that ask for a certificate.
-    pub identity: Option<IdentityFiles>,
+    pub identity: Option<CertificateFiles>,
     /// The application protocols, the best first; none offers none.
     pub alpn: Vec<Vec<u8>>,
     /// The versions that are spoken.
@@ -31,15 +33,4 @@ pub enum Trust {
     File(PathBuf),
     /// Anybody's.
     Anybody,
-}
-
-/// The gateway's own certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityFiles {
-    /// The chain's file.
-    pub chain: PathBuf,
-    /// The key's file.
-    pub key: PathBuf,
-    /// Passwords for an encrypted key, one a line.
-    pub password_file: Option<PathBuf>,
 }

@@ -32,29 +32,30 @@ impl Files {
     /// Those of a profile towards clients.
     #[must_use]
     pub fn of_server(settings: &ServerSettings) -> Self {
-        let chains = settings.certificates.iter().map(|files| (files.chain.clone(), files.key.is_none())).collect();
-        let beside = |files: &CertificateFiles| [files.key.clone(), files.password_file.clone(), files.ocsp.clone()];
-        let mut others: Vec<_> = settings.certificates.iter().flat_map(beside).flatten().collect();
+        let mut files = Self::of_certificates(&settings.certificates);
         if let Tickets::KeyFiles(keys) = &settings.tickets {
-            others.extend(keys.iter().cloned());
+            files.others.extend(keys.iter().cloned());
         }
         if let Some(auth) = &settings.client_auth {
-            others.extend([&auth.ca].into_iter().chain(&auth.crls).cloned());
+            files.others.extend([&auth.ca].into_iter().chain(&auth.crls).cloned());
         }
-        Self { chains, others }
+        files
     }
 
     /// Those of TLS towards servers. The system's authorities are not among them.
     #[must_use]
     pub fn of_client(settings: &ClientSettings) -> Self {
-        let mut others = Vec::new();
+        let mut files = Self::of_certificates(settings.identity.as_slice());
         if let Trust::File(ca) = &settings.trust {
-            others.push(ca.clone());
+            files.others.push(ca.clone());
         }
-        if let Some(identity) = &settings.identity {
-            others.extend([&identity.chain, &identity.key].into_iter().chain(&identity.password_file).cloned());
-        }
-        Self { chains: Vec::new(), others }
+        files
+    }
+
+    fn of_certificates(all: &[CertificateFiles]) -> Self {
+        let chains = all.iter().map(|files| (files.chain.clone(), files.key.is_none())).collect();
+        let beside = |files: &CertificateFiles| [files.key.clone(), files.password_file.clone(), files.ocsp.clone()];
+        Self { chains, others: all.iter().flat_map(beside).flatten().collect() }
     }
 
     /// What can be told of them without reading them.

@@ -23,7 +23,7 @@ pub mod x509;
 
 pub(crate) use certificates::listed;
 pub use certificates::{Certificate, Certificates};
-pub use client_settings::{ClientSettings, IdentityFiles, Trust};
+pub use client_settings::{ClientSettings, Trust};
 pub use files::Files;
 pub use handshake::HandshakeError;
 pub use originate::{ExpectedName, Originator};

@@ -73,6 +73,13 @@ impl Reread {
         &self.place
     }
 
+    /// Says in the log how long the certificates that are shown to clients are good for.
+    pub fn log_days_left(&self) {
+        if let Tls::Server(terminator) = &self.tls {
+            terminator.certificates().log_days_left(&terminator.settings().name);
+        }
+    }
+
     /// The folders in which a change may concern it.
     #[must_use]
     pub fn folders(&self) -> BTreeMap<PathBuf, (u64, u64)> {

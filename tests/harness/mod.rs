@@ -14,6 +14,7 @@ mod process;
 pub mod program;
 mod server;
 pub mod tls;
+pub mod tls_server;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};

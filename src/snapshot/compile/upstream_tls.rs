@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::config::{Config, Diagnostic, Key, Place, UpstreamTls, path_to};
-use crate::tls::{ClientSettings, ExpectedName, Files, Finding, IdentityFiles, Originator, Part, Reread, Seen, Tls, Trust};
+use crate::tls::{CertificateFiles, ClientSettings, ExpectedName, Files, Finding, Originator, Part, Reread, Seen, Tls, Trust};
 use crate::upstream::{Encryption, ServerLine, own_name};
 use crate::variables::Text;
 
@@ -113,15 +113,16 @@ impl Compiler {
     }
 
     /// The gateway's own certificate; nothing at all if a part of it is missing.
-    fn identity(&mut self, written: &Written<'_>) -> Option<Option<IdentityFiles>> {
+    fn identity(&mut self, written: &Written<'_>) -> Option<Option<CertificateFiles>> {
         let chain = written.key("certificate", |tls| tls.certificate.as_deref());
         let key = written.key("key", |tls| tls.key.as_deref());
         let passwords = written.key("password_file", |tls| tls.password_file.as_deref());
         match (chain, key) {
-            (Some((chain, chain_path)), Some((key, key_path))) => Some(Some(IdentityFiles {
+            (Some((chain, chain_path)), Some((key, key_path))) => Some(Some(CertificateFiles {
                 chain: self.places.file(&chain_path, chain),
-                key: self.places.file(&key_path, key),
+                key: Some(self.places.file(&key_path, key)),
                 password_file: passwords.map(|(file, path)| self.places.file(&path, file)),
+                ocsp: None,
             })),
             (None, None) => match passwords {
                 Some((_, path)) => self.lacks(&path, "these passwords are for a key, and there is none", "certificate = \"…\" and key = \"…\""),

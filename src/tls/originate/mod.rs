@@ -16,7 +16,9 @@ use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, Connection, RootCertStore};
 
-use super::client_settings::{ClientSettings, IdentityFiles, Trust};
+use super::certificates::Certificates;
+use super::client_settings::{ClientSettings, Trust};
+use super::passwords::FromPipes;
 use super::pem;
 use super::roots::SystemRoots;
 use super::server_identity::{AnyServer, KnownServers, is_authority};
@@ -28,6 +30,7 @@ use crate::host::Hostname;
 #[derive(Debug)]
 pub struct Originator {
     settings: ClientSettings,
+    pipes: FromPipes,
     current: ArcSwap<Current>,
 }
 
@@ -46,14 +49,15 @@ pub struct ExpectedName(ServerName<'static>);
 impl Originator {
     /// Reads the files. Warnings are among the findings when it succeeds.
     pub fn load(settings: ClientSettings, system: &SystemRoots, findings: &mut Vec<Finding>) -> Option<Self> {
-        let current = ArcSwap::from_pointee(Current::load(&settings, system, findings)?);
-        Some(Self { settings, current })
+        let pipes = FromPipes::default();
+        let current = ArcSwap::from_pointee(Current::load(&settings, &pipes, system, findings)?);
+        Some(Self { settings, pipes, current })
     }
 
     /// Reads the files anew, whole or not at all: with an error among the findings, everything stays as it was.
     pub fn reload(&self, system: &SystemRoots) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(current) = Current::load(&self.settings, system, &mut findings) {
+        if let Some(current) = Current::load(&self.settings, &self.pipes, system, &mut findings) {
             self.current.store(Arc::new(current));
         }
         findings
@@ -107,16 +111,19 @@ impl ExpectedName {
 }
 
 impl Current {
-    fn load(settings: &ClientSettings, system: &SystemRoots, findings: &mut Vec<Finding>) -> Option<Self> {
-        let verifier = verifier(&settings.trust, system).map_err(|finding| findings.push(finding));
-        let identity = settings.identity.as_ref().map(|files| identity(files).map_err(|found| findings.extend(found))).transpose();
-        let (verifier, identity) = (verifier.ok()?, identity.ok()?);
+    fn load(settings: &ClientSettings, pipes: &FromPipes, system: &SystemRoots, findings: &mut Vec<Finding>) -> Option<Self> {
+        let verifier = verifier(&settings.trust, system).map_err(|finding| findings.push(finding)).ok();
+        let identity = settings.identity.as_ref().map(|files| Certificates::load(std::slice::from_ref(files), pipes, findings));
+        if findings.iter().any(Finding::is_error) {
+            return None;
+        }
+        let identity = identity.as_ref().and_then(Certificates::first);
         let builder = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()));
         let versions = builder.with_protocol_versions(&settings.versions);
         let versions = versions.map_err(|error| findings.push(Finding::error(Part::Whole, error.to_string()))).ok()?;
-        let trusting = versions.dangerous().with_custom_certificate_verifier(verifier);
+        let trusting = versions.dangerous().with_custom_certificate_verifier(verifier?);
         let mut config = match identity {
-            Some(identity) => trusting.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+            Some(identity) => trusting.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&identity)))),
             None => trusting.with_no_client_auth(),
         };
         config.alpn_protocols.clone_from(&settings.alpn);
@@ -152,26 +159,6 @@ fn verifier(trust: &Trust, system: &SystemRoots) -> Result<Arc<dyn ServerCertVer
 fn webpki(roots: Arc<RootCertStore>, crypto: CryptoProvider) -> Result<Arc<WebPkiServerVerifier>, Finding> {
     let built = WebPkiServerVerifier::builder_with_provider(roots, Arc::new(crypto)).build();
     built.map_err(|error| Finding::error(Part::ServerCa, error.to_string()))
-}
-
-/// The gateway's own certificate with its key, or all that is wrong with both.
-fn identity(files: &IdentityFiles) -> Result<CertifiedKey, Vec<Finding>> {
-    let chain = pem::certificates(&files.chain).map_err(|error| Finding::error(Part::Chain(0), error.to_string()));
-    let key = pem::key(&files.key).map_err(|error| Finding::error(Part::Key(0), error.to_string()));
-    let (chain, key) = match (chain, key) {
-        (Ok(chain), Ok(key)) => (chain, key),
-        (chain, key) => return Err([chain.err(), key.err()].into_iter().flatten().collect()),
-    };
-    let key = provider::sign::any_supported_type(&key).map_err(|error| vec![Finding::error(Part::Key(0), error.to_string())])?;
-    let certified = CertifiedKey::new(chain, key);
-    match certified.keys_match() {
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
-            let problem = format!("{}: this key is not that of the certificate in {}", files.key.display(), files.chain.display());
-            Err(vec![Finding::error(Part::Key(0), problem)])
-        }
-        // Of one that webpki cannot read it is not known.
-        _ => Ok(certified),
-    }
 }
 
 /// Of how many servers sessions are kept; those that are used least make room.
