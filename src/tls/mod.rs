@@ -3,6 +3,7 @@
 
 mod certificates;
 mod pem;
+mod resumption;
 mod settings;
 mod suites;
 mod terminator;

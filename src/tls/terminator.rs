@@ -8,6 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs as provider;
 
 use super::certificates::Certificates;
+use super::resumption::Resumption;
 use super::settings::{Finding, Part, ServerSettings};
 
 /// Ends TLS under one profile.
@@ -15,6 +16,7 @@ use super::settings::{Finding, Part, ServerSettings};
 pub struct Terminator {
     settings: ServerSettings,
     current: ArcSwap<Current>,
+    resumption: Arc<Resumption>,
 }
 
 /// What is made of the files as they were read last.
@@ -24,13 +26,13 @@ pub(super) struct Current {
 }
 
 impl Terminator {
-    /// Reads the files of a profile. Warnings are among the findings when it succeeds.
-    ///
-    /// # Errors
-    /// When the profile cannot be used; the findings say why.
-    pub fn load(settings: ServerSettings, findings: &mut Vec<Finding>) -> Option<Self> {
+    /// Reads the files of a profile; nothing comes of it when one of the findings is an error. What the `previous` one of this
+    /// name remembers of clients is carried over, as far as it fits.
+    pub fn load(settings: ServerSettings, previous: Option<&Self>, findings: &mut Vec<Finding>) -> Option<Self> {
+        let previous = previous.filter(|previous| previous.settings.name == settings.name);
+        let resumption = Resumption::carried(&settings, previous.map(|previous| &previous.resumption));
         let current = ArcSwap::from_pointee(Current::load(&settings, findings)?);
-        Some(Self { settings, current })
+        Some(Self { settings, current, resumption })
     }
 
     /// Reads the files anew, whole or not at all: with an error among the findings, everything stays as it was.

@@ -23,7 +23,7 @@ impl Compiler {
             }
             let Some(settings) = self.server_settings(name, written) else { continue };
             let mut findings = Vec::new();
-            let terminator = Terminator::load(settings, &mut findings);
+            let terminator = Terminator::load(settings, None, &mut findings);
             findings.into_iter().for_each(|finding| self.found(name, finding));
             self.terminators.extend(terminator.map(|terminator| (name.as_str().into(), Arc::new(terminator))));
         }
