@@ -2,13 +2,16 @@
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
 mod certificates;
+mod passwords;
 mod pem;
 mod resumption;
 mod settings;
 mod suites;
 mod terminator;
+pub mod x509;
 
-pub use pem::{PemError, certificates as certificates_of, key as key_of};
+pub use passwords::Passwords;
+pub use pem::{PemError, certificates as certificates_of, crls as crls_of, key as key_of, key_with as key_with_passwords};
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;
