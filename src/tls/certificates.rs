@@ -34,7 +34,6 @@ impl Certificates {
     }
 
     /// What tells this set from another: all certificates, in their order.
-    #[expect(dead_code, reason = "the policy of resumption will ask for it")]
     pub(super) fn identity(&self) -> Vec<u8> {
         self.all.iter().flat_map(|certified| &certified.cert).flat_map(|certificate| certificate.to_vec()).collect()
     }

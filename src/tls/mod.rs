@@ -1,13 +1,20 @@
 //! TLS that the gateway speaks itself, on rustls with aws-lc-rs: towards clients it ends it ([`Terminator`]).
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
+mod boundary;
 mod certificates;
+mod client_auth;
+mod clock;
 mod passwords;
 mod pem;
+mod policy;
 mod resumption;
 mod settings;
+mod subjects;
 mod suites;
 mod terminator;
+mod tickets;
+mod verify;
 pub mod x509;
 
 pub use passwords::Passwords;
