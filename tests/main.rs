@@ -32,4 +32,5 @@ mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
+mod terminate; // TLS ends here, and plaintext goes on
 mod told; // each change once in the gateway's own log

@@ -1,5 +1,6 @@
 //! The only place that knows the whole life of the gateway: it binds, starts the workers, and tells them to end.
 
+mod client;
 mod farewell;
 mod forwards;
 mod live;

@@ -1,8 +1,11 @@
 //! Why a session was not joined to a server: each error of its way becomes the one reason in which it ends.
 
+use rustls::PeerMisbehaved::ServerNameDifferedOnRetry;
+
 use crate::peek::PeekError;
-use crate::session::{CloseReason, Hello};
+use crate::session::{CloseReason, Hello, alert};
 use crate::snapshot::ForwardError;
+use crate::tls::HandshakeError;
 use crate::upstream::ConnectError;
 
 /// Why a session was not joined.
@@ -39,6 +42,30 @@ impl From<PeekError> for Refusal {
             PeekError::Timeout => CloseReason::HelloTimeout,
             PeekError::Gone => CloseReason::HelloGone,
             PeekError::Reset(_) => CloseReason::ClientReset,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<HandshakeError> for Refusal {
+    fn from(error: HandshakeError) -> Self {
+        let reason = match &error {
+            HandshakeError::Failed(error) => return error.clone().into(),
+            HandshakeError::Certificate(_) => CloseReason::TlsFailed,
+            HandshakeError::Timeout(_) => CloseReason::HandshakeTimeout,
+            HandshakeError::Gone => CloseReason::HandshakeGone,
+            HandshakeError::Broken(_) => CloseReason::ClientReset,
+        };
+        Self { reason, detail: Some(error.to_string().into()) }
+    }
+}
+
+impl From<rustls::Error> for Refusal {
+    fn from(error: rustls::Error) -> Self {
+        let reason = match &error {
+            // Routed by one name, it now asks for another (RFC 8446 §4.1.2).
+            rustls::Error::PeerMisbehaved(ServerNameDifferedOnRetry) => CloseReason::MalformedHello(alert::ILLEGAL_PARAMETER),
+            _ => CloseReason::TlsFailed,
         };
         Self { reason, detail: Some(error.to_string().into()) }
     }

@@ -1,11 +1,14 @@
-//! The life of one TCP session, on one screen: peek, route, pick, connect; then relay; then the end.
+//! The life of one TCP session, on one screen: peek, route, end TLS, pick, connect; then relay; then the end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
+use super::client::Client;
 use super::farewell;
 use super::live::Live;
 use super::reach::connect;
@@ -13,39 +16,48 @@ use super::refusal::Refusal;
 use super::worker::Worker;
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
-use crate::net::Socket;
+use crate::net::{Socket, Stream};
 use crate::peek::{First, first_bytes};
 use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
-use crate::session::{CloseReason, Farewell, Hello, Session};
+use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Listener, Target};
 use crate::upstream::Connected;
 use crate::variables::{Text, render};
 
 /// Serves a connection from its first byte to its last.
 pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut Live, worker: &Worker) {
-    let mut joined = worker.unless_stopped(set_up(client, listener, live, worker).as_mut()).await;
+    let mut client = Client::new(client);
+    let mut joined = worker.unless_stopped(set_up(&mut client, listener, live, worker).as_mut()).await;
     let (reason, detail) = match &mut joined {
-        Ok(Ok(joined)) => (joined.relay(client, live, worker).await, None),
+        Ok(Ok(joined)) => (joined.relay(&client, live, worker).await, client.failure()),
         Ok(Err(Refusal { reason, detail })) => (*reason, detail.take()),
         Err(stopped) => (*stopped, None),
     };
     live.end(reason, detail);
     drop(joined);
-    farewell::say(client, reason, live.hello).await;
+    farewell::say(&client, reason, live.hello, worker).await;
 }
 
 /// Everything up to the relay. Its future is on the heap and gone once the session is joined, so that nothing of
 /// it weighs on an idle one.
 fn set_up<'s>(
-    client: &'s Socket,
+    client: &'s mut Client<'_>,
     listener: Arc<Listener>,
     session: &'s mut Session,
     worker: &'s Worker,
 ) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
-        let (first, read) = first(client, &listener, session).await?;
+        let (first, mut read) = first(client.socket, &listener, session).await?;
         let target = route(&listener, first.as_ref(), session)?;
+        if let Some(terminator) = &target.terminate {
+            if first == Some(First::NotTls) {
+                return Err(CloseReason::NotTls.into());
+            }
+            // The server gets none of it, and its room is free again.
+            let hello = std::mem::take(&mut read);
+            Box::pin(client.terminate(terminator, hello, session)).await?;
+        }
         let destination = match &target.action {
             Action::Forward(destination) => destination,
             Action::Reject(alert) => return Err(CloseReason::Rejected(*alert).into()),
@@ -55,7 +67,7 @@ fn set_up<'s>(
         let server = tokio::select! {
             biased;
             connected = connect(destination, target, &read, session, worker) => connected?,
-            () = client.broken() => return Err(CloseReason::ClientReset.into()),
+            () = client.socket.broken() => return Err(CloseReason::ClientReset.into()),
         };
         Ok(Joined { server, first: read, limits: target.limits.relay })
     })
@@ -131,22 +143,31 @@ fn name(hello: Option<&ClientHello>) -> Option<&Hostname> {
     }
 }
 
-/// Sends the answer. A client that takes nothing of it for `idle_timeout` gets no more.
-async fn respond(client: &Socket, text: &Text, target: &Target, session: &mut Session) -> Refusal {
+/// Sends the answer, over TLS if that ends here.
+async fn respond(client: &Client<'_>, text: &Text, target: &Target, session: &mut Session) -> Refusal {
     let mut answer = Vec::new();
     render(text, session, &mut answer);
-    let mut left = &answer[..];
+    let idle_timeout = target.limits.relay.idle_timeout;
+    let ended = match client.tls() {
+        Some(tls) => send(&tls, &answer, idle_timeout, session).await,
+        None => send(client.socket, &answer, idle_timeout, session).await,
+    };
+    ended.err().unwrap_or(CloseReason::Responded).into()
+}
+
+/// Sends all of the bytes. A client that takes nothing for `idle_timeout` gets no more.
+async fn send(client: &impl Stream, mut left: &[u8], idle_timeout: Duration, session: &mut Session) -> Result<(), CloseReason> {
+    let in_time = async |sending: &mut dyn FnMut(&mut Context<'_>) -> Poll<io::Result<usize>>| {
+        let sent = timeout(idle_timeout, poll_fn(sending)).await.map_err(|_| CloseReason::IdleTimeout)?;
+        sent.map_err(|_| CloseReason::ClientReset)
+    };
     while !left.is_empty() {
-        match timeout(target.limits.relay.idle_timeout, client.write(left)).await {
-            Ok(Ok(length)) => {
-                session.bytes_sent += length as u64;
-                left = &left[length..];
-            }
-            Ok(Err(_)) => return CloseReason::ClientReset.into(),
-            Err(_) => return CloseReason::IdleTimeout.into(),
-        }
+        let length = in_time(&mut |cx| client.poll_write(cx, left)).await?;
+        session.bytes_sent += length as u64;
+        left = &left[length..];
     }
-    CloseReason::Responded.into()
+    in_time(&mut |cx| client.poll_flush(cx, &mut false).map_ok(|()| 0)).await?;
+    Ok(())
 }
 
 /// A client and its server.
@@ -158,14 +179,19 @@ struct Joined {
 
 impl Joined {
     /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped.
-    async fn relay(&mut self, client: &Socket, session: &mut Session, worker: &Worker) -> CloseReason {
+    async fn relay(&mut self, client: &Client<'_>, session: &mut Session, worker: &Worker) -> CloseReason {
         let Self { server: Connected { socket: server, lease, sent }, first, limits } = self;
         let answered = |now| lease.answered(now);
         let counts = Counts { on_first_byte: Some(&answered), ..Counts::default() };
-        let ended = worker.unless_stopped(pin!(relay(client, server, std::mem::take(first), *sent, limits, &counts))).await;
+        let first = std::mem::take(first);
+        let ended = match client.tls() {
+            None => worker.unless_stopped(pin!(relay(client.socket, server, first, *sent, limits, &counts))).await,
+            // On the heap, so that who passes through does not pay for it.
+            Some(tls) => worker.unless_stopped(Box::pin(relay(&tls, server, first, *sent, limits, &counts)).as_mut()).await,
+        };
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
-        if reason.farewell() == Farewell::Reset {
+        if reason.is_cut_for_server() {
             server.reset_on_drop();
         }
         reason
@@ -190,6 +216,10 @@ impl From<RelayEnd> for CloseReason {
             RelayEnd::ServerClosed => Self::ServerClosed,
             RelayEnd::ClientReset => Self::ClientReset,
             RelayEnd::ServerReset => Self::ServerReset,
+            RelayEnd::ClientTruncated => Self::ClientTruncated,
+            RelayEnd::ServerTruncated => Self::ServerTruncated,
+            RelayEnd::ClientGarbled => Self::ClientTlsError,
+            RelayEnd::ServerGarbled => Self::ServerTlsError,
             RelayEnd::Idle => Self::IdleTimeout,
         }
     }

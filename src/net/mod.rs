@@ -7,6 +7,7 @@ mod near_end;
 mod reactor;
 mod scratch;
 mod socket;
+mod stream;
 
 pub use dial::{DialError, dial_tcp, dial_unix, is_out_of_descriptors};
 pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
@@ -14,3 +15,4 @@ pub use near_end::{Keepalive, Silence, Source, SourceError, may_be_transparent};
 pub use reactor::drive;
 pub use scratch::{SCRATCH_SIZE, with_scratch};
 pub use socket::{FirstBytes, Socket};
+pub use stream::Stream;

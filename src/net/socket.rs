@@ -2,13 +2,14 @@
 //! the other side's death even while nobody reads.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown, sockopt};
 
+use super::Stream;
 use super::reactor::{Ready, Registration};
 use crate::session::Peer;
 
@@ -86,17 +87,35 @@ impl Socket {
     /// # Errors
     /// When the connection is broken.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes.len(), || send(&self.descriptor, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// The same with bytes that lie in several places.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn poll_write_vectored(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let length = bytes.iter().map(|part| part.len()).sum();
+        self.poll_send(cx, length, || sendmsg(&self.descriptor, bytes, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL))
+    }
+
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        length: usize,
+        mut send: impl FnMut() -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.registration.poll(Ready::Write, cx));
-            match send(&self.descriptor, bytes, SendFlags::NOSIGNAL) {
+            match send() {
                 Err(rustix::io::Errno::AGAIN) => self.registration.filled(&self.descriptor)?,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
-                Ok(length) => {
-                    if length < bytes.len() {
+                Ok(sent) => {
+                    if sent < length {
                         self.registration.filled(&self.descriptor)?;
                     }
-                    return Poll::Ready(Ok(length));
+                    return Poll::Ready(Ok(sent));
                 }
             }
         }
@@ -158,6 +177,33 @@ impl Socket {
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
         rustix::net::getsockname(&self.descriptor).ok().and_then(|address| SocketAddr::try_from(address).ok())
+    }
+}
+
+/// As it is: what was written is the kernel's to deliver.
+impl Stream for Socket {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read(cx, buffer)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(&self, _: &mut Context<'_>, _: &mut bool) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown_write())
+    }
+
+    fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_broken(cx)
+    }
+
+    fn expect_bytes(&self) {
+        self.expect_bytes();
     }
 }
 

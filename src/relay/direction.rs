@@ -1,8 +1,9 @@
-//! One direction of a relay: what is read from one socket and written to the other.
+//! One direction of a relay: what is read from one side and written to the other.
 
+use std::io;
 use std::task::{Context, Poll};
 
-use crate::net::{Socket, with_scratch};
+use crate::net::{Stream, with_scratch};
 
 /// The state of one direction.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(super) struct Direction {
     /// What the receiver did not take yet, and how much of it is gone.
     spill: Option<(Vec<u8>, usize)>,
     ended: bool,
-    fin_passed: bool,
+    end_passed: bool,
 }
 
 /// Where a direction stands after it went as far as it could.
@@ -24,17 +25,38 @@ pub(super) enum Progress {
     Reading,
     /// Waits for the receiver to take bytes; nothing is read meanwhile.
     Blocked,
-    /// The sender has ended, and all it sent is written.
+    /// The sender has ended, and all it sent is on its way.
     Over,
 }
 
-/// Which socket broke.
+/// Which side broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
     /// The one that is read.
-    From,
+    From(How),
     /// The one that is written.
     To,
+}
+
+/// How a side that is read broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// Its connection was reset, or it can no longer be reached.
+    Reset,
+    /// It ended without saying so.
+    Truncated,
+    /// It no longer keeps to its protocol.
+    Garbled,
+}
+
+impl From<io::Error> for How {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            io::ErrorKind::InvalidData => Self::Garbled,
+            _ => Self::Reset,
+        }
+    }
 }
 
 impl Direction {
@@ -46,10 +68,20 @@ impl Direction {
 
     /// Moves what can be moved now, for one turn at most: a sender that never pauses would leave the other direction, and
     /// all other sessions of this worker, none.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) -> Result<Progress, Broken> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &impl Stream,
+        to: &impl Stream,
+        moved: &mut bool,
+    ) -> Result<Progress, Broken> {
         for _ in 0..READS_IN_A_TURN {
             if self.spill.is_some() && !self.poll_spill(cx, to, moved)? {
                 return Ok(Progress::Blocked);
+            }
+            match to.poll_flush(cx, moved) {
+                Poll::Pending => return Ok(Progress::Blocked),
+                Poll::Ready(flushed) => flushed.map_err(|_| Broken::To)?,
             }
             if self.ended {
                 return Ok(Progress::Over);
@@ -63,32 +95,29 @@ impl Direction {
     }
 
     /// Passes on what a sender had said when a write to it found it broken, which may be before there is word of its bytes.
-    pub(super) fn pass_last_words(&mut self, cx: &mut Context<'_>, from: &Socket, to: &Socket, moved: &mut bool) {
+    pub(super) fn pass_last_words(&mut self, cx: &mut Context<'_>, from: &impl Stream, to: &impl Stream, moved: &mut bool) {
         from.expect_bytes();
         // How it ends is known already.
         let _ = self.poll(cx, from, to, moved);
     }
 
     /// Tells the receiver once that no more will come. One that is gone is noticed elsewhere.
-    pub(super) fn pass_fin(&mut self, to: &Socket) {
-        if !self.fin_passed {
-            self.fin_passed = true;
-            let _ = to.shutdown_write();
-        }
+    pub(super) fn pass_end(&mut self, cx: &mut Context<'_>, to: &impl Stream) {
+        self.end_passed = self.end_passed || to.poll_end(cx).is_ready();
     }
 
     /// Reads once and writes what was read; what is not taken spills.
     fn poll_move(
         &mut self,
         cx: &mut Context<'_>,
-        from: &Socket,
-        to: &Socket,
+        from: &impl Stream,
+        to: &impl Stream,
         scratch: &mut [u8],
         moved: &mut bool,
     ) -> Result<Poll<()>, Broken> {
         let length = match from.poll_read(cx, scratch) {
             Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(read) => read.map_err(|_| Broken::From)?,
+            Poll::Ready(read) => read.map_err(|error| Broken::From(error.into()))?,
         };
         if length == 0 {
             self.ended = true;
@@ -108,7 +137,7 @@ impl Direction {
     }
 
     /// Writes what had spilled; whether all of it is gone.
-    fn poll_spill(&mut self, cx: &mut Context<'_>, to: &Socket, moved: &mut bool) -> Result<bool, Broken> {
+    fn poll_spill(&mut self, cx: &mut Context<'_>, to: &impl Stream, moved: &mut bool) -> Result<bool, Broken> {
         while let Some((bytes, gone)) = &mut self.spill {
             let Poll::Ready(written) = to.poll_write(cx, &bytes[*gone..]) else { return Ok(false) };
             let written = written.map_err(|_| Broken::To)?;

@@ -1,4 +1,4 @@
-//! Moves bytes between the two sockets of a session until both directions have ended, one breaks, or nothing
+//! Moves bytes between the two sides of a session until both directions have ended, one breaks, or nothing
 //! moves for too long. What a side says at its end is what the other hears: a FIN stays a FIN, a reset a reset.
 //!
 //! A session has no buffer of its own: bytes go through the worker's scratch, and only what the other side would
@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::net::Socket;
-use direction::{Broken, Direction, Progress};
+use crate::net::Stream;
+use direction::{Broken, Direction, How, Progress};
 
 /// What a relay keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Counts<'h> {
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayEnd {
-    /// Both directions are over, the client's was first. The last FIN is still to be sent, by closing.
+    /// Both directions are over, the client's was first. The last end is still to be told, by closing.
     ClientClosed,
     /// The same, with the server first.
     ServerClosed,
@@ -53,14 +53,29 @@ pub enum RelayEnd {
     ClientReset,
     /// The server's connection broke.
     ServerReset,
+    /// The client ended without saying so, as only a protocol with an end of its own can tell.
+    ClientTruncated,
+    /// The server did.
+    ServerTruncated,
+    /// The client no longer keeps to its protocol.
+    ClientGarbled,
+    /// The server does not.
+    ServerGarbled,
     /// Nothing moved for `idle_timeout`.
     Idle,
 }
 
 /// Relays until the end. `first` was read from the client before, and `sent` bytes of it
-/// are with the server already. Neither socket is closed here, so that the end can be written down before either side
+/// are with the server already. Neither side is closed here, so that the end can be written down before either
 /// sees it.
-pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize, limits: &RelayLimits, counts: &Counts<'_>) -> RelayEnd {
+pub async fn relay<C: Stream, S: Stream>(
+    client: &C,
+    server: &S,
+    first: Vec<u8>,
+    sent: usize,
+    limits: &RelayLimits,
+    counts: &Counts<'_>,
+) -> RelayEnd {
     let up = Direction::starting_with(first, sent);
     let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
     let mut idle = pin!(sleep(limits.idle_timeout));
@@ -86,9 +101,27 @@ pub async fn relay(client: &Socket, server: &Socket, first: Vec<u8>, sent: usize
     .await
 }
 
-struct Relay<'s> {
-    client: &'s Socket,
-    server: &'s Socket,
+impl RelayEnd {
+    fn of_client(how: How) -> Self {
+        match how {
+            How::Reset => Self::ClientReset,
+            How::Truncated => Self::ClientTruncated,
+            How::Garbled => Self::ClientGarbled,
+        }
+    }
+
+    fn of_server(how: How) -> Self {
+        match how {
+            How::Reset => Self::ServerReset,
+            How::Truncated => Self::ServerTruncated,
+            How::Garbled => Self::ServerGarbled,
+        }
+    }
+}
+
+struct Relay<'s, C, S> {
+    client: &'s C,
+    server: &'s S,
     limits: &'s RelayLimits,
     counts: &'s Counts<'s>,
     down: Direction,
@@ -97,14 +130,14 @@ struct Relay<'s> {
     first: Option<RelayEnd>,
 }
 
-impl Relay<'_> {
+impl<C: Stream, S: Stream> Relay<'_, C, S> {
     fn poll(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<RelayEnd> {
         let moving = self.advance(cx, moved);
         // Also after a break: what moved right before it has moved.
         self.count();
         match moving {
             Err(end) => Poll::Ready(end),
-            Ok((down, up)) => match self.ended(down, up) {
+            Ok((down, up)) => match self.ended(cx, down, up) {
                 Some(end) => Poll::Ready(end),
                 None => self.watch(cx, down, up),
             },
@@ -114,14 +147,14 @@ impl Relay<'_> {
     /// Moves both directions on, unless a side breaks. What that side said before is passed on, whoever finds the break.
     fn advance(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Result<(Progress, Progress), RelayEnd> {
         let down = self.down.poll(cx, self.server, self.client, moved).map_err(|broken| match broken {
-            Broken::From => RelayEnd::ServerReset,
+            Broken::From(how) => RelayEnd::of_server(how),
             Broken::To => {
                 self.up.pass_last_words(cx, self.client, self.server, moved);
                 RelayEnd::ClientReset
             }
         })?;
         let up = self.up.poll(cx, self.client, self.server, moved).map_err(|broken| match broken {
-            Broken::From => RelayEnd::ClientReset,
+            Broken::From(how) => RelayEnd::of_client(how),
             Broken::To => {
                 self.down.pass_last_words(cx, self.server, self.client, moved);
                 RelayEnd::ServerReset
@@ -154,8 +187,8 @@ impl Relay<'_> {
         }
     }
 
-    /// The end, if this is one; else passes on the FIN of a direction that is over.
-    fn ended(&mut self, down: Progress, up: Progress) -> Option<RelayEnd> {
+    /// The end, if this is one; else passes on that of a direction that is over.
+    fn ended(&mut self, cx: &mut Context<'_>, down: Progress, up: Progress) -> Option<RelayEnd> {
         if down == Progress::Over {
             self.first.get_or_insert(RelayEnd::ServerClosed);
         }
@@ -167,10 +200,10 @@ impl Relay<'_> {
             return self.first;
         }
         if down == Progress::Over {
-            self.down.pass_fin(self.client);
+            self.down.pass_end(cx, self.client);
         }
         if up == Progress::Over {
-            self.up.pass_fin(self.server);
+            self.up.pass_end(cx, self.server);
         }
         None
     }
@@ -179,7 +212,7 @@ impl Relay<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{FirstBytes, drive};
+    use crate::net::{FirstBytes, Socket, drive};
     use crate::session::Peer;
     use direction::MOST_IN_A_TURN;
     use std::io::{Read, Write};

@@ -12,6 +12,14 @@ pub enum CloseReason {
     ClientReset,
     /// The server did.
     ServerReset,
+    /// The client ended its TLS without saying so: what it sent may not be all.
+    ClientTruncated,
+    /// The server did.
+    ServerTruncated,
+    /// The client broke TLS after the handshake, or gave up by an alert.
+    ClientTlsError,
+    /// The server did.
+    ServerTlsError,
     /// No byte in either direction for `idle_timeout`.
     IdleTimeout,
     /// The text of `respond` was sent.
@@ -26,6 +34,12 @@ pub enum CloseReason {
     HelloTooLarge,
     /// What came is not TLS, and the map has no `not_tls`.
     NotTls,
+    /// The TLS handshake with the client failed.
+    TlsFailed,
+    /// The TLS handshake was not over within `handshake_timeout`.
+    HandshakeTimeout,
+    /// The client closed in the middle of the TLS handshake.
+    HandshakeGone,
     /// No entry of the map stands for the name, or none for a hello without one.
     NoRoute,
     /// The entry has targets, and the guards of none of them fit.
@@ -89,6 +103,8 @@ pub mod alert {
     pub const RECORD_OVERFLOW: u8 = 22;
     /// access_denied
     pub const ACCESS_DENIED: u8 = 49;
+    /// illegal_parameter
+    pub const ILLEGAL_PARAMETER: u8 = 47;
     /// decode_error
     pub const DECODE_ERROR: u8 = 50;
     /// unrecognized_name
@@ -101,7 +117,7 @@ pub mod alert {
         ("handshake_failure", 40),
         ("certificate_unobtainable", 111),
         ("decode_error", DECODE_ERROR),
-        ("illegal_parameter", 47),
+        ("illegal_parameter", ILLEGAL_PARAMETER),
         ("insufficient_security", 71),
         ("internal_error", 80),
         ("no_application_protocol", 120),
@@ -132,6 +148,10 @@ impl CloseReason {
             | Self::ServerClosed
             | Self::ClientReset
             | Self::ServerReset
+            | Self::ClientTruncated
+            | Self::ServerTruncated
+            | Self::ClientTlsError
+            | Self::ServerTlsError
             | Self::IdleTimeout
             | Self::Responded
             | Self::HelloTimeout
@@ -141,6 +161,9 @@ impl CloseReason {
             Self::MalformedHello(_) | Self::HelloTooLarge => 400,
             Self::ForwardRefused => 403,
             Self::NotTls
+            | Self::TlsFailed
+            | Self::HandshakeTimeout
+            | Self::HandshakeGone
             | Self::NoRoute
             | Self::NoTarget
             | Self::Rejected(_)
@@ -160,6 +183,10 @@ impl CloseReason {
             Self::ServerClosed => "server_closed",
             Self::ClientReset => "client_reset",
             Self::ServerReset => "server_reset",
+            Self::ClientTruncated => "client_truncated",
+            Self::ServerTruncated => "server_truncated",
+            Self::ClientTlsError => "client_tls_error",
+            Self::ServerTlsError => "server_tls_error",
             Self::IdleTimeout => "idle_timeout",
             Self::Responded => "responded",
             Self::HelloTimeout => "hello_timeout",
@@ -167,6 +194,9 @@ impl CloseReason {
             Self::MalformedHello(_) => "malformed_hello",
             Self::HelloTooLarge => "hello_too_large",
             Self::NotTls => "not_tls",
+            Self::TlsFailed => "tls_failed",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HandshakeGone => "handshake_gone",
             Self::NoRoute => "no_route",
             Self::NoTarget => "no_target",
             Self::Rejected(_) => "rejected",
@@ -187,15 +217,22 @@ impl CloseReason {
         match self {
             Self::ClientClosed
             | Self::ClientReset
+            | Self::ClientTruncated
+            | Self::ClientTlsError
             | Self::HelloTimeout
             | Self::HelloGone
             | Self::MalformedHello(_)
             | Self::HelloTooLarge
             | Self::NotTls
+            | Self::TlsFailed
+            | Self::HandshakeTimeout
+            | Self::HandshakeGone
             | Self::NoRoute
             | Self::NoTarget
             | Self::ForwardRefused => Side::Client,
-            Self::ServerClosed | Self::ServerReset | Self::NoServer | Self::Unresolved => Side::Server,
+            Self::ServerClosed | Self::ServerReset | Self::ServerTruncated | Self::ServerTlsError | Self::NoServer | Self::Unresolved => {
+                Side::Server
+            }
             Self::IdleTimeout
             | Self::Responded
             | Self::Rejected(_)
@@ -218,12 +255,15 @@ impl CloseReason {
     }
 
     /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 13] = [
+    pub const REFUSALS: [&'static str; 16] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
         Self::HelloTooLarge.label(),
         Self::NotTls.label(),
+        Self::TlsFailed.label(),
+        Self::HandshakeTimeout.label(),
+        Self::HandshakeGone.label(),
         Self::NoRoute.label(),
         Self::NoTarget.label(),
         Self::Rejected(None).label(),
@@ -242,9 +282,22 @@ impl CloseReason {
             Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
             Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
             Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
-            Self::ClientReset | Self::ServerReset | Self::IdleTimeout | Self::Drained | Self::Stopped => Farewell::Reset,
+            Self::ClientReset
+            | Self::ServerReset
+            | Self::ClientTruncated
+            | Self::ServerTruncated
+            | Self::ServerTlsError
+            | Self::IdleTimeout
+            | Self::Drained
+            | Self::Stopped => Farewell::Reset,
             _ => Farewell::Close,
         }
+    }
+
+    /// Whether the server must not take what it has heard for all that there was.
+    #[must_use]
+    pub fn is_cut_for_server(self) -> bool {
+        self == Self::ClientTlsError || self.farewell() == Farewell::Reset
     }
 }
 

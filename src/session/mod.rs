@@ -5,6 +5,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod close_reason;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 use tokio::time::{Duration, Instant};
 
 pub use close_reason::{CloseReason, Farewell, LogLevel, Side, alert};
+pub use tls::TlsFacts;
 
 /// One TCP connection, from accept to its end.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Session {
     pub tls_version: Option<&'static str>,
     /// Whether the hello offered ECH: its name is then the outer, public one.
     pub ech: bool,
+    /// What was agreed on with the client, if its TLS ends here.
+    pub tls: Option<Box<TlsFacts>>,
     /// `$route`: the entry of the map that won, as it is written.
     pub route: Option<Arc<str>>,
     /// What the winning pattern's groups took; the first is the whole name.
@@ -132,6 +136,7 @@ impl Session {
             alpn: None,
             tls_version: None,
             ech: false,
+            tls: None,
             route: None,
             captures: Vec::new(),
             upstream: None,

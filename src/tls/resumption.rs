@@ -38,6 +38,10 @@ struct Key {
 impl Resumption {
     /// The memory of this profile: the one that there was, as long as its size and its time stay.
     pub(super) fn carried(settings: &ServerSettings, previous: Option<&Arc<Self>>) -> Arc<Self> {
+        #[cfg(test)]
+        if let Some(one) = test::ONE_FOR_ALL.with_borrow(Clone::clone) {
+            return one;
+        }
         let (size, lifetime) = (settings.session_cache, settings.session_timeout.min(LONGEST));
         match previous {
             Some(previous) if previous.size == size && previous.lifetime == lifetime => previous.clone(),
@@ -91,4 +95,24 @@ impl Key {
 
 fn weight(_: &Key, session: &Arc<[u8]>) -> u32 {
     u32::try_from(size_of::<Key>() + session.len() + OVERHEAD).unwrap_or(u32::MAX)
+}
+
+/// The switch with which nothing but the policy keeps profiles apart.
+#[cfg(test)]
+pub(super) mod test {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use super::{Resumption, ServerSettings};
+
+    thread_local! {
+        /// What all profiles of this thread remember together.
+        pub(super) static ONE_FOR_ALL: RefCell<Option<Arc<Resumption>>> = const { RefCell::new(None) };
+    }
+
+    /// From now on all profiles of this thread have one memory, of this one's size and time.
+    pub(in crate::tls) fn share(settings: &ServerSettings) {
+        ONE_FOR_ALL.set(None);
+        ONE_FOR_ALL.set(Some(Resumption::carried(settings, None)));
+    }
 }

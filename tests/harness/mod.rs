@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each behaviour uses its own part")]
 
+mod authority;
 mod by_hand;
 mod fickle;
 pub mod hellos;
@@ -12,6 +13,7 @@ mod own_port;
 mod process;
 pub mod program;
 mod server;
+pub mod tls;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +28,8 @@ use vestibule::gateway::{Gateway, Totals};
 use vestibule::snapshot::Snapshot;
 use vestibule::upstream::Upstream;
 
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use authority::{Authority, Identity};
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use by_hand::{ByHand, fill, fill_all};
 #[allow(unused_imports, reason = "each behaviour uses its own part")]

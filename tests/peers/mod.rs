@@ -3,7 +3,6 @@
 //!
 //! `tests/run` installs the programs and sets `VESTIBULE_TEST_PEERS=required`; without that, what is not installed is left out.
 
-mod authority;
 mod browser;
 mod client;
 mod dns;
@@ -14,11 +13,10 @@ mod running;
 mod site;
 mod transparent;
 
-use authority::Authority;
 use client::Client;
 use site::Site;
 
-use crate::harness::Gate;
+use crate::harness::{Authority, Gate};
 
 #[tokio::test]
 async fn every_client_gets_the_page_it_asked_for() {

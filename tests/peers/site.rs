@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::authority::{Authority, Identity};
 use super::nginx::Nginx;
+use crate::harness::{Authority, Identity};
 
 pub(crate) struct Site {
     pub(crate) host: String,

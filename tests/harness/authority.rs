@@ -2,23 +2,26 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
-pub(crate) struct Authority {
+/// Signs what a test needs; its folder has all of it, as PEM.
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 /// Where a host's certificate and its key lie.
-pub(crate) struct Identity {
-    pub(crate) chain: PathBuf,
-    pub(crate) key: PathBuf,
+pub struct Identity {
+    pub chain: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,11 +33,29 @@ impl Authority {
     }
 
     /// The certificate that whoever trusts this authority is given.
-    pub(crate) fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.folder.path().join("authority.pem")
     }
 
-    pub(crate) fn issue(&self, host: &str) -> Identity {
+    /// A client's configuration that trusts nobody else.
+    pub fn trusted(&self) -> Arc<ClientConfig> {
+        self.trusted_in(rustls::ALL_VERSIONS)
+    }
+
+    /// The same in these versions of TLS alone.
+    pub fn trusted_in(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        Arc::new(ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// A profile with a certificate for each of these hosts, as a table of `routes.toml`; `more` are further keys of it.
+    pub fn profile(&self, name: &str, hosts: &[&str], more: &str) -> String {
+        let certificates: String = hosts.iter().map(|host| self.issue(host).written()).collect();
+        format!("[terminate.{name}]\ncertificates = [{certificates}]\n{more}\n")
+    }
+
+    pub fn issue(&self, host: &str) -> Identity {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, host);
         params.use_authority_key_identifier_extension = true;
@@ -46,5 +67,12 @@ impl Authority {
         fs::write(&identity.chain, certificate.pem()).unwrap();
         fs::write(&identity.key, key.serialize_pem()).unwrap();
         identity
+    }
+}
+
+impl Identity {
+    /// As an item of `certificates`.
+    pub fn written(&self) -> String {
+        format!("{{ chain = \"{}\", key = \"{}\" }}, ", self.chain.display(), self.key.display())
     }
 }
