@@ -30,6 +30,12 @@ impl Policy {
         digest.finish()
     }
 
+    /// One of several.
+    #[cfg(test)]
+    pub(super) fn for_test(number: u8) -> Self {
+        Self([number; 32])
+    }
+
     /// As bytes, for keys.
     pub(super) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -71,5 +77,27 @@ pub(super) mod test {
     thread_local! {
         /// Whether all profiles of this thread have the same policy.
         pub(in crate::tls) static IS_ONE_FOR_ALL: Cell<bool> = const { Cell::new(false) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(lists: &[&[&str]]) -> Policy {
+        let mut digest = Digest::new("test");
+        lists.iter().for_each(|list| digest.list(list.iter().map(|text| text.as_bytes())));
+        digest.finish()
+    }
+
+    #[test]
+    fn what_is_cut_in_other_places_is_another_policy() {
+        let one = digest(&[&["ab", "c"], &[]]);
+        for other in
+            [&[&["a", "bc"][..], &[]], &[&["abc"][..], &[]], &[&["ab"][..], &["c"]], &[&[][..], &["ab", "c"]], &[&["ab", "c", ""][..], &[]]]
+        {
+            assert_ne!(one, digest(other), "{other:?}");
+        }
+        assert_eq!(one, digest(&[&["ab", "c"], &[]]));
     }
 }

@@ -85,6 +85,14 @@ impl Resumption {
     pub(super) fn take(&self, policy: Policy, id: &[u8]) -> Option<Arc<[u8]>> {
         self.sessions.as_ref()?.remove(&Key::new(policy, id)?)
     }
+
+    /// How many bytes the sessions that are kept take.
+    #[cfg(test)]
+    pub(super) fn weight(&self) -> u64 {
+        let sessions = self.sessions.as_ref().unwrap();
+        sessions.run_pending_tasks();
+        sessions.weighted_size()
+    }
 }
 
 impl Key {

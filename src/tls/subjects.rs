@@ -99,3 +99,71 @@ fn letters(text: &str) -> Vec<Letter> {
 fn unstarred(letter: Letter) -> Letter {
     if letter == "\\*" { "*".into() } else { letter }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fit(pattern: &str, subject: &str) -> bool {
+        SubjectPattern::new(pattern).fits(subject)
+    }
+
+    #[test]
+    fn a_subject_fits_itself_and_no_other() {
+        assert!(fit("CN=partner,O=Acme", "CN=partner,O=Acme"));
+        for other in ["CN=partner", "CN=partner,O=Acme,C=DE", "CN=Partner,O=Acme", "O=Acme,CN=partner", "CN=partner,O=Acm", ""] {
+            assert!(!fit("CN=partner,O=Acme", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_star_between_commas_stands_for_any_number_of_attributes() {
+        for subject in ["CN=partner", "CN=partner,O=Acme", "CN=partner,OU=x,O=Acme"] {
+            assert!(fit("CN=partner,*", subject), "{subject}");
+            assert!(fit("*", subject), "{subject}");
+        }
+        assert!(fit("CN=a,*,O=Acme", "CN=a,O=Acme") && fit("CN=a,*,O=Acme", "CN=a,OU=x,L=y,O=Acme"));
+        assert!(fit("*,O=Acme,*", "CN=a,O=Acme,C=DE"));
+        assert!(!fit("CN=partner,*", "CN=partners,O=Acme") && !fit("CN=a,*,O=Acme", "CN=a,O=Acme,C=DE"));
+    }
+
+    #[test]
+    fn a_star_inside_an_attribute_does_not_reach_out_of_it() {
+        assert!(fit("CN=*.partner.test", "CN=a.b.partner.test") && fit("CN=*,O=Acme", "CN=,O=Acme"));
+        assert!(!fit("CN=*.partner.test", "CN=evil,OU=x.partner.test"));
+        assert!(!fit("CN=*", "CN=a+OU=admins") && fit("CN=*+OU=*", "CN=a+OU=admins"));
+    }
+
+    #[test]
+    fn what_is_escaped_does_not_pretend_to_be_more_attributes() {
+        for pattern in ["*,O=Acme", "CN=partner,*", "CN=partner,O=Acme", "CN=*,O=Acme"] {
+            assert!(!fit(pattern, "CN=partner\\,O=Acme"), "{pattern}");
+        }
+        assert!(fit("CN=partner\\,O=Acme", "CN=partner\\,O=Acme"));
+        // The escape is of the backslash, and the comma behind it is one.
+        assert!(fit("CN=back\\\\,O=Acme", "CN=back\\\\,O=Acme") && fit("*,O=Acme", "CN=back\\\\,O=Acme"));
+        // A byte that is half of two hex digits is not taken apart.
+        assert!(!fit("CN=\\C*", "CN=\\C3\\A4") && fit("CN=\\C3*", "CN=\\C3\\A4"));
+    }
+
+    #[test]
+    fn a_star_in_a_subject_is_only_a_star() {
+        assert!(!fit("CN=partner", "CN=*") && fit("CN=\\*", "CN=*") && !fit("CN=\\*", "CN=partner"));
+    }
+
+    #[test]
+    fn a_long_subject_against_many_stars_takes_no_time() {
+        let pattern = format!("CN={}b", "*a".repeat(100));
+        assert!(!fit(&pattern, &format!("CN={}", "a".repeat(20_000))));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_fits_itself_when_its_stars_are_escaped(text in "([a-cA-C=,+*]|\\\\[,+\\\\]|\\\\[0-9A-F]{2}){0,20}") {
+            let pattern = text.replace('*', "\\*");
+            prop_assert!(fit(&pattern, &text));
+        }
+    }
+}

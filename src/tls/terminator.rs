@@ -21,7 +21,7 @@ use super::tickets;
 pub struct Terminator {
     settings: ServerSettings,
     current: ArcSwap<Current>,
-    resumption: Arc<Resumption>,
+    pub(super) resumption: Arc<Resumption>,
 }
 
 /// What is made of the files as they were read last.

@@ -112,3 +112,71 @@ fn aad(policy: Policy, head: &[u8]) -> Aad<Vec<u8>> {
 
 const NAME_LENGTH: usize = 16;
 const SALT_LENGTH: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy(profile: u8) -> Policy {
+        Policy::for_test(profile)
+    }
+
+    #[test]
+    fn a_ticket_opens_under_its_policy_and_secret_and_under_no_other() {
+        let (secret, other) = (Secret::new(&[1; 48]), Secret::new(&[2; 48]));
+        let ticket = secret.seal(policy(1), b"session").unwrap();
+        assert_eq!(open([&other, &secret].into_iter(), policy(1), &ticket).unwrap(), b"session");
+        assert_eq!(open([&other].into_iter(), policy(1), &ticket), None);
+        assert_eq!(open([&secret].into_iter(), policy(2), &ticket), None);
+    }
+
+    #[test]
+    fn no_two_tickets_of_a_session_are_alike() {
+        let secret = Secret::new(&[1; 48]);
+        let [one, other] = [(); 2].map(|()| secret.seal(policy(1), b"session").unwrap());
+        assert_eq!(one[..NAME_LENGTH], other[..NAME_LENGTH]);
+        assert!(one[NAME_LENGTH..].iter().zip(&other[NAME_LENGTH..]).filter(|(one, other)| one == other).count() < 10);
+    }
+
+    #[test]
+    fn every_bit_of_a_ticket_counts() {
+        let secret = Secret::new(&[1; 48]);
+        let ticket = secret.seal(policy(1), b"session").unwrap();
+        for bit in 0..ticket.len() * 8 {
+            let mut changed = ticket.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(open([&secret].into_iter(), policy(1), &changed), None, "bit {bit}");
+        }
+        for length in 0..ticket.len() {
+            assert_eq!(open([&secret].into_iter(), policy(1), &ticket[..length]), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_told_by_its_name_or_its_debug_text() {
+        let bytes: Vec<u8> = (100..180).collect();
+        let secret = Secret::new(&bytes);
+        assert!(bytes.windows(4).all(|four| !secret.name.windows(4).any(|of_name| of_name == four)));
+        assert_eq!(format!("{secret:?}"), format!("Secret {{ name: {:?}, .. }}", secret.name));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(session in prop::collection::vec(any::<u8>(), 0..2000), bytes in any::<[u8; 48]>()) {
+            let secret = Secret::new(&bytes);
+            let ticket = secret.seal(policy(1), &session).unwrap();
+            prop_assert_eq!(open([&secret].into_iter(), policy(1), &ticket), Some(session));
+        }
+
+        #[test]
+        fn a_strangers_bytes_open_to_nothing(mut bytes in prop::collection::vec(any::<u8>(), 0..200), is_named: bool) {
+            let secret = Secret::new(&[1; 48]);
+            if is_named {
+                bytes.splice(..bytes.len().min(NAME_LENGTH), secret.name);
+            }
+            prop_assert_eq!(open([&secret].into_iter(), policy(1), &bytes), None);
+        }
+    }
+}

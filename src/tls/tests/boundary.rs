@@ -6,9 +6,9 @@ use std::fmt;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
+use super::loaded;
 use super::peer::{Outcome, Peer};
 use super::site::{Person, Site};
-use crate::tls::Terminator;
 use crate::tls::policy::test::IS_ONE_FOR_ALL;
 use crate::tls::resumption::test::share;
 use crate::tls::settings::{ServerSettings, Tickets};
@@ -140,7 +140,7 @@ impl Pair {
         way.prepare(&site, &mut profile);
         (self.prepare)(&site, &mut profile);
         share(&profile);
-        let first = load(profile.clone(), None);
+        let first = loaded(profile.clone(), None, &[]);
         let client = Peer::new(&site, version, Some(site.sign(&Person::new("a client").number(7)))).offering(&["h2"]);
         assert_eq!(client.meet(&first, self.names[0]), Outcome::Full, "{}", self.what);
         assert!(!client.memory.is_empty(), "{}: no session to offer", self.what);
@@ -148,7 +148,7 @@ impl Pair {
             Change::Nothing => first,
             Change::Profile(change) => {
                 change(&site, &mut profile);
-                load(profile, Some(&first))
+                loaded(profile, Some(&first), &[])
             }
             Change::Files(change) => {
                 change(&site);
@@ -171,13 +171,6 @@ impl Way {
             Self::KeyFile => Tickets::KeyFiles(vec![site.key_file("ticket.key", 1)]),
         };
     }
-}
-
-fn load(profile: ServerSettings, previous: Option<&Terminator>) -> Terminator {
-    let mut findings = Vec::new();
-    let loaded = Terminator::load(profile, previous, &mut findings);
-    assert_eq!(findings, []);
-    loaded.unwrap()
 }
 
 #[test]

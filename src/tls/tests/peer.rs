@@ -3,9 +3,15 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls12Resumption, Tls13ClientSessionValue};
+use rustls::client::{
+    ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue, Tls12Resumption, Tls13ClientSessionValue,
+};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, NamedGroup, RootCertStore, ServerConnection, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, NamedGroup, RootCertStore, ServerConnection, SignatureScheme, SupportedProtocolVersion,
+};
 
 use super::site::{Identity, Site};
 use crate::tls::Terminator;
@@ -33,7 +39,7 @@ impl Peer {
         roots.add(site.authority()).unwrap();
         let builder = ClientConfig::builder_with_protocol_versions(&[version]).with_root_certificates(roots);
         let mut config = match shows {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(Shown::new(identity))),
             None => builder.with_no_client_auth(),
         };
         let memory = Arc::new(Memory::default());
@@ -69,6 +75,26 @@ impl Peer {
             Some(HandshakeKind::Resumed) => Outcome::Resumed,
             _ => Outcome::Full,
         }
+    }
+}
+
+/// A certificate that is shown to whoever asks, fit or not; its key need not be its own.
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl Shown {
+    fn new((chain, key): Identity) -> Self {
+        Self(Arc::new(CertifiedKey::new(chain, any_supported_type(&key).unwrap())))
+    }
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 

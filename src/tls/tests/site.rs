@@ -3,17 +3,20 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::crypto::aws_lc_rs::{self as provider, DEFAULT_CIPHER_SUITES};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 use tokio::time::Duration;
 
+use crate::tls::clock::Moment;
 use crate::tls::settings::{CertificateFiles, ClientAuthSettings, ServerSettings, Tickets};
 
 /// An authority and its files.
@@ -68,21 +71,31 @@ impl Site {
 
     /// A list that is good until this year, on which these serial numbers are.
     pub(super) fn revoke(&self, serials: &[u64], until: i32) -> PathBuf {
+        self.list("revoked.pem", serials, |list| list.next_update = date_time_ymd(until, 1, 1))
+    }
+
+    /// A list that is good for so long, on which nobody is.
+    pub(super) fn revoke_nobody_for(&self, name: &str, duration: Duration) -> PathBuf {
+        self.list(name, &[], |list| list.next_update = in_the_test(duration).into())
+    }
+
+    fn list(&self, name: &str, serials: &[u64], limit: impl FnOnce(&mut CertificateRevocationListParams)) -> PathBuf {
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2020, 1, 1),
             reason_code: None,
             invalidity_date: None,
         });
-        let params = CertificateRevocationListParams {
+        let mut params = CertificateRevocationListParams {
             this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(until, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        self.write("revoked.pem", params.signed_by(&self.issuer).unwrap().pem().unwrap().as_bytes())
+        limit(&mut params);
+        self.write(name, params.signed_by(&self.issuer).unwrap().pem().unwrap().as_bytes())
     }
 
     /// Puts a file into the folder.
@@ -133,10 +146,13 @@ impl Person {
         Self { params }
     }
 
-    /// Of this organisation, too.
-    pub(super) fn of(mut self, organisation: &str) -> Self {
-        self.params.distinguished_name.push(DnType::OrganizationName, organisation);
-        self
+    /// Somebody of an organisation.
+    pub(super) fn organised(organisation: &str, name: &str) -> Self {
+        let mut person = Self::new(name);
+        person.params.distinguished_name = rcgen::DistinguishedName::new();
+        person.params.distinguished_name.push(DnType::OrganizationName, organisation);
+        person.params.distinguished_name.push(DnType::CommonName, name);
+        person
     }
 
     /// With this serial number.
@@ -153,7 +169,7 @@ impl Person {
 
     /// Until so long from now.
     pub(super) fn for_another(mut self, duration: Duration) -> Self {
-        self.params.not_after = (std::time::SystemTime::now() + duration).into();
+        self.params.not_after = in_the_test(duration).into();
         self
     }
 
@@ -169,6 +185,29 @@ impl Person {
         let certificate = self.params.self_signed(&key).unwrap();
         (certificate.pem(), (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap()))
     }
+
+    /// Signed by nobody else, and signing for another, which it may not.
+    pub(super) fn vouching_for(self, other: &Self) -> (String, Identity) {
+        let issuer = CertifiedIssuer::self_signed(self.params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = other.params.signed_by(&key, &issuer).unwrap();
+        (issuer.pem(), (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap()))
+    }
+}
+
+/// A certificate of version 1, which rcgen does not make: of `openssl ca -selfsign`, from 2000 to 2100.
+pub(super) const VERSION_1: &str = include_str!("data/version_1.pem");
+
+/// The same, ready to be shown.
+pub(super) fn version_1() -> Identity {
+    let certificate = CertificateDer::from_pem_slice(VERSION_1.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("data/version_1.key")).unwrap();
+    (vec![certificate], key)
+}
+
+/// So long after the moment that the test has come to.
+fn in_the_test(duration: Duration) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(Moment::now().after(duration).0)
 }
 
 fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
