@@ -11,6 +11,7 @@ use super::boundary::{Boundary, TicketKeys};
 use super::certificates::Certificates;
 use super::client_auth::Clients;
 use super::clock::Clock;
+use super::passwords::FromPipes;
 use super::policy::Policy;
 use super::resumption::Resumption;
 use super::settings::{Finding, Part, ServerSettings, Tickets};
@@ -20,6 +21,7 @@ use super::tickets;
 #[derive(Debug)]
 pub struct Terminator {
     settings: ServerSettings,
+    pipes: FromPipes,
     current: ArcSwap<Current>,
     pub(super) resumption: Arc<Resumption>,
 }
@@ -40,14 +42,15 @@ impl Terminator {
     pub fn load(settings: ServerSettings, previous: Option<&Self>, findings: &mut Vec<Finding>) -> Option<Self> {
         let previous = previous.filter(|previous| previous.settings.name == settings.name);
         let resumption = Resumption::carried(&settings, previous.map(|previous| &previous.resumption));
-        let current = ArcSwap::from_pointee(Current::load(&settings, findings)?);
-        Some(Self { settings, current, resumption })
+        let pipes = FromPipes::default();
+        let current = ArcSwap::from_pointee(Current::load(&settings, &pipes, findings)?);
+        Some(Self { settings, pipes, current, resumption })
     }
 
     /// Reads the files anew, whole or not at all: with an error among the findings, everything stays as it was.
     pub fn reload(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(current) = Current::load(&self.settings, &mut findings) {
+        if let Some(current) = Current::load(&self.settings, &self.pipes, &mut findings) {
             self.current.store(Arc::new(current));
         }
         findings
@@ -57,6 +60,12 @@ impl Terminator {
     #[must_use]
     pub fn settings(&self) -> &ServerSettings {
         &self.settings
+    }
+
+    /// The certificates as they were read last.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<Certificates> {
+        self.current.load().certificates.clone()
     }
 
     /// What the next handshake is made with: a configuration for it alone, and what watches over what it resumes.
@@ -69,11 +78,11 @@ impl Terminator {
 }
 
 impl Current {
-    fn load(settings: &ServerSettings, findings: &mut Vec<Finding>) -> Option<Self> {
+    fn load(settings: &ServerSettings, pipes: &FromPipes, findings: &mut Vec<Finding>) -> Option<Self> {
         let provider =
             CryptoProvider { cipher_suites: settings.ciphers.clone(), kx_groups: settings.groups.clone(), ..provider::default_provider() };
         let provider = Arc::new(provider);
-        let certificates = Arc::new(Certificates::load(&settings.certificates, findings));
+        let certificates = Arc::new(Certificates::load(&settings.certificates, pipes, findings));
         let clients = settings.client_auth.as_ref().map(|auth| Clients::load(auth, &provider, findings).map(Arc::new));
         let ticket_keys = match &settings.tickets {
             Tickets::Off => TicketKeys::None,
