@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::question::Question;
-use super::{Failure, certificates, limits, print, servers};
+use super::{Failure, limits, print, served, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
@@ -184,7 +184,7 @@ impl Told<'_> {
         let profile = Key::from(&*terminator.settings().name);
         let place = self.places.key(&path_to!["terminate", &*terminator.settings().name]);
         self.line(format_args!("  -> TLS ends under [terminate.{profile}] ({place})"));
-        for line in certificates::told(&terminator.certificates(), name) {
+        for line in served::told(&terminator.certificates(), name) {
             self.line(format_args!("     {line}"));
         }
     }
