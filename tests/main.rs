@@ -33,4 +33,5 @@ mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
 mod terminate; // TLS ends here, and plaintext goes on
+mod tls_endings; // the same where TLS ends in between
 mod told; // each change once in the gateway's own log

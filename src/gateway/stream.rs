@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, timeout};
 
@@ -155,19 +154,20 @@ async fn respond(client: &Client<'_>, text: &Text, target: &Target, session: &mu
     ended.err().unwrap_or(CloseReason::Responded).into()
 }
 
-/// Sends all of the bytes. A client that takes nothing for `idle_timeout` gets no more.
+/// Sends all of the bytes.
 async fn send(client: &impl Stream, mut left: &[u8], idle_timeout: Duration, session: &mut Session) -> Result<(), CloseReason> {
-    let in_time = async |sending: &mut dyn FnMut(&mut Context<'_>) -> Poll<io::Result<usize>>| {
-        let sent = timeout(idle_timeout, poll_fn(sending)).await.map_err(|_| CloseReason::IdleTimeout)?;
-        sent.map_err(|_| CloseReason::ClientReset)
-    };
     while !left.is_empty() {
-        let length = in_time(&mut |cx| client.poll_write(cx, left)).await?;
+        let length = in_time(idle_timeout, poll_fn(|cx| client.poll_write(cx, left))).await?;
         session.bytes_sent += length as u64;
         left = &left[length..];
     }
-    in_time(&mut |cx| client.poll_flush(cx, &mut false).map_ok(|()| 0)).await?;
-    Ok(())
+    in_time(idle_timeout, poll_fn(|cx| client.poll_flush(cx, &mut false))).await
+}
+
+/// A client that takes nothing for `idle_timeout` gets no more.
+async fn in_time<T>(idle_timeout: Duration, sending: impl Future<Output = io::Result<T>>) -> Result<T, CloseReason> {
+    let sent = timeout(idle_timeout, sending).await.map_err(|_| CloseReason::IdleTimeout)?;
+    sent.map_err(|_| CloseReason::ClientReset)
 }
 
 /// A client and its server.
