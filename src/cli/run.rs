@@ -26,6 +26,9 @@ pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<
         for (listener, address) in gateway.bound() {
             tracing::info!(listener, "listening on {address}");
         }
+        for (profile, terminator) in &snapshot.terminators {
+            terminator.certificates().log_days_left(profile);
+        }
         greet(&gateway)?;
         signals.obey(&gateway).await;
         let totals = gateway.totals();

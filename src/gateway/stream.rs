@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, timeout};
 
@@ -40,7 +39,8 @@ pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut L
         None => farewell::say(&client, reason, live.hello, worker).await,
         // The server's TLS ends in order as well, and neither side waits for the other.
         Some((server, tls)) => {
-            let both = async { tokio::join!(farewell::say(&client, reason, live.hello, worker), farewell::end_server(&server, &tls, worker)) };
+            let both =
+                async { tokio::join!(farewell::say(&client, reason, live.hello, worker), farewell::end_server(&server, &tls, worker)) };
             let _ = Box::pin(both).await;
         }
     }
@@ -162,19 +162,20 @@ async fn respond(client: &Client<'_>, text: &Text, target: &Target, session: &mu
     ended.err().unwrap_or(CloseReason::Responded).into()
 }
 
-/// Sends all of the bytes. A client that takes nothing for `idle_timeout` gets no more.
+/// Sends all of the bytes.
 async fn send(client: &impl Stream, mut left: &[u8], idle_timeout: Duration, session: &mut Session) -> Result<(), CloseReason> {
-    let in_time = async |sending: &mut dyn FnMut(&mut Context<'_>) -> Poll<io::Result<usize>>| {
-        let sent = timeout(idle_timeout, poll_fn(sending)).await.map_err(|_| CloseReason::IdleTimeout)?;
-        sent.map_err(|_| CloseReason::ClientReset)
-    };
     while !left.is_empty() {
-        let length = in_time(&mut |cx| client.poll_write(cx, left)).await?;
+        let length = in_time(idle_timeout, poll_fn(|cx| client.poll_write(cx, left))).await?;
         session.bytes_sent += length as u64;
         left = &left[length..];
     }
-    in_time(&mut |cx| client.poll_flush(cx, &mut false).map_ok(|()| 0)).await?;
-    Ok(())
+    in_time(idle_timeout, poll_fn(|cx| client.poll_flush(cx, &mut false))).await
+}
+
+/// A client that takes nothing for `idle_timeout` gets no more.
+async fn in_time<T>(idle_timeout: Duration, sending: impl Future<Output = io::Result<T>>) -> Result<T, CloseReason> {
+    let sent = timeout(idle_timeout, sending).await.map_err(|_| CloseReason::IdleTimeout)?;
+    sent.map_err(|_| CloseReason::ClientReset)
 }
 
 /// A client and its server.
@@ -196,12 +197,8 @@ impl Joined {
             (None, None) => worker.unless_stopped(pin!(relay(client.socket, socket, first, sent, limits, &counts))).await,
             // On the heap, so that who passes through does not pay for it.
             (Some(tls), None) => worker.unless_stopped(Box::pin(relay(&tls, socket, first, sent, limits, &counts)).as_mut()).await,
-            (None, Some(tls)) => {
-                worker.unless_stopped(Box::pin(relay(client.socket, &tls, first, sent, limits, &counts)).as_mut()).await
-            }
-            (Some(client), Some(tls)) => {
-                worker.unless_stopped(Box::pin(relay(&client, &tls, first, sent, limits, &counts)).as_mut()).await
-            }
+            (None, Some(tls)) => worker.unless_stopped(Box::pin(relay(client.socket, &tls, first, sent, limits, &counts)).as_mut()).await,
+            (Some(client), Some(tls)) => worker.unless_stopped(Box::pin(relay(&client, &tls, first, sent, limits, &counts)).as_mut()).await,
         };
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::session::{Ended, Hello, Peer, Session, Try};
+use crate::session::{Ended, Hello, Peer, Session, TlsFacts, Try};
 use crate::template::{Piece, Template};
 use crate::variables::{Text, Variable, now, seconds};
 
@@ -83,6 +83,7 @@ struct Line<'s> {
     alpn: Option<&'s str>,
     tls_version: Option<&'static str>,
     ech: bool,
+    tls: Option<Tls<'s>>,
     route: Option<&'s str>,
     upstream: Option<&'s str>,
     servers: Vec<Server<'s>>,
@@ -93,6 +94,19 @@ struct Line<'s> {
     bytes_received: u64,
     bytes_sent: u64,
     session_time: f64,
+}
+
+/// TLS that ended here.
+#[derive(Serialize)]
+struct Tls<'s> {
+    protocol: &'s str,
+    cipher: &'s str,
+    resumed: bool,
+    alpn: Option<&'s str>,
+    client_subject: Option<&'s str>,
+    client_issuer: Option<&'s str>,
+    client_serial: Option<&'s str>,
+    client_fingerprint: Option<&'s str>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +143,7 @@ impl<'s> Line<'s> {
             alpn: session.alpn.as_deref(),
             tls_version: session.tls_version,
             ech: session.ech,
+            tls: session.tls.as_deref().map(Tls::new),
             route: session.route.as_deref(),
             upstream: session.upstream.as_deref(),
             servers: servers(session),
@@ -156,6 +171,22 @@ impl<'s> Server<'s> {
             session_time: tried.lasted.map(milliseconds),
             bytes_sent: tried.bytes_sent,
             bytes_received: tried.bytes_received,
+        }
+    }
+}
+
+impl<'s> Tls<'s> {
+    fn new(facts: &'s TlsFacts) -> Self {
+        let client = facts.client.as_ref();
+        Self {
+            protocol: facts.protocol,
+            cipher: facts.cipher,
+            resumed: facts.is_resumed,
+            alpn: facts.alpn.as_deref(),
+            client_subject: client.map(|client| &*client.subject),
+            client_issuer: client.map(|client| &*client.issuer),
+            client_serial: client.map(|client| &*client.serial),
+            client_fingerprint: client.map(|client| &*client.fingerprint),
         }
     }
 }
@@ -202,7 +233,7 @@ fn escape(value: &[u8]) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::CloseReason;
+    use crate::session::{ClientCertificate, CloseReason};
     use std::time::SystemTime;
     use tokio::time::{Duration, Instant};
 
@@ -242,6 +273,27 @@ mod tests {
         assert_eq!(value["servers"][0]["address"], "10.0.0.1:443");
         assert_eq!(value["session_time"], 1.5);
         assert_eq!(value["remote_addr"], "2001:db8::1");
+        assert!(value["tls"].is_null(), "no TLS ended here");
+    }
+
+    #[test]
+    fn json_tells_what_was_agreed_on_where_tls_ends() {
+        let mut session = ended_session();
+        let client = ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() };
+        session.tls = Some(Box::new(TlsFacts {
+            protocol: "TLSv1.3",
+            cipher: "TLS_AES_128_GCM_SHA256",
+            is_resumed: true,
+            session_id: None,
+            alpn: Some("h2".into()),
+            client: Some(client),
+        }));
+        let value: serde_json::Value = serde_json::from_str(&line(&Format::Json, &session)).unwrap();
+        let expected = serde_json::json!({
+            "protocol": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "resumed": true, "alpn": "h2",
+            "client_subject": "CN=a", "client_issuer": "CN=b", "client_serial": "0A", "client_fingerprint": "ff",
+        });
+        assert_eq!(value["tls"], expected);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use tokio::time::{Duration, Instant};
 
 pub use close_reason::{CloseReason, Farewell, LogLevel, Side, alert};
-pub use tls::TlsFacts;
+pub use tls::{ClientCertificate, TlsFacts};
 
 /// One TCP connection, from accept to its end.
 #[derive(Debug)]

@@ -13,4 +13,33 @@ pub struct TlsFacts {
     pub session_id: Option<Box<str>>,
     /// `$ssl_alpn_protocol`.
     pub alpn: Option<Box<str>>,
+    /// The certificate that the client showed, which an authority of the profile's vouches for.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client's certificate, in nginx's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// `$ssl_client_s_dn`.
+    pub subject: Box<str>,
+    /// `$ssl_client_i_dn`.
+    pub issuer: Box<str>,
+    /// `$ssl_client_serial`.
+    pub serial: Box<str>,
+    /// `$ssl_client_fingerprint`.
+    pub fingerprint: Box<str>,
+}
+
+impl TlsFacts {
+    /// `$ssl_client_verify`. A client whose certificate is bad never gets as far as this.
+    #[must_use]
+    pub fn client_verify(&self) -> &'static str {
+        if self.client.is_some() { "SUCCESS" } else { "NONE" }
+    }
+
+    /// `$ssl_session_reused`.
+    #[must_use]
+    pub fn session_reused(&self) -> &'static str {
+        if self.is_resumed { "r" } else { "." }
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
-use rustls::{Connection, HandshakeKind, ServerConnection};
+use rustls::pki_types::CertificateDer;
+use rustls::{Connection, HandshakeKind, ProtocolVersion, ServerConnection};
 
 use super::stream::{Layer, SEEN};
 use super::suites::{cipher_name, version_name};
 use super::terminator::Terminator;
-use crate::session::TlsFacts;
+use super::x509;
+use crate::session::{ClientCertificate, TlsFacts};
 
 impl Terminator {
     /// A connection with a client that is about to begin its handshake, under the profile as it is now.
@@ -15,9 +17,10 @@ impl Terminator {
     /// # Errors
     /// When rustls cannot serve anybody under it.
     pub fn begin(&self) -> Result<Layer, rustls::Error> {
-        let connection = ServerConnection::new(self.current().config.clone())?;
-        let layer = Layer::new(Connection::Server(connection));
+        let (config, boundary) = self.handshake();
+        let layer = Layer::new(Connection::Server(ServerConnection::new(config)?));
         layer.state().first_sent = Some(Vec::with_capacity(SEEN));
+        layer.state().boundary = Some(boundary);
         Ok(layer)
     }
 }
@@ -28,15 +31,23 @@ impl Layer {
     pub fn facts(&self) -> TlsFacts {
         let state = &mut *self.state();
         let first_sent = state.first_sent.take().unwrap_or_default();
+        state.boundary = None;
         let connection = &state.connection;
         TlsFacts {
             protocol: connection.protocol_version().map_or("unknown", version_name),
             cipher: connection.negotiated_cipher_suite().map_or("unknown", |suite| cipher_name(suite.suite())),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            session_id: session_id(&first_sent).filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_2)),
+            session_id: session_id(&first_sent).filter(|_| connection.protocol_version() == Some(ProtocolVersion::TLSv1_2)),
             alpn: connection.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into()),
+            client: connection.peer_certificates().and_then(|chain| chain.first()).and_then(client_certificate),
         }
     }
+}
+
+/// What the certificate says; a resumed client's too.
+fn client_certificate(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
+    let x509::Facts { subject, issuer, serial, fingerprint, .. } = x509::Facts::of(certificate).ok()?;
+    Some(ClientCertificate { subject: subject.into(), issuer: issuer.into(), serial: serial.into(), fingerprint: fingerprint.into() })
 }
 
 /// The session id of a ServerHello, which is the first record that a server sends (RFC 5246 §7.4.1.3).

@@ -3,22 +3,30 @@
 //! Nothing here knows of routes or servers' groups; a session that only passes through never comes here.
 
 mod accept;
+mod boundary;
 mod certificates;
+mod client_auth;
 mod client_settings;
+mod clock;
 mod files;
 mod handshake;
 mod ocsp;
 mod originate;
 mod passwords;
 mod pem;
+mod policy;
 mod reread;
+mod resumption;
 mod roots;
 mod server_failure;
 mod server_identity;
 mod settings;
 mod stream;
+mod subjects;
 mod suites;
 mod terminator;
+mod tickets;
+mod verify;
 pub mod x509;
 
 pub(crate) use certificates::listed;
@@ -35,3 +43,6 @@ pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSe
 pub use stream::{Layer, TlsStream};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,6 @@ const BROKEN: &str = "is broken: it is no base64";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The first byte of certificates, keys and revocations alike.
 const SEQUENCE: u8 = 0x30;
+
+#[cfg(test)]
+mod tests;

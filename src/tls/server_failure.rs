@@ -10,7 +10,7 @@ impl HandshakeError {
     pub fn of_server(&self) -> String {
         match self {
             Self::Failed(error) => words(error),
-            Self::Timeout(_) | Self::Gone | Self::Broken(_) => self.to_string(),
+            Self::Certificate(_) | Self::Timeout(_) | Self::Gone | Self::Broken(_) => self.to_string(),
         }
     }
 }

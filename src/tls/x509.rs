@@ -105,3 +105,6 @@ pub(super) fn time(time: ASN1Time) -> SystemTime {
         if time.timestamp() < 0 { SystemTime::UNIX_EPOCH.checked_sub(seconds) } else { SystemTime::UNIX_EPOCH.checked_add(seconds) };
     reached.unwrap_or(SystemTime::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,12 +317,7 @@ async fn dial(lease: &Lease, first: &[u8], wanted: &Wanted<'_>, silence: Silence
     }
 }
 
-async fn dial_endpoint(
-    endpoint: &Endpoint,
-    first: &[u8],
-    wanted: &Wanted<'_>,
-    silence: Silence,
-) -> Result<(Socket, usize), DialError> {
+async fn dial_endpoint(endpoint: &Endpoint, first: &[u8], wanted: &Wanted<'_>, silence: Silence) -> Result<(Socket, usize), DialError> {
     match endpoint {
         Endpoint::Ip(address) => {
             let source = wanted.source.clone().transpose().map_err(SourceError::NoAddress)?;

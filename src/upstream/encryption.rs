@@ -6,8 +6,8 @@ use tokio::time::Duration;
 
 use super::Server;
 use crate::address::Address;
-use crate::session::Session;
 use crate::net::Socket;
+use crate::session::Session;
 use crate::tls::{ExpectedName, HandshakeError, Layer, Originator, Trust};
 use crate::variables::{Text, Variable, render};
 

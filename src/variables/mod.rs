@@ -10,7 +10,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use tokio::time::Duration;
 
-use crate::session::{Hello, Peer, Session, Try};
+use crate::session::{ClientCertificate, Hello, Peer, Session, Try};
 use crate::template::{Piece, Template};
 
 /// Declares the variables once: the enum, the list of names and the look-up by name cannot disagree.
@@ -68,9 +68,20 @@ variables! {
     ServerAddr = "server_addr",
     ServerPort = "server_port",
     SessionTime = "session_time",
+    SslAlpnProtocol = "ssl_alpn_protocol",
+    SslCipher = "ssl_cipher",
+    SslClientFingerprint = "ssl_client_fingerprint",
+    SslClientIDn = "ssl_client_i_dn",
+    SslClientSDn = "ssl_client_s_dn",
+    SslClientSerial = "ssl_client_serial",
+    SslClientVerify = "ssl_client_verify",
     SslPrereadAlpnProtocols = "ssl_preread_alpn_protocols",
     SslPrereadProtocol = "ssl_preread_protocol",
     SslPrereadServerName = "ssl_preread_server_name",
+    SslProtocol = "ssl_protocol",
+    SslServerName = "ssl_server_name",
+    SslSessionId = "ssl_session_id",
+    SslSessionReused = "ssl_session_reused",
     Status = "status",
     TimeIso8601 = "time_iso8601",
     TimeLocal = "time_local",
@@ -90,7 +101,38 @@ impl Variable {
     /// Whether the variable is decided by bytes that the client sends.
     #[must_use]
     pub fn is_sent_by_client(&self) -> bool {
-        matches!(self, Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::Capture(_))
+        matches!(
+            self,
+            Self::SslPrereadServerName
+                | Self::SslPrereadAlpnProtocols
+                | Self::SslServerName
+                | Self::SslAlpnProtocol
+                | Self::SslSessionId
+                | Self::SslClientSDn
+                | Self::SslClientIDn
+                | Self::SslClientSerial
+                | Self::SslClientFingerprint
+                | Self::Capture(_)
+        )
+    }
+
+    /// Whether the variable is unset where no TLS ends.
+    #[must_use]
+    pub fn is_of_ended_tls(&self) -> bool {
+        matches!(
+            self,
+            Self::SslAlpnProtocol
+                | Self::SslCipher
+                | Self::SslClientFingerprint
+                | Self::SslClientIDn
+                | Self::SslClientSDn
+                | Self::SslClientSerial
+                | Self::SslClientVerify
+                | Self::SslProtocol
+                | Self::SslServerName
+                | Self::SslSessionId
+                | Self::SslSessionReused
+        )
     }
 
     /// Whether the variable is unset where no first bytes are read.
@@ -128,6 +170,17 @@ impl Variable {
             Self::SslPrereadServerName => session.server_name.as_deref()?.into(),
             Self::SslPrereadAlpnProtocols => session.alpn.as_deref()?.into(),
             Self::SslPrereadProtocol => session.tls_version?.into(),
+            Self::SslServerName => session.tls.as_ref().and(session.server_name.as_deref())?.into(),
+            Self::SslProtocol => session.tls.as_ref()?.protocol.into(),
+            Self::SslCipher => session.tls.as_ref()?.cipher.into(),
+            Self::SslSessionReused => session.tls.as_ref()?.session_reused().into(),
+            Self::SslSessionId => session.tls.as_ref()?.session_id.as_deref()?.into(),
+            Self::SslAlpnProtocol => session.tls.as_ref()?.alpn.as_deref()?.into(),
+            Self::SslClientVerify => session.tls.as_ref()?.client_verify().into(),
+            Self::SslClientSDn => (*client_certificate(session)?.subject).into(),
+            Self::SslClientIDn => (*client_certificate(session)?.issuer).into(),
+            Self::SslClientSerial => (*client_certificate(session)?.serial).into(),
+            Self::SslClientFingerprint => (*client_certificate(session)?.fingerprint).into(),
             Self::Capture(group) => session.capture(group)?.into(),
             Self::BytesReceived => session.bytes_received.to_string().into(),
             Self::BytesSent => session.bytes_sent.to_string().into(),
@@ -181,6 +234,10 @@ fn joined(session: &Session, value: impl Fn(&Try) -> Option<String>) -> Option<S
     (!values.is_empty()).then(|| values.join(", "))
 }
 
+fn client_certificate(session: &Session) -> Option<&ClientCertificate> {
+    session.tls.as_ref()?.client.as_ref()
+}
+
 fn remote_address(peer: Peer) -> Cow<'static, str> {
     match peer {
         Peer::Ip(address) => address.ip().to_string().into(),
@@ -219,7 +276,7 @@ fn hostname() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::CloseReason;
+    use crate::session::{CloseReason, TlsFacts};
     use tokio::time::Instant;
 
     fn session() -> Session {
@@ -261,6 +318,32 @@ mod tests {
         session.end(CloseReason::NoServer, None, session.started + Duration::from_millis(1_234));
         session.end(CloseReason::ClientClosed, None, session.started);
         assert_eq!(text(&session, "$status $close_reason $session_time"), "502 no_server 1.234", "the first ending counts");
+    }
+
+    #[test]
+    fn what_was_agreed_on_is_told_only_where_tls_ends() {
+        let all = "$ssl_server_name,$ssl_protocol,$ssl_cipher,$ssl_session_reused,$ssl_session_id,$ssl_alpn_protocol,\
+            $ssl_client_verify,$ssl_client_s_dn,$ssl_client_i_dn,$ssl_client_serial,$ssl_client_fingerprint";
+        let mut session = session();
+        session.server_name = Some("Api.test".into());
+        assert_eq!(text(&session, all), ",,,,,,,,,,");
+        let mut facts = TlsFacts {
+            protocol: "TLSv1.2",
+            cipher: "ECDHE-ECDSA-AES256-GCM-SHA384",
+            is_resumed: false,
+            session_id: None,
+            alpn: None,
+            client: None,
+        };
+        session.tls = Some(Box::new(facts.clone()));
+        assert_eq!(text(&session, all), "Api.test,TLSv1.2,ECDHE-ECDSA-AES256-GCM-SHA384,.,,,NONE,,,,");
+        facts.is_resumed = true;
+        facts.session_id = Some("0f".into());
+        facts.alpn = Some("h2".into());
+        facts.client =
+            Some(ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() });
+        session.tls = Some(Box::new(facts));
+        assert_eq!(text(&session, all), "Api.test,TLSv1.2,ECDHE-ECDSA-AES256-GCM-SHA384,r,0f,h2,SUCCESS,CN=a,CN=b,0A,ff");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{connect, reset, said, within};
+use super::{Authority, Server, connect, reset, said, within};
 
 /// A client's TLS over its connection.
 pub type Tls = tokio_rustls::client::TlsStream<TcpStream>;
@@ -42,4 +42,10 @@ pub async fn truncate(tls: &mut Tls) {
 /// Makes the connection beneath end by a reset.
 pub fn reset_tls(tls: Tls) {
     reset(tls.into_inner().0);
+}
+
+/// The keys of a map whose host `api.test` ends its TLS under the profile `public` and goes on to this server.
+pub fn ends_at_gate(authority: &Authority, server: &Server, profile: &str) -> String {
+    let profile = authority.profile("public", &["api.test"], profile);
+    format!("[routes.map.hosts.\"api.test\"]\nupstream = \"{}\"\nterminate = \"public\"\n{profile}", server.address)
 }

@@ -109,7 +109,7 @@ async fn an_nginx_whose_certificate_has_expired_is_refused() {
         return;
     }
     let authority = Authority::new();
-    let identity = authority.issue_expired("web.test");
+    let identity = authority.issue_with("web.test", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let (chain, key) = (identity.chain.display().to_string(), identity.key.display().to_string());
     let server = Nginx::start(|port, _| {
         format!("events {{}}\nstream {{ server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {chain}; ssl_certificate_key {key}; return late; }} }}")

@@ -64,13 +64,15 @@ impl Compiler {
         }
     }
 
-    /// Warns of keys that are made of what this listener, which leads there, does not read.
-    pub(super) fn check_unread_keys(&mut self, listener: &str, destination: &Destination) {
+    /// Warns of keys that are made of what this listener, which leads there and ends no TLS, does not know.
+    pub(super) fn check_unread_keys(&mut self, listener: &str, destination: &Destination, reads_hello: bool) {
         let Destination::Pool(pool) = destination else { return };
         for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
             let pieces = pool.hash_key.as_ref().map(Text::pieces).unwrap_or_default();
             let unread = |piece: &Piece<Variable>| match piece {
-                Piece::Variable(variable) if variable.is_read_from_first_bytes() => Some(variable.name().to_owned()),
+                Piece::Variable(variable) if variable.is_of_ended_tls() || (!reads_hello && variable.is_read_from_first_bytes()) => {
+                    Some(variable.clone())
+                }
                 Piece::Variable(_) | Piece::Text(_) => None,
             };
             let Some(variable) = pieces.iter().find_map(unread) else { continue };
@@ -78,18 +80,23 @@ impl Compiler {
                 true => "the key is empty, and its servers are picked in turn",
                 false => "that part of the key is empty",
             };
-            self.warn_of_unread_key(listener, pool, &format!("${variable}, and this listener reads no hello: {so}"));
+            let (lack, help) = match variable.is_of_ended_tls() {
+                true => ("ends no TLS", "terminate = \"PROFILE\""),
+                false => ("reads no hello", "preread = \"tls\""),
+            };
+            let problem = format!("${}, and this listener {lack}: {so}", variable.name());
+            self.warn_of_unread_key(listener, pool, &problem, help);
         }
     }
 
-    fn warn_of_unread_key(&mut self, listener: &str, pool: &Pool, rest: &str) {
+    fn warn_of_unread_key(&mut self, listener: &str, pool: &Pool, rest: &str, help: &str) {
         let name = &**pool.upstream.name();
         let own = self.places.written(&path_to!["upstream", name, "hash_key"]);
         let key = own.unwrap_or_else(|| self.places.key(&path_to!["defaults", "upstream", "hash_key"]));
         let place = self.places.value(&path_to!["listener", listener, "upstream"]);
         self.diagnostics
             .warning("unread-hash-key", place, format!("upstream {name:?} picks ({key}) by {rest}"))
-            .help(format!("preread = \"tls\" in [listener.{}]", Key::from(listener)));
+            .help(format!("{help} in [listener.{}]", Key::from(listener)));
     }
 }
 

@@ -88,8 +88,8 @@ impl Compiler {
             }
             ListenerAction::Upstream(text) => {
                 let destination = self.destination(&path_to!["listener", name, "upstream"], text, None)?;
-                if written.preread != Some(Preread::Tls) && written.terminate.is_none() {
-                    self.check_unread_keys(name, &destination);
+                if written.terminate.is_none() {
+                    self.check_unread_keys(name, &destination, written.preread == Some(Preread::Tls));
                 }
                 Action::Forward(destination)
             }

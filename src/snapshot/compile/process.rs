@@ -12,7 +12,12 @@ pub(super) fn process(written: &config::Process) -> Process {
         Count::Auto => None,
         Count::Exactly(number) => Some(number as usize),
     };
-    Process { workers: count(written.workers), max_connections: count(written.max_connections), shutdown_timeout: written.shutdown_timeout, watches_certificates: written.watch == Watch::Certificates }
+    Process {
+        workers: count(written.workers),
+        max_connections: count(written.max_connections),
+        shutdown_timeout: written.shutdown_timeout,
+        watches_certificates: written.watch == Watch::Certificates,
+    }
 }
 
 pub(super) fn log(written: &config::Log, places: &Places) -> LogSettings {

@@ -11,7 +11,8 @@ use rustls::version::{TLS12, TLS13};
 use super::Compiler;
 use crate::config::{self, ClientAuthMode, Config, Key, SessionCache, SessionTickets, TlsVersion, path_to, suggest};
 use crate::tls::{
-    CertificateFiles, ClientAuthSettings, Files, Finding, Part, Reread, Seen, ServerSettings, Terminator, Tickets, Tls, cipher, cipher_names, group, group_names,
+    CertificateFiles, ClientAuthSettings, Files, Finding, Part, Reread, Seen, ServerSettings, Terminator, Tickets, Tls, cipher,
+    cipher_names, group, group_names,
 };
 
 impl Compiler {
@@ -25,7 +26,7 @@ impl Compiler {
             let mut findings = Vec::new();
             let files = Files::of_server(&settings);
             let seen = Seen::of(&files);
-            let terminator = Terminator::load(settings, &mut findings).map(Arc::new);
+            let terminator = Terminator::load(settings, None, &mut findings).map(Arc::new);
             findings.into_iter().for_each(|finding| self.found(name, finding));
             let Some(terminator) = terminator else { continue };
             let place = format!("[terminate.{}]", Key::from(name.as_str()));

@@ -45,7 +45,10 @@ impl Compiler {
         let server_name = written.key("server_name", |tls| tls.server_name.as_deref());
         let template = server_name.as_ref().map(|(text, path)| self.server_name(path, text));
         let trust = self.trust(&written);
-        if server_name.is_none() && trust != Trust::Anybody && !self.places.was_cut(&[&written.path()[..], &path_to!["server_name"]].concat()) {
+        if server_name.is_none()
+            && trust != Trust::Anybody
+            && !self.places.was_cut(&[&written.path()[..], &path_to!["server_name"]].concat())
+        {
             self.check_names(name, lines);
         }
         let settings = ClientSettings {
@@ -125,11 +128,15 @@ impl Compiler {
                 ocsp: None,
             })),
             (None, None) => match passwords {
-                Some((_, path)) => self.lacks(&path, "these passwords are for a key, and there is none", "certificate = \"…\" and key = \"…\""),
+                Some((_, path)) => {
+                    self.lacks(&path, "these passwords are for a key, and there is none", "certificate = \"…\" and key = \"…\"")
+                }
                 None => Some(None),
             },
             (Some((_, path)), None) => self.lacks(&path, "a certificate is shown with its key", "key = \"certs/gateway.key\" as well"),
-            (None, Some((_, path))) => self.lacks(&path, "a key is used with its certificate", "certificate = \"certs/gateway.pem\" as well"),
+            (None, Some((_, path))) => {
+                self.lacks(&path, "a key is used with its certificate", "certificate = \"certs/gateway.pem\" as well")
+            }
         }
     }
 
@@ -147,7 +154,9 @@ impl Compiler {
 
     /// The protocols that are offered; nothing at all if one cannot be.
     fn offered(&mut self, written: &Written<'_>) -> Option<Vec<Vec<u8>>> {
-        let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else { return Some(Vec::new()) };
+        let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else {
+            return Some(Vec::new());
+        };
         let mut is_good = true;
         for (index, protocol) in protocols.iter().enumerate().filter(|(_, protocol)| protocol.is_empty() || protocol.len() > 255) {
             is_good = false;

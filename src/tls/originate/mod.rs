@@ -146,7 +146,8 @@ fn verifier(trust: &Trust, system: &SystemRoots) -> Result<Arc<dyn ServerCertVer
             let listed = pem::certificates(file).map_err(|error| Finding::error(Part::ServerCa, error.to_string()))?;
             let mut roots = RootCertStore::empty();
             for authority in listed.iter().filter(|certificate| is_authority(certificate)) {
-                let unread = |error| Finding::error(Part::ServerCa, format!("{}: a certificate in it cannot be used: {error}", file.display()));
+                let unread =
+                    |error| Finding::error(Part::ServerCa, format!("{}: a certificate in it cannot be used: {error}", file.display()));
                 roots.add(authority.clone()).map_err(unread)?;
             }
             (Arc::new(roots), listed)

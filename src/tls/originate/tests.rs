@@ -240,8 +240,7 @@ fn a_listed_certificate_that_is_no_authority_vouches_for_nobody() {
     let issuer = rcgen::Issuer::new(params, key);
     let leaf_key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(["other.test".to_owned()]).unwrap().signed_by(&leaf_key, &issuer).unwrap();
-    let leaf =
-        Identity { pem: leaf.pem(), chain: vec![leaf.der().clone()], key: leaf_key.serialize_pem(), der: leaf_key.serialize_der() };
+    let leaf = Identity { pem: leaf.pem(), chain: vec![leaf.der().clone()], key: leaf_key.serialize_pem(), der: leaf_key.serialize_der() };
     let (originator, _folder) = trusting_file(&listed.pem);
     assert!(!is_good(&originator, &leaf.server(&BOTH), "other.test"));
 }

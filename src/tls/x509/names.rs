@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 
 use crate::host::{HostPattern, Hostname};
 
@@ -84,8 +85,10 @@ impl fmt::Display for CertificateName {
 /// All names of a certificate, each once.
 pub(super) fn of(certificate: &X509Certificate<'_>) -> Vec<CertificateName> {
     let extension = certificate.subject_alternative_name().ok().flatten();
+    let is_there = certificate.extensions().iter().any(|extension| extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME);
     let alternatives = extension.iter().flat_map(|extension| &extension.value.general_names);
-    let mut has_dns = false;
+    // One that can't be read may have them.
+    let mut has_dns = is_there && extension.is_none();
     let mut names = Vec::new();
     for alternative in alternatives {
         let name = match alternative {
