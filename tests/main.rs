@@ -6,6 +6,7 @@ mod harness;
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
+mod certificates_change; // under a running gateway, for good or for bad
 mod check; // the command line: what is typed, what is seen, which status
 mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
@@ -23,6 +24,7 @@ mod log; // one line for each session, which nobody can forge
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
@@ -33,5 +35,7 @@ mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
 mod terminate; // TLS ends here, and plaintext goes on
+mod tls_bulk; // much, slow and silent, where TLS ends in between
 mod tls_endings; // the same where TLS ends in between
+mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log

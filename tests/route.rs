@@ -174,6 +174,28 @@ what is not TLS from 127.0.0.1 on https
 }
 
 #[test]
+fn where_tls_ends_its_profile_and_certificate_are_told() {
+    let certificates = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certs");
+    let routes = format!(
+        "[listener.https]\nlisten = \":443\"\nroutes = \"map\"\n[routes.map]\ndefault = {{ upstream = \"10.0.0.1:80\", terminate = \"public\" }}\n\
+         [terminate.public]\ncertificates = [\"{certificates}/v1.pem\", \"{certificates}/other.pem\", \"{certificates}/good.pem\"]\n"
+    );
+    let told = |name: &str| {
+        let said = Folder::with(&routes).run(&["route", "--sni", name]);
+        assert_eq!((said.status, &*said.err), (Some(0), ""));
+        said.out
+    };
+    let begin = |file: &str| format!("\n  -> TLS ends under [terminate.public] (routes.toml:6)\n     with the {file}");
+    let end = " days\n  -> upstream 10.0.0.1:80, decrypted; idle 10m (built in), connect 60s (built in)\n";
+    let good = told("a.good.test");
+    let certificate = format!("ECDSA certificate {certificates}/good.pem for good.test, *.good.test, which is good for ");
+    assert!(good.contains(&begin(&certificate)) && good.contains(end), "{good}");
+    let unknown = told("unknown.test");
+    assert!(unknown.contains(&begin(&format!("RSA certificate {certificates}/v1.pem for v1.test, which is good for "))), "{unknown}");
+    assert!(unknown.contains("\n     no certificate is for unknown.test, so clients will not trust it\n  -> upstream"), "{unknown}");
+}
+
+#[test]
 fn an_address_for_a_name_is_no_name() {
     let end = "
   no_sni               no entry

@@ -1,180 +1,130 @@
-//! A development CA and certificates in a folder of their own, made at the first use. Keys stay on this machine, and
-//! nothing outside the folder is touched: a user's own certificates may lie beside it.
+//! `vestibule certs`: certificates for development under `certs/`, by an authority of this folder's own. What is there
+//! stays as it is: a user's own certificates may lie beside these.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufReader, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use clap::Args;
+use rcgen::KeyPair;
 
-/// A folder with a CA and what it has signed.
-pub(super) struct Certificates {
-    folder: PathBuf,
+use super::authority::{Authority, PRIVATE, PUBLIC, Signed, public, write_new};
+use super::{Failure, print};
+use crate::tls::certificates_of;
+use crate::tls::x509::{CertificateName, Facts};
+
+/// What is to be made.
+#[derive(Args, Debug)]
+pub(super) struct Wanted {
+    /// A host name, a wildcard ("*.dev.test") or an IP address. Each gets a certificate of its own.
+    #[arg(required = true, value_name = "HOST", value_parser = host)]
+    hosts: Vec<CertificateName>,
 }
 
-/// A certificate that could not be made, written or read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CertificateError {
-    #[error(
-        "the demo keeps its certificates in a folder that it makes: {}: {source}; run it in a folder that you can write to",
-        .path.display()
-    )]
-    File {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("a certificate could not be made: {0}")]
-    Make(#[from] rcgen::Error),
-    #[error("{}: there is no {what} in it; delete its folder and start again", .path.display())]
-    Empty { path: PathBuf, what: &'static str },
+pub(super) fn certs(wanted: &Wanted) -> Result<(), Failure> {
+    let folder = Path::new(FOLDER);
+    fs::create_dir_all(folder).map_err(|error| Failure::Run(format!("{FOLDER} can't be made: {error}")))?;
+    let mut told = String::new();
+    let authority = authority(folder, &mut told)?;
+    let mut chains = Vec::new();
+    for host in &wanted.hosts {
+        let files = Files::of(folder, host);
+        files.make(&authority, host, &mut told)?;
+        let chain = format!("{:?}", files.chain.display().to_string());
+        chains.extend((!chains.contains(&chain)).then_some(chain));
+    }
+    let list = chains.join(", ");
+    let ca = folder.join(CA);
+    print(&format!(
+        "{told}\nIn routes.toml, with terminate = \"dev\" in a target or a listener:\n\n  [terminate.dev]\n  certificates = [{list}]\n\n\
+         Clients that are to trust it: curl --cacert {}\n",
+        ca.display()
+    ))
 }
 
-/// A chain and its key, as rustls takes them.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-impl Certificates {
-    /// The certificates in this folder, which is made if it is not there.
-    pub(super) fn in_folder(folder: &Path) -> Result<Self, CertificateError> {
-        fs::create_dir_all(folder).map_err(|source| CertificateError::File { path: folder.into(), source })?;
-        Ok(Self { folder: folder.into() })
-    }
-
-    /// The CA's certificate, for clients to trust.
-    pub(super) fn ca(&self) -> PathBuf {
-        self.folder.join("ca.pem")
-    }
-
-    /// Makes a certificate for each of the names, and a CA that signs them, unless all are there already.
-    pub(super) fn make(&self, all: &[(&str, &[&str])]) -> Result<(), CertificateError> {
-        let is_there = |name: &str| self.chain(name).exists() && self.key(name).exists();
-        if self.ca().exists() && all.iter().all(|(name, _)| is_there(name)) {
-            return Ok(());
+/// The authority of this folder; made if there is none.
+fn authority(folder: &Path, told: &mut String) -> Result<Authority, Failure> {
+    let (ca, key) = (folder.join(CA), folder.join(CA_KEY));
+    match (ca.exists(), key.exists()) {
+        (true, true) => known(&ca, &key),
+        (false, false) => {
+            let made = Authority::new(NAME).map_err(Failure::run)?;
+            write_new(&key, &made.key_pem(), PRIVATE).map_err(Failure::run)?;
+            write_new(&ca, made.pem(), PUBLIC).map_err(Failure::run)?;
+            told.push_str(&format!(
+                "{}: an authority for development, made; its key, {}, is for nobody else\n",
+                ca.display(),
+                key.display()
+            ));
+            Ok(made)
         }
-        // What is left of another set does not go with this one, and a set counts as whole by its CA.
-        self.remove_ca()?;
-        // The CA's key is never written down: what it signed is all there will be.
-        let ca = CertifiedIssuer::self_signed(ca_params()?, KeyPair::generate()?)?;
-        for (name, hosts) in all {
-            let key = KeyPair::generate()?;
-            let certificate = leaf_params(name, hosts)?.signed_by(&key, &ca)?;
-            self.write(&self.chain(name), &certificate.pem(), PUBLIC)?;
-            self.write(&self.key(name), &key.serialize_pem(), PRIVATE)?;
-        }
-        self.write(&self.ca(), &ca.pem(), PUBLIC)
-    }
-
-    /// The certificate of this name, with its key.
-    pub(super) fn load(&self, name: &str) -> Result<Identity, CertificateError> {
-        let (chain_path, key_path) = (self.chain(name), self.key(name));
-        let chain = rustls_pemfile::certs(&mut open(&chain_path)?).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|source| CertificateError::File { path: chain_path.clone(), source })?;
-        if chain.is_empty() {
-            return Err(CertificateError::Empty { path: chain_path, what: "certificate" });
-        }
-        let key = rustls_pemfile::private_key(&mut open(&key_path)?);
-        let key = key.map_err(|source| CertificateError::File { path: key_path.clone(), source })?;
-        Ok((chain, key.ok_or(CertificateError::Empty { path: key_path, what: "key" })?))
-    }
-
-    fn chain(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.pem"))
-    }
-
-    fn key(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.key"))
-    }
-
-    fn remove_ca(&self) -> Result<(), CertificateError> {
-        match fs::remove_file(self.ca()) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CertificateError::File { path: self.ca(), source }),
-            _ => Ok(()),
+        (has_ca, _) => {
+            let (there, missing) = if has_ca { (ca, key) } else { (key, ca) };
+            Err(Failure::Run(format!(
+                "{} is there without {}, so nothing can be signed; run it in another folder, or move {} away for a new authority",
+                there.display(),
+                missing.display(),
+                there.display()
+            )))
         }
     }
+}
 
-    /// Writes a file whole or not at all, and through no link that stands in its place.
-    fn write(&self, path: &Path, text: &str, mode: u32) -> Result<(), CertificateError> {
-        let written = || {
-            let mut unfinished = path.as_os_str().to_owned();
-            unfinished.push(".new");
-            // One that a start left which was killed may have another mode.
-            let _ = fs::remove_file(&unfinished);
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&unfinished)?;
-            file.write_all(text.as_bytes())?;
-            fs::rename(&unfinished, path)
-        };
-        written().map_err(|source| CertificateError::File { path: path.into(), source })
+/// The authority that was made before. Somebody else's is not taken for it.
+fn known(ca: &Path, key: &Path) -> Result<Authority, Failure> {
+    let unreadable = |path: &Path, error: &dyn ToString| Failure::Run(format!("{} can't be used: {}", path.display(), error.to_string()));
+    let certificates = certificates_of(ca).map_err(Failure::run)?;
+    let facts = certificates.first().map(Facts::of).transpose().map_err(|error| unreadable(ca, &error))?;
+    let text = fs::read_to_string(key).map_err(|error| unreadable(key, &error))?;
+    let pair = KeyPair::from_pem(&text).map_err(|error| unreadable(key, &error))?;
+    let is_ours = facts.is_some_and(|facts| facts.subject == format!("CN={NAME}") && facts.is_key(&public(&pair)));
+    if !is_ours {
+        let problem = format!("{} and {} are not the authority that this makes; run it in another folder", ca.display(), key.display());
+        return Err(Failure::Run(problem));
+    }
+    let pem = fs::read_to_string(ca).map_err(|error| unreadable(ca, &error))?;
+    Authority::again(NAME, pem, pair).map_err(Failure::run)
+}
+
+/// Where a host's certificate and key lie.
+struct Files {
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn of(folder: &Path, host: &CertificateName) -> Self {
+        // Neither a pattern of file names nor a path of Windows is to be made of it.
+        let name = host.to_string().replace('*', "_").replace(':', "-");
+        let name = if format!("{name}.pem") == CA { format!("{name}-host") } else { name };
+        Self { chain: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) }
+    }
+
+    fn make(&self, authority: &Authority, host: &CertificateName, told: &mut String) -> Result<(), Failure> {
+        let (chain, key) = (self.chain.display(), self.key.display());
+        match (self.chain.exists(), self.key.exists()) {
+            (true, true) => {
+                told.push_str(&format!("{chain}: there already and left as it is; delete it and {key} to have a new one made\n"));
+                Ok(())
+            }
+            (false, false) => {
+                let host = host.to_string();
+                let Signed { chain: pem, key: key_pem } = authority.sign(&host, &[&host]).map_err(Failure::run)?;
+                write_new(&self.key, &key_pem, PRIVATE).map_err(Failure::run)?;
+                write_new(&self.chain, &pem, PUBLIC).map_err(Failure::run)?;
+                told.push_str(&format!("{chain}: for {host}, made; its key is {key}\n"));
+                Ok(())
+            }
+            (true, false) => Err(Failure::Run(format!("{chain} is there without {key}: it is left as it is, and no other one made"))),
+            (false, true) => Err(Failure::Run(format!("{key} is there without {chain}: it is left as it is, and no other one made"))),
+        }
     }
 }
 
-fn ca_params() -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(Vec::<String>::new())?;
-    params.distinguished_name.push(DnType::CommonName, "vestibule demo CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(params)
+fn host(text: &str) -> Result<CertificateName, String> {
+    CertificateName::parse(text).ok_or_else(|| "neither a host name, a wildcard (\"*.dev.test\") nor an IP address".into())
 }
 
-fn leaf_params(name: &str, hosts: &[&str]) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(hosts.iter().map(|&host| host.to_owned()).collect::<Vec<_>>())?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn open(path: &Path) -> Result<BufReader<fs::File>, CertificateError> {
-    fs::File::open(path).map(BufReader::new).map_err(|source| CertificateError::File { path: path.into(), source })
-}
-
-const PUBLIC: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn certificates_are_made_once_and_keys_are_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let certificates = Certificates::in_folder(folder.path()).unwrap();
-        let all: [(&str, &[&str]); 1] = [("web", &["web.test", "*.web.test"])];
-        certificates.make(&all).unwrap();
-        let before = certificates.load("web").unwrap();
-        assert_eq!(before.0.len(), 1);
-        let mode = fs::metadata(folder.path().join("web.key")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        certificates.make(&all).unwrap();
-        assert_eq!(certificates.load("web").unwrap().0, before.0, "the second use changes nothing");
-    }
-
-    #[test]
-    fn an_incomplete_set_is_made_anew_and_nothing_is_written_through_a_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let (own, precious) = (folder.path().join("own"), folder.path().join("precious"));
-        fs::write(&precious, "precious").unwrap();
-        let certificates = Certificates::in_folder(&own).unwrap();
-        let all: [(&str, &[&str]); 2] = [("web", &["web.test"]), ("api", &["api.test"])];
-        certificates.make(&all).unwrap();
-        let before = certificates.load("api").unwrap();
-        fs::remove_file(own.join("web.key")).unwrap();
-        std::os::unix::fs::symlink(&precious, own.join("web.key")).unwrap();
-        fs::remove_file(certificates.ca()).unwrap();
-        certificates.make(&all).unwrap();
-        assert_ne!(certificates.load("api").unwrap().0, before.0, "signed by the new CA");
-        assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
-        let left: Vec<_> = fs::read_dir(&own).unwrap().map(|file| file.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 5, "nothing unfinished: {left:?}");
-    }
-
-    #[test]
-    fn a_file_without_a_certificate_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let certificates = Certificates::in_folder(folder.path()).unwrap();
-        fs::write(folder.path().join("web.pem"), "nothing").unwrap();
-        let error = certificates.load("web").unwrap_err();
-        assert!(error.to_string().contains("no certificate"), "{error}");
-    }
-}
+const FOLDER: &str = "certs";
+const CA: &str = "ca.pem";
+const CA_KEY: &str = "ca.key";
+const NAME: &str = "vestibule development CA";

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::certs::Certificates;
+use super::demo_certificates::Certificates;
 use super::{Failure, print, run};
 use crate::config;
 use crate::gateway::Gateway;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::question::Question;
-use super::{Failure, limits, print, servers};
+use super::{Failure, limits, print, served, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
@@ -16,6 +16,7 @@ use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Hello, Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
+use crate::tls::Terminator;
 use crate::upstream::Pool;
 use crate::variables::render;
 
@@ -67,6 +68,9 @@ impl Told<'_> {
                 let path = [&self.path(winner.rank, &winner.entry.written)[..], &path_to![index]].concat();
                 session.upstream = upstream(&target.action, &session);
                 let limits = limits::told(&path, &self.listener.name, target, &session, self.places);
+                if let Some(terminator) = &target.terminate {
+                    self.certificate(terminator, name);
+                }
                 self.action(target, &session, &limits);
             }
             None => self.line(format_args!("  -> {refused}: the guards of no target fit")),
@@ -175,14 +179,25 @@ impl Told<'_> {
         None
     }
 
+    /// Under which profile TLS ends, and what the client gets for it.
+    fn certificate(&mut self, terminator: &Terminator, name: Option<&Hostname>) {
+        let profile = Key::from(&*terminator.settings().name);
+        let place = self.places.key(&path_to!["terminate", &*terminator.settings().name]);
+        self.line(format_args!("  -> TLS ends under [terminate.{profile}] ({place})"));
+        for line in served::told(&terminator.certificates(), name) {
+            self.line(format_args!("     {line}"));
+        }
+    }
+
     fn action(&mut self, target: &Target, session: &Session, limits: &str) {
+        let how = if target.terminate.is_some() { "decrypted" } else { "passed through" };
         match &target.action {
-            Action::Forward(Destination::Pool(pool)) => self.forward(pool, limits, session),
+            Action::Forward(Destination::Pool(pool)) => self.forward(pool, how, limits, session),
             Action::Forward(Destination::Template(_, rules)) => {
                 let text = session.upstream.as_deref().unwrap_or_default();
                 match self.snapshot.pools.get(text) {
-                    Some(pool) => self.forward(pool, limits, session),
-                    None => self.address(text, rules, limits),
+                    Some(pool) => self.forward(pool, how, limits, session),
+                    None => self.address(text, rules, how, limits),
                 }
             }
             Action::Reject(None) => self.line(format_args!("  -> closed, as the entry says")),
@@ -200,20 +215,20 @@ impl Told<'_> {
     }
 
     /// A template's text that is no upstream's name. Nothing is looked up here.
-    fn address(&mut self, text: &str, rules: &ForwardRules, limits: &str) {
+    fn address(&mut self, text: &str, rules: &ForwardRules, how: &str, limits: &str) {
         match rules.address(text) {
             Err(error @ ForwardError::NoAddress { .. }) => self.line(format_args!("  -> closed as unresolved: {error}")),
             Err(error @ ForwardError::Refused { .. }) => self.line(format_args!("  -> refused with the alert access_denied: {error}")),
             Ok(Address::Name(..)) => {
                 let guarded = if rules.decided_by_client { ", unless that is the gateway itself or its links" } else { "" };
-                self.line(format_args!("  -> the address {text}, looked up by DNS and passed through{guarded}; {limits}"));
+                self.line(format_args!("  -> the address {text}, looked up by DNS and {how}{guarded}; {limits}"));
             }
-            Ok(_) => self.line(format_args!("  -> the address {text}, passed through; {limits}")),
+            Ok(_) => self.line(format_args!("  -> the address {text}, {how}; {limits}")),
         }
     }
 
-    fn forward(&mut self, pool: &Pool, limits: &str, session: &Session) {
-        self.line(format_args!("  -> upstream {}, passed through; {limits}", pool.upstream.name()));
+    fn forward(&mut self, pool: &Pool, how: &str, limits: &str, session: &Session) {
+        self.line(format_args!("  -> upstream {}, {how}; {limits}", pool.upstream.name()));
         self.line(format_args!("     {}", servers::told(&pool.upstream, &pool.key(session))));
         for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
             let name = fallback.upstream.name();

@@ -1,12 +1,15 @@
 //! The command line: what is typed, what is seen, and the exit status (0, 1 if the run failed, 2 if the command line
 //! or the configuration is wrong).
 
+mod authority;
 mod certs;
 mod demo;
+mod demo_certificates;
 mod explain;
 mod limits;
 mod question;
 mod run;
+mod served;
 mod servers;
 
 use std::io::{IsTerminal, Write};
@@ -41,6 +44,11 @@ enum Command {
     Check(Configuration),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(question::Question),
+    /// Make certificates for development under `certs/`, and an authority that clients can be told to trust.
+    ///
+    /// The authority (`certs/ca.pem`, its key in `certs/ca.key`) is made once and used from then on. Nothing that is
+    /// there is written over.
+    Certs(certs::Wanted),
 }
 
 /// Where the configuration comes from.
@@ -65,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Demo => demo::demo(),
         Command::Check(configuration) => check(&configuration),
         Command::Route(question) => explain::explain(&question),
+        Command::Certs(wanted) => certs::certs(&wanted),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Configuration, Failure};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Rereading};
 use crate::log;
 use crate::snapshot::Snapshot;
 
@@ -26,12 +26,22 @@ pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<
         for (listener, address) in gateway.bound() {
             tracing::info!(listener, "listening on {address}");
         }
+        for (profile, terminator) in &snapshot.terminators {
+            terminator.certificates().log_days_left(profile);
+        }
         greet(&gateway)?;
         signals.obey(&gateway).await;
         let totals = gateway.totals();
         tracing::info!("stopped after {} sessions", totals.ended);
         Ok(())
     })
+}
+
+/// What SIGHUP does so far.
+fn reread(gateway: &Gateway) {
+    let Rereading { read, new, unusable } = gateway.reread_certificates();
+    tracing::info!("SIGHUP: TLS files were read anew: {read} of {} profiles use them, {new} something new", read + unusable);
+    tracing::warn!("SIGHUP: this version cannot reload routes.toml: nothing of it is changed");
 }
 
 /// What the process is told by signals.
@@ -48,6 +58,8 @@ struct Signals {
 enum Told {
     Drain,
     Stop,
+    /// Read TLS files anew.
+    Reread,
     /// What this version cannot do. Unheard, the signal would end the process.
     NotYet(&'static str),
 }
@@ -77,6 +89,7 @@ impl Signals {
                     gateway.drain();
                 }
                 Told::Stop => gateway.stop(),
+                Told::Reread => reread(gateway),
                 Told::NotYet(what) => tracing::warn!("{what}: nothing is changed"),
             }
         }
@@ -88,7 +101,7 @@ impl Signals {
                 (&mut self.interrupt, Told::Stop),
                 (&mut self.terminate, Told::Drain),
                 (&mut self.quit, Told::Drain),
-                (&mut self.hangup, Told::NotYet("SIGHUP: this version cannot reload")),
+                (&mut self.hangup, Told::Reread),
                 (&mut self.user_1, Told::NotYet("SIGUSR1: this version cannot reopen its logs")),
                 (&mut self.user_2, Told::NotYet("SIGUSR2: this version cannot hand over to a new binary")),
             ];

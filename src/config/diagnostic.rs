@@ -139,6 +139,16 @@ impl Diagnostics {
         self.found.last_mut().expect("it was pushed the line before")
     }
 
+    /// Forgets of those noted since there were so many what had been noted before.
+    pub fn drop_repeated(&mut self, since: usize) {
+        let fresh = self.found.split_off(since.min(self.found.len()));
+        for one in fresh {
+            if !self.found.contains(&one) {
+                self.found.push(one);
+            }
+        }
+    }
+
     /// The file's name, as it was given.
     #[must_use]
     pub fn name(&self) -> &str {

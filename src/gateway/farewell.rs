@@ -9,7 +9,7 @@ use super::client::Client;
 use super::worker::Worker;
 use crate::net::{Socket, Stream, with_scratch};
 use crate::session::{CloseReason, Farewell, Hello, Side, alert};
-use crate::tls::TlsStream;
+use crate::tls::{Layer, TlsStream};
 
 /// Tells the client how its session ended; what is left to do is to close the connection.
 pub(super) async fn say(client: &Client<'_>, reason: CloseReason, hello: Option<Hello>, worker: &Worker) {
@@ -51,6 +51,13 @@ async fn end_tls(client: TlsStream<'_>, socket: &Socket, reason: CloseReason, wo
     {
         let _ = timeout(LINGER, drain(socket)).await;
     }
+}
+
+/// Ends TLS with a server in order, which may be as slow to take it.
+pub(super) async fn end_server(socket: &Socket, tls: &Layer, worker: &Worker) {
+    let tls = tls.over(socket);
+    // A server that is gone hears nothing, and one that takes nothing is told by the close of what it missed.
+    let _ = worker.unless_stopped(pin!(timeout(SLOW, poll_fn(|cx| tls.poll_end(cx))))).await;
 }
 
 /// Reads and forgets what still comes, within bounds.

@@ -1,5 +1,6 @@
 //! The only place that knows the whole life of the gateway: it binds, starts the workers, and tells them to end.
 
+mod certificates;
 mod client;
 mod farewell;
 mod forwards;
@@ -24,12 +25,15 @@ use crate::log::LogError;
 use crate::net::BindError;
 use crate::session::CloseReason;
 use crate::upstream::ResolveError;
+use certificates::Certificates;
+pub use certificates::Rereading;
 use worker::{Phase, Shared};
 
 /// A running gateway. Dropping it ends it at once.
 pub struct Gateway {
     phase: watch::Sender<Phase>,
     shared: Arc<Shared>,
+    certificates: Certificates,
     bound: Vec<(Arc<str>, ListenAddress)>,
     shutdown_timeout: Duration,
     threads: Vec<JoinHandle<()>>,
@@ -105,6 +109,12 @@ impl Gateway {
     pub fn totals(&self) -> Totals {
         let ledger = &self.shared.ledger;
         Totals { open: self.shared.capacity.open(), accepted: ledger.accepted(), ended: ledger.ended(), refusals: ledger.refusals() }
+    }
+
+    /// Reads all TLS files anew, whether or not they have changed: certificates and keys, revocations, authorities. What
+    /// cannot be used is told in the log, and changes nothing.
+    pub fn reread_certificates(&self) -> Rereading {
+        self.certificates.read()
     }
 
     /// Stops accepting. Open sessions go on for `shutdown_timeout`, and are cut then. A gateway that ends already

@@ -51,6 +51,7 @@ impl From<HandshakeError> for Refusal {
     fn from(error: HandshakeError) -> Self {
         let reason = match &error {
             HandshakeError::Failed(error) => return error.clone().into(),
+            HandshakeError::Certificate(_) => CloseReason::TlsFailed,
             HandshakeError::Timeout(_) => CloseReason::HandshakeTimeout,
             HandshakeError::Gone => CloseReason::HandshakeGone,
             HandshakeError::Broken(_) => CloseReason::ClientReset,

@@ -9,6 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
+use super::certificates::Certificates;
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger};
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
@@ -51,10 +52,15 @@ impl Gateway {
         let (phase, told) = watch::channel(Phase::Running);
         let ledger = shared.ledger.clone();
         control.spawn(async move { ledger.summarise().await });
+        let certificates = Certificates::new(&snapshot.rereads);
+        if snapshot.process.watches_certificates {
+            control.spawn(certificates.clone().follow());
+        }
         let threads = start_workers(&shared, workers, sockets, &told).map_err(StartError::Thread)?;
         Ok(Self {
             phase,
             shared,
+            certificates,
             bound,
             shutdown_timeout: snapshot.process.shutdown_timeout,
             threads,

@@ -21,6 +21,7 @@ use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Listener, Target};
+use crate::tls::Layer;
 use crate::upstream::Connected;
 use crate::variables::{Text, render};
 
@@ -29,13 +30,20 @@ pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut L
     let mut client = Client::new(client);
     let mut joined = worker.unless_stopped(set_up(&mut client, listener, live, worker).as_mut()).await;
     let (reason, detail) = match &mut joined {
-        Ok(Ok(joined)) => (joined.relay(&client, live, worker).await, client.failure()),
+        Ok(Ok(joined)) => (joined.relay(&client, live, worker).await, client.failure().or_else(|| joined.server.failure())),
         Ok(Err(Refusal { reason, detail })) => (*reason, detail.take()),
         Err(stopped) => (*stopped, None),
     };
     live.end(reason, detail);
-    drop(joined);
-    farewell::say(&client, reason, live.hello, worker).await;
+    match joined.ok().and_then(Result::ok).and_then(|joined| joined.unended(reason)) {
+        None => farewell::say(&client, reason, live.hello, worker).await,
+        // The server's TLS ends in order as well, and neither side waits for the other.
+        Some((server, tls)) => {
+            let both =
+                async { tokio::join!(farewell::say(&client, reason, live.hello, worker), farewell::end_server(&server, &tls, worker)) };
+            let _ = Box::pin(both).await;
+        }
+    }
 }
 
 /// Everything up to the relay. Its future is on the heap and gone once the session is joined, so that nothing of
@@ -178,23 +186,32 @@ struct Joined {
 }
 
 impl Joined {
-    /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped.
+    /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped, unless its TLS is
+    /// still to be ended.
     async fn relay(&mut self, client: &Client<'_>, session: &mut Session, worker: &Worker) -> CloseReason {
-        let Self { server: Connected { socket: server, lease, sent }, first, limits } = self;
-        let answered = |now| lease.answered(now);
+        let Self { server, first, limits } = self;
+        let (socket, sent, answered) = (&server.socket, server.sent, |now| server.lease.answered(now));
         let counts = Counts { on_first_byte: Some(&answered), ..Counts::default() };
         let first = std::mem::take(first);
-        let ended = match client.tls() {
-            None => worker.unless_stopped(pin!(relay(client.socket, server, first, *sent, limits, &counts))).await,
+        let ended = match (client.tls(), server.plaintext()) {
+            (None, None) => worker.unless_stopped(pin!(relay(client.socket, socket, first, sent, limits, &counts))).await,
             // On the heap, so that who passes through does not pay for it.
-            Some(tls) => worker.unless_stopped(Box::pin(relay(&tls, server, first, *sent, limits, &counts)).as_mut()).await,
+            (Some(tls), None) => worker.unless_stopped(Box::pin(relay(&tls, socket, first, sent, limits, &counts)).as_mut()).await,
+            (None, Some(tls)) => worker.unless_stopped(Box::pin(relay(client.socket, &tls, first, sent, limits, &counts)).as_mut()).await,
+            (Some(client), Some(tls)) => worker.unless_stopped(Box::pin(relay(&client, &tls, first, sent, limits, &counts)).as_mut()).await,
         };
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);
         if reason.is_cut_for_server() {
-            server.reset_on_drop();
+            socket.reset_on_drop();
         }
         reason
+    }
+
+    /// The server's connection, if its TLS is to be ended in order; if not, it is gone by now.
+    fn unended(self, reason: CloseReason) -> Option<(Socket, Box<Layer>)> {
+        let Connected { socket, tls, .. } = self.server;
+        tls.filter(|_| !reason.is_cut_for_server()).map(|tls| (socket, tls))
     }
 }
 

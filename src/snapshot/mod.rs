@@ -15,7 +15,7 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
-use crate::tls::Terminator;
+use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use compile::Compiled;
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub resolver: Arc<ResolverSettings>,
     /// `[terminate.NAME]`: the profiles under which TLS ends here.
     pub terminators: Terminators,
+    /// All TLS whose files may change under the gateway, towards clients and servers.
+    pub rereads: Vec<Arc<Reread>>,
     /// The upstreams that have a name.
     pub pools: Arc<Pools>,
     /// All upstreams, those that are made of a written address too.
@@ -96,6 +98,8 @@ pub struct Process {
     pub max_connections: Option<usize>,
     /// How long sessions may go on after the gateway was told to stop.
     pub shutdown_timeout: Duration,
+    /// Whether TLS files that change are read anew by themselves.
+    pub watches_certificates: bool,
 }
 
 /// Where connections come in, and what becomes of them.

@@ -17,9 +17,10 @@ impl Terminator {
     /// # Errors
     /// When rustls cannot serve anybody under it.
     pub fn begin(&self) -> Result<Layer, rustls::Error> {
-        let connection = ServerConnection::new(self.current().config.clone())?;
-        let layer = Layer::new(Connection::Server(connection));
+        let (config, boundary) = self.handshake();
+        let layer = Layer::new(Connection::Server(ServerConnection::new(config)?));
         layer.state().first_sent = Some(Vec::with_capacity(SEEN));
+        layer.state().boundary = Some(boundary);
         Ok(layer)
     }
 }
@@ -30,6 +31,7 @@ impl Layer {
     pub fn facts(&self) -> TlsFacts {
         let state = &mut *self.state();
         let first_sent = state.first_sent.take().unwrap_or_default();
+        state.boundary = None;
         let connection = &state.connection;
         TlsFacts {
             protocol: connection.protocol_version().map_or("unknown", version_name),

@@ -21,6 +21,9 @@ pub enum HandshakeError {
     /// The connection broke.
     #[error("broken in the middle of the TLS handshake: {0}")]
     Broken(#[source] io::Error),
+    /// The client's certificate is not good.
+    #[error("{0}")]
+    Certificate(Box<str>),
     /// The two sides did not come to terms, or the other one broke the rules.
     #[error("{0}")]
     Failed(#[source] rustls::Error),
@@ -46,7 +49,11 @@ impl TlsStream<'_> {
             let sent = ready!(self.poll_send(cx, state, &mut false));
             // The better reason, also where nobody takes the alert any more.
             if let Some(error) = &state.failed {
-                return Poll::Ready(Err(HandshakeError::Failed(error.clone())));
+                let refusal = state.boundary.as_ref().and_then(|boundary| boundary.refusal());
+                return Poll::Ready(Err(match refusal {
+                    Some(whose) => HandshakeError::Certificate(whose.into()),
+                    None => HandshakeError::Failed(error.clone()),
+                }));
             }
             sent.map_err(HandshakeError::Broken)?;
             if !state.connection.is_handshaking() {

@@ -21,11 +21,12 @@ impl Passwords {
     /// The lines of a file that are not empty.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the file can't be read, or has no password.
     pub fn read(path: &Path) -> Result<Self, PemError> {
         let bytes = fs::read(path).map_err(|source| PemError::File { path: path.into(), source })?;
         let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        Ok(Self(lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()))
+        let all: Vec<_> = lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
+        if all.is_empty() { Err(PemError::Empty { path: path.into(), what: "password", found: None }) } else { Ok(Self(all)) }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &[u8]> {

@@ -133,6 +133,7 @@ pub fn key_with(path: &Path, passwords: &Passwords) -> Result<PrivateKeyDer<'sta
     if let Some(der) = file.der() {
         return match PrivateKeyDer::try_from(der.to_vec()) {
             Ok(key) => Ok(key),
+            Err(_) if EncryptedPrivateKeyInfoRef::try_from(der).is_err() => Err(file.has_no("key")),
             Err(_) => file.open(der, passwords),
         };
     }
@@ -275,3 +276,6 @@ const BROKEN: &str = "is broken: it is no base64";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The first byte of certificates, keys and revocations alike.
 const SEQUENCE: u8 = 0x30;
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,12 @@
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustls::{Connection, SupportedCipherSuite};
 
+use super::boundary::Boundary;
 use crate::net::{SCRATCH_SIZE, Socket, Stream};
 
 /// What is known of a TLS connection, without its socket.
@@ -28,6 +30,8 @@ pub(super) struct State {
     pub(super) failed: Option<rustls::Error>,
     /// What was sent first, as long as somebody wants to know.
     pub(super) first_sent: Option<Vec<u8>>,
+    /// What watches over the handshake of a client's.
+    pub(super) boundary: Option<Arc<Boundary>>,
     /// How many records may still be sent under these keys; known once something was.
     records_left: Option<u64>,
     has_ended: bool,
@@ -37,7 +41,7 @@ impl Layer {
     /// A connection about to begin.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self(RefCell::new(State { connection, failed: None, first_sent: None, records_left: None, has_ended: false }))
+        Self(RefCell::new(State { connection, failed: None, first_sent: None, boundary: None, records_left: None, has_ended: false }))
     }
 
     /// The connection over its socket, which is always the same one.
@@ -262,3 +266,6 @@ const RECORD: usize = 1 << 14;
 const RESERVED_RECORDS: u64 = 64;
 /// How much of what is sent first somebody may want to know: a ServerHello up to its session id (RFC 5246 §7.4.1.3).
 pub(super) const SEEN: usize = 76;
+
+#[cfg(test)]
+mod tests;

@@ -99,9 +99,12 @@ impl Facts {
 /// A day.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn time(time: ASN1Time) -> SystemTime {
+pub(super) fn time(time: ASN1Time) -> SystemTime {
     let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
     let reached =
         if time.timestamp() < 0 { SystemTime::UNIX_EPOCH.checked_sub(seconds) } else { SystemTime::UNIX_EPOCH.checked_add(seconds) };
     reached.unwrap_or(SystemTime::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests;

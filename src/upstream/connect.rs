@@ -8,9 +8,10 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::search::Search;
-use super::{Endpoint, Lease, Pool, told};
+use super::{Encryption, Endpoint, Lease, Pool, told};
 use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
+use crate::tls::{HandshakeError, Layer, TlsStream};
 
 /// How long and how often servers are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +43,26 @@ pub struct Wanted<'s> {
 pub struct Connected {
     /// The connection.
     pub socket: Socket,
+    /// Its TLS, if it is spoken; nothing goes over the socket in the clear then.
+    pub tls: Option<Box<Layer>>,
     /// The right to it.
     pub lease: Lease,
     /// How many of the first bytes it has taken already.
     pub sent: usize,
+}
+
+impl Connected {
+    /// The plaintext, if TLS is spoken.
+    #[must_use]
+    pub fn plaintext(&self) -> Option<TlsStream<'_>> {
+        self.tls.as_ref().map(|layer| layer.over(&self.socket))
+    }
+
+    /// What was wrong with the server's TLS.
+    #[must_use]
+    pub fn failure(&self) -> Option<Box<str>> {
+        Some(self.tls.as_ref()?.failure()?.to_string().into())
+    }
 }
 
 /// Why no server is connected.
@@ -114,6 +131,25 @@ pub enum TryError {
         #[source]
         source: io::Error,
     },
+    /// It is connected, and there is no TLS with it.
+    #[error("{address}: {}", .source.of_server())]
+    Tls {
+        /// The server.
+        address: Arc<str>,
+        /// Whether it was asked for what a client said, which may be anything.
+        is_led_by_client: bool,
+        /// Why.
+        #[source]
+        source: HandshakeError,
+    },
+    /// It was not dialled: `server_name` gives no name that it could be asked for.
+    #[error("{address} is not dialled: `server_name` gives {text:?}, which is no host name")]
+    Name {
+        /// The server.
+        address: Arc<str>,
+        /// What it gives.
+        text: Box<str>,
+    },
     /// It was not dialled, for want of the source that was asked for.
     #[error("{address} is not dialled: the source {source}")]
     Source {
@@ -131,6 +167,15 @@ impl TryError {
         matches!(self, Self::Source { .. })
     }
 
+    /// Whether it says something of the server.
+    fn is_of_server(&self) -> bool {
+        match self {
+            Self::Source { .. } | Self::Name { .. } => false,
+            Self::Tls { is_led_by_client, source, .. } => !is_led_by_client || matches!(source, HandshakeError::Timeout(_)),
+            Self::Timeout { .. } | Self::GivenUp { .. } | Self::Failed { .. } => true,
+        }
+    }
+
     /// Whether the source cannot be used for any other server either.
     fn is_final(&self) -> bool {
         matches!(self, Self::Source { source: SourceError::NoAddress(_) | SourceError::Bind { .. }, .. })
@@ -144,7 +189,7 @@ impl TryError {
             Self::Failed { source, .. } => {
                 matches!(source.kind(), AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
             }
-            Self::GivenUp { .. } | Self::Source { .. } => false,
+            Self::GivenUp { .. } | Self::Tls { .. } | Self::Name { .. } | Self::Source { .. } => false,
         }
     }
 }
@@ -166,10 +211,10 @@ impl Pool {
             let attempt = attempt(&lease, wanted, &mut search, session).await;
             let now = Instant::now();
             let error = match attempt {
-                Attempt::Connected(socket, sent) => {
+                Attempt::Connected(Reached { socket, tls, sent }) => {
                     lease.connected(now);
                     session.connected(now);
-                    return Ok(Connected { socket, lease, sent });
+                    return Ok(Connected { socket, tls, lease, sent });
                 }
                 Attempt::GivenUp(other) => {
                     session.end_try(now);
@@ -183,7 +228,7 @@ impl Pool {
                 Attempt::Failed(error) => error,
             };
             session.end_try(now);
-            if !error.is_of_source() && lease.failed(now) {
+            if error.is_of_server() && lease.failed(now) {
                 told::left_alone(&lease, &error);
             }
             if error.is_out_of_reach() {
@@ -210,36 +255,74 @@ impl Pool {
 
 /// What became of a try.
 enum Attempt {
-    Connected(Socket, usize),
+    Connected(Reached),
     Failed(TryError),
     /// Others found out that the server does not answer, and there is another one to go to.
     GivenUp(Lease),
 }
 
+/// A connection, with its TLS if it is spoken, and how many of the first bytes it has taken.
+struct Reached {
+    socket: Socket,
+    tls: Option<Box<Layer>>,
+    sent: usize,
+}
+
 /// Dials a server, for as long as it may take and others have not found it dead.
 async fn attempt(lease: &Lease, wanted: &Wanted<'_>, search: &mut Search<'_>, session: &Session) -> Attempt {
-    let (limit, silence) = (wanted.limits.connect_timeout, search.silence());
+    let (encryption, silence) = (search.encryption(), search.silence());
+    let reached = async {
+        match encryption {
+            None => dial(lease, wanted.first, wanted, silence).await.map(|(socket, sent)| Reached { socket, tls: None, sent }),
+            // On the heap, so that who goes on in the clear does not pay for it.
+            Some(encryption) => Box::pin(reach(lease, encryption, wanted, silence, session)).await,
+        }
+    };
     // Pinned here: a future that is handed on by value takes its room twice.
-    let dialled = pin!(dial(lease, wanted, silence));
-    let address = || lease.address_text().clone();
+    let reached = pin!(reached);
     tokio::select! {
         biased;
-        dialled = timeout(limit, dialled) => match dialled {
-            Ok(Ok((socket, sent))) => Attempt::Connected(socket, sent),
-            Ok(Err(DialError::Failed(source))) => Attempt::Failed(TryError::Failed { address: address(), source }),
-            Ok(Err(DialError::Source(source))) => Attempt::Failed(TryError::Source { address: address(), source }),
-            Err(_) => Attempt::Failed(TryError::Timeout { address: address(), limit }),
-        },
+        reached = reached => reached.map_or_else(Attempt::Failed, Attempt::Connected),
         other = search.instead_of(lease, session) => Attempt::GivenUp(other),
     }
 }
 
-async fn dial(lease: &Lease, wanted: &Wanted<'_>, silence: Silence) -> Result<(Socket, usize), DialError> {
-    match lease.endpoint() {
+/// Dials a server and goes through the handshake. As in nginx, the limit counts for each of the two.
+async fn reach(
+    lease: &Lease,
+    encryption: &Encryption,
+    wanted: &Wanted<'_>,
+    silence: Silence,
+    session: &Session,
+) -> Result<Reached, TryError> {
+    let address = || lease.address_text().clone();
+    let name = encryption.name(lease, session).map_err(|text| TryError::Name { address: address(), text })?;
+    let (socket, _) = dial(lease, &[], wanted, silence).await?;
+    let tls = encryption.begin(lease, &name, &socket, wanted.limits.connect_timeout).await;
+    let is_led_by_client = encryption.is_led_by_clients();
+    let tls = tls.map_err(|source| TryError::Tls { address: address(), is_led_by_client, source })?;
+    Ok(Reached { socket, tls: Some(tls), sent: 0 })
+}
+
+/// Dials a server within the limit, and sends it the first bytes.
+async fn dial(lease: &Lease, first: &[u8], wanted: &Wanted<'_>, silence: Silence) -> Result<(Socket, usize), TryError> {
+    let limit = wanted.limits.connect_timeout;
+    let address = || lease.address_text().clone();
+    let dialled = pin!(dial_endpoint(lease.endpoint(), first, wanted, silence));
+    match timeout(limit, dialled).await {
+        Ok(Ok(dialled)) => Ok(dialled),
+        Ok(Err(DialError::Failed(source))) => Err(TryError::Failed { address: address(), source }),
+        Ok(Err(DialError::Source(source))) => Err(TryError::Source { address: address(), source }),
+        Err(_) => Err(TryError::Timeout { address: address(), limit }),
+    }
+}
+
+async fn dial_endpoint(endpoint: &Endpoint, first: &[u8], wanted: &Wanted<'_>, silence: Silence) -> Result<(Socket, usize), DialError> {
+    match endpoint {
         Endpoint::Ip(address) => {
             let source = wanted.source.clone().transpose().map_err(SourceError::NoAddress)?;
-            dial_tcp(*address, wanted.first, &silence, source).await
+            dial_tcp(*address, first, &silence, source).await
         }
-        Endpoint::Unix(path) => Ok(dial_unix(path, wanted.first).await?),
+        Endpoint::Unix(path) => Ok(dial_unix(path, first).await?),
     }
 }

@@ -3,6 +3,7 @@
 
 mod balance;
 mod connect;
+mod encryption;
 mod families;
 mod found;
 mod group;
@@ -27,6 +28,8 @@ use tokio::time::Instant;
 pub use balance::Balance;
 use balance::Ring;
 pub use connect::{ConnectError, ConnectLimits, Connected, TryError, Wanted};
+pub use encryption::Encryption;
+pub(crate) use encryption::own_name;
 pub use found::Found;
 use found::{Place, Roster};
 use group::Group;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{ResolverSettings, Upstream};
+use super::{Encryption, ResolverSettings, Upstream};
 use crate::net::Silence;
 use crate::session::Session;
 use crate::variables::{Text, render};
@@ -19,6 +19,8 @@ pub struct Pool {
     pub silence: Silence,
     /// Who is asked for the names of its servers.
     pub resolver: Arc<ResolverSettings>,
+    /// TLS towards its servers; absent is none.
+    pub encryption: Option<Encryption>,
     fallback: OnceLock<Arc<Pool>>,
 }
 
@@ -26,13 +28,19 @@ impl Pool {
     /// A pool with nothing but servers, and who is asked where they are.
     #[must_use]
     pub fn new(upstream: Arc<Upstream>, resolver: Arc<ResolverSettings>) -> Self {
-        Self { upstream, hash_key: None, silence: Silence::default(), resolver, fallback: OnceLock::new() }
+        Self { upstream, hash_key: None, silence: Silence::default(), resolver, encryption: None, fallback: OnceLock::new() }
     }
 
     /// The same with a hash key, where the balancer needs one, and with what the kernel does about silent servers.
     #[must_use]
     pub fn with(self, hash_key: Option<Text>, silence: Silence) -> Self {
         Self { hash_key, silence, ..self }
+    }
+
+    /// The same with TLS towards its servers, or none.
+    #[must_use]
+    pub fn encrypted(self, encryption: Option<Encryption>) -> Self {
+        Self { encryption, ..self }
     }
 
     /// Has sessions go on with another pool when none of its servers is left. Pools are made before they know one

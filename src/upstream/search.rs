@@ -5,7 +5,7 @@ use std::future::pending;
 
 use tokio::time::Instant;
 
-use super::{ConnectLimits, Lease, Pool, Tried};
+use super::{ConnectLimits, Encryption, Lease, Pool, Tried};
 use crate::net::Silence;
 use crate::session::Session;
 
@@ -60,6 +60,11 @@ impl<'s> Search<'s> {
     /// A server was silent, or there is no way to it.
     pub(super) fn not_reached(&mut self, lease: &Lease, now: Instant) {
         lease.not_reached(&mut self.tried, now);
+    }
+
+    /// TLS towards servers of the pool where the search stands.
+    pub(super) fn encryption(&self) -> Option<&'s Encryption> {
+        self.pool.encryption.as_ref()
     }
 
     /// What the kernel does about servers of the pool where the search stands.

@@ -56,7 +56,13 @@ impl Authority {
     }
 
     pub fn issue(&self, host: &str) -> Identity {
+        self.issue_with(host, |_| {})
+    }
+
+    /// The same, changed as a test wants it.
+    pub fn issue_with(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, host);
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();

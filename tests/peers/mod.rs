@@ -9,6 +9,7 @@ mod dns;
 mod histories;
 mod named;
 mod nginx;
+mod reencrypt;
 mod running;
 mod scan;
 mod site;

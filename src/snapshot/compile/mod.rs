@@ -13,7 +13,9 @@ mod silence;
 mod sources;
 mod targets;
 mod terminate;
+mod terminated;
 mod texts;
+mod upstream_tls;
 mod upstreams;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use ipnet::IpNet;
 
 use super::{Pools, Snapshot, Terminators};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 
 /// What compiling came to.
@@ -57,6 +60,8 @@ impl Snapshot {
             diagnostics,
             networks: BTreeMap::new(),
             terminators: Terminators::new(),
+            system_roots: SystemRoots::default(),
+            rereads: Vec::new(),
             resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
             pools: Pools::new(),
             made: Pools::new(),
@@ -76,6 +81,9 @@ struct Compiler {
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
     terminators: Terminators,
+    /// The system's authorities, for all upstreams that trust them.
+    system_roots: SystemRoots,
+    rereads: Vec<Arc<Reread>>,
     /// `[resolver]`, which upstreams without one share.
     resolver: Arc<ResolverSettings>,
     pools: Pools,
@@ -93,6 +101,7 @@ impl Compiler {
     fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
         self.compile_terminators(config);
+        self.check_terminated(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
         self.check_all_down(config);
@@ -108,6 +117,7 @@ impl Compiler {
             listeners,
             resolver: self.resolver.clone(),
             terminators: std::mem::take(&mut self.terminators),
+            rereads: std::mem::take(&mut self.rereads),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
             is_transparent: self.is_transparent,

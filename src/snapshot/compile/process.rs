@@ -3,7 +3,7 @@
 use tracing::level_filters::LevelFilter;
 
 use super::Compiler;
-use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, Places, path_to};
+use crate::config::{self, AccessLogFormat, Config, Count, LogFormat, LogLevel, Places, Watch, path_to};
 use crate::log::{AccessLogSettings, Format, LogSettings, Output};
 use crate::snapshot::Process;
 
@@ -12,7 +12,12 @@ pub(super) fn process(written: &config::Process) -> Process {
         Count::Auto => None,
         Count::Exactly(number) => Some(number as usize),
     };
-    Process { workers: count(written.workers), max_connections: count(written.max_connections), shutdown_timeout: written.shutdown_timeout }
+    Process {
+        workers: count(written.workers),
+        max_connections: count(written.max_connections),
+        shutdown_timeout: written.shutdown_timeout,
+        watches_certificates: written.watch == Watch::Certificates,
+    }
 }
 
 pub(super) fn log(written: &config::Log, places: &Places) -> LogSettings {

@@ -11,7 +11,8 @@ use rustls::version::{TLS12, TLS13};
 use super::Compiler;
 use crate::config::{self, ClientAuthMode, Config, Key, SessionCache, SessionTickets, TlsVersion, path_to, suggest};
 use crate::tls::{
-    CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Terminator, Tickets, cipher, cipher_names, group, group_names,
+    CertificateFiles, ClientAuthSettings, Files, Finding, Part, Reread, Seen, ServerSettings, Terminator, Tickets, Tls, cipher,
+    cipher_names, group, group_names,
 };
 
 impl Compiler {
@@ -23,9 +24,14 @@ impl Compiler {
             }
             let Some(settings) = self.server_settings(name, written) else { continue };
             let mut findings = Vec::new();
-            let terminator = Terminator::load(settings, &mut findings);
+            let files = Files::of_server(&settings);
+            let seen = Seen::of(&files);
+            let terminator = Terminator::load(settings, None, &mut findings).map(Arc::new);
             findings.into_iter().for_each(|finding| self.found(name, finding));
-            self.terminators.extend(terminator.map(|terminator| (name.as_str().into(), Arc::new(terminator))));
+            let Some(terminator) = terminator else { continue };
+            let place = format!("[terminate.{}]", Key::from(name.as_str()));
+            self.rereads.push(Arc::new(Reread::new(place, Tls::Server(terminator.clone()), files, seen)));
+            self.terminators.insert(name.as_str().into(), terminator);
         }
     }
 

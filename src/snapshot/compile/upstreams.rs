@@ -43,15 +43,17 @@ impl Compiler {
         let mut lines = Vec::new();
         for (index, server) in written.servers.iter().enumerate() {
             let path = path_to!["upstream", name, "servers", index];
-            lines.extend(self.server(&path, server, &defaults.server));
+            lines.extend(self.server(&path, server, &defaults.server).map(|line| (index, line)));
         }
+        let encryption = self.encryption(name, config, &lines);
+        let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
         self.check_weights(name, balance, &lines);
         self.check_backups(name, balance, written, &defaults.server);
         self.check_slow_starts(name, balance, written, &defaults.server);
         let hash_key = self.hash_key(name, written, config, balance);
         let silence = silence(&written.keys, &defaults.keys);
         let resolver = self.resolver(written, config);
-        Pool::new(Arc::new(Upstream::new(name.into(), balance, lines)), resolver).with(hash_key, silence)
+        Pool::new(Arc::new(Upstream::new(name.into(), balance, lines)), resolver).with(hash_key, silence).encrypted(encryption)
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {

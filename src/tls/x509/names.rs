@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 
-use crate::host::Hostname;
+use crate::host::{HostPattern, Hostname};
 
 /// A name that a certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,34 @@ impl CertificateName {
             Self::Ip(_) => false,
         }
     }
+
+    /// Whether it stands for one at least of the hosts that a pattern of a map stands for.
+    #[must_use]
+    pub fn meets(&self, pattern: &HostPattern) -> bool {
+        match (pattern, self) {
+            (_, Self::Ip(_)) => false,
+            (HostPattern::Exact(host), _) => self.covers(host),
+            (HostPattern::Below(parent), Self::Host(name)) => is_below(name, parent),
+            (HostPattern::Below(parent) | HostPattern::AndBelow(parent), Self::Below(name)) => name == parent || is_below(name, parent),
+            (HostPattern::AndBelow(parent), Self::Host(name)) => name == parent || is_below(name, parent),
+            (HostPattern::Trailing(begin), Self::Host(name)) => begins(name.as_str(), begin.as_str()),
+            // The label that the wildcard stands for can be the first one of the pattern.
+            (HostPattern::Trailing(begin), Self::Below(name)) => match begin.as_str().split_once('.') {
+                Some((_, begin)) => begins(name.as_str(), begin),
+                None => true,
+            },
+        }
+    }
+}
+
+/// Whether labels stand before a parent's name.
+fn is_below(name: &Hostname, parent: &Hostname) -> bool {
+    name.as_str().strip_suffix(parent.as_str()).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Whether a name goes on behind these labels.
+fn begins(name: &str, begin: &str) -> bool {
+    name.strip_prefix(begin).is_some_and(|rest| rest.starts_with('.'))
 }
 
 impl fmt::Display for CertificateName {
@@ -56,8 +85,10 @@ impl fmt::Display for CertificateName {
 /// All names of a certificate, each once.
 pub(super) fn of(certificate: &X509Certificate<'_>) -> Vec<CertificateName> {
     let extension = certificate.subject_alternative_name().ok().flatten();
+    let is_there = certificate.extensions().iter().any(|extension| extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME);
     let alternatives = extension.iter().flat_map(|extension| &extension.value.general_names);
-    let mut has_dns = false;
+    // One that can't be read may have them.
+    let mut has_dns = is_there && extension.is_none();
     let mut names = Vec::new();
     for alternative in alternatives {
         let name = match alternative {

@@ -1,0 +1,68 @@
+//! Where TLS ends: but once on a connection's way, and with a certificate for the host that it asks for.
+
+use std::collections::BTreeSet;
+
+use super::Compiler;
+use crate::config::{Action, Config, Key, ListenerAction, Routes, path_to};
+use crate::host::HostPattern;
+use crate::tls::listed;
+
+impl Compiler {
+    pub(super) fn check_terminated(&mut self, config: &Config) {
+        for (name, routes) in &config.routes {
+            let path = path_to!["routes", name];
+            // The listeners that end TLS before the map is asked.
+            let before =
+                config.listener.iter().filter(|(_, listener)| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
+            let before = before.filter_map(|(listener, written)| Some((listener.as_str(), written.terminate.as_deref()?)));
+            let before: Vec<(&str, &str)> = before.collect();
+            if let Some((listener, _)) = before.first() {
+                self.terminated_twice(&path, routes, listener);
+            }
+            for (host, targets) in &routes.hosts {
+                let profiles = targets.iter().filter(|target| !matches!(target.action, Action::Reject(_)));
+                let profiles =
+                    profiles.flat_map(|target| target.terminate.as_deref().into_iter().chain(before.iter().map(|(_, profile)| *profile)));
+                let path = [&path[..], &path_to!["hosts", host]].concat();
+                for profile in profiles.collect::<BTreeSet<_>>() {
+                    self.check_covered(&path, host, profile);
+                }
+            }
+        }
+    }
+
+    /// A target's `terminate` behind a listener's.
+    fn terminated_twice(&mut self, path: &[Key], routes: &Routes, listener: &str) {
+        let special = [("default", &routes.default), ("no_sni", &routes.no_sni)];
+        let special = special.into_iter().filter_map(|(key, targets)| Some((path_to![key].to_vec(), targets.as_ref()?)));
+        let hosts = routes.hosts.iter().map(|(host, targets)| (path_to!["hosts", host].to_vec(), targets));
+        let lists = special.chain(hosts).flat_map(|(entry, targets)| {
+            targets.iter().enumerate().map(move |(index, target)| ([&entry[..], &path_to![index]].concat(), target))
+        });
+        let patterns = routes.patterns.iter().enumerate();
+        let patterns = patterns.map(|(index, pattern)| (path_to!["patterns", index].to_vec(), &pattern.target));
+        let twice = lists.chain(patterns).filter(|(_, target)| target.terminate.is_some());
+        let before = self.places.key(&path_to!["listener", listener, "terminate"]);
+        for (entry, _) in twice {
+            let at = [path, &entry, &path_to!["terminate"]].concat();
+            self.wrong_key(
+                &at,
+                format!("[listener.{}] ends TLS before the name is looked up ({before}), so it cannot end here", Key::from(listener)),
+            )
+            .label("leave one of them out");
+        }
+    }
+
+    /// Warns of a host for which no certificate of a profile is. What is wrong with the profile or the name was said where they stand.
+    fn check_covered(&mut self, path: &[Key], host: &str, profile: &str) {
+        let Some(certificates) = self.terminators.get(profile).map(|terminator| terminator.certificates()) else { return };
+        let Ok(pattern) = HostPattern::parse(host) else { return };
+        let names: Vec<_> = certificates.names().cloned().collect();
+        if certificates.all().is_empty() || names.iter().any(|name| name.meets(&pattern)) {
+            return;
+        }
+        let problem = format!("no certificate of [terminate.{}] is for {host:?}, so clients will not trust it", Key::from(profile));
+        let place = self.places.key(path);
+        self.diagnostics.warning("uncovered-host", place, problem).help(format!("there are certificates for {}", listed(&names)));
+    }
+}

@@ -1,0 +1,205 @@
+//! `tls` of an upstream: its own keys over those of `[defaults.upstream]`, and what is wrong at the place of each.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use crate::config::{Config, Diagnostic, Key, Place, UpstreamTls, path_to};
+use crate::tls::{CertificateFiles, ClientSettings, ExpectedName, Files, Finding, Originator, Part, Reread, Seen, Tls, Trust};
+use crate::upstream::{Encryption, ServerLine, own_name};
+use crate::variables::Text;
+
+/// What is written of it, on both levels.
+struct Written<'c> {
+    upstream: &'c str,
+    own: Option<&'c UpstreamTls>,
+    default: Option<&'c UpstreamTls>,
+}
+
+impl<'c> Written<'c> {
+    /// The table, where it is said that TLS is spoken at all.
+    fn path(&self) -> Vec<Key> {
+        match self.own {
+            Some(_) => path_to!["upstream", self.upstream, "tls"].to_vec(),
+            None => path_to!["defaults", "upstream", "tls"].to_vec(),
+        }
+    }
+
+    /// What a key says, and where.
+    fn key<T>(&self, key: &str, says: impl Fn(&'c UpstreamTls) -> Option<T>) -> Option<(T, Vec<Key>)> {
+        if let Some(said) = self.own.and_then(&says) {
+            return Some((said, path_to!["upstream", self.upstream, "tls", key].to_vec()));
+        }
+        let said = self.default.and_then(&says)?;
+        Some((said, path_to!["defaults", "upstream", "tls", key].to_vec()))
+    }
+}
+
+impl Compiler {
+    /// TLS towards the servers of an upstream, if it is spoken. `lines` with their numbers.
+    pub(super) fn encryption(&mut self, name: &str, config: &Config, lines: &[(usize, ServerLine)]) -> Option<Encryption> {
+        let own = config.upstream.get(name).and_then(|written| written.keys.tls.as_ref());
+        let written = Written { upstream: name, own, default: config.defaults.upstream.keys.tls.as_ref() };
+        if own.is_none() && written.default.is_none() {
+            return None;
+        }
+        let server_name = written.key("server_name", |tls| tls.server_name.as_deref());
+        let template = server_name.as_ref().map(|(text, path)| self.server_name(path, text));
+        let trust = self.trust(&written);
+        if server_name.is_none()
+            && trust != Trust::Anybody
+            && !self.places.was_cut(&[&written.path()[..], &path_to!["server_name"]].concat())
+        {
+            self.check_names(name, lines);
+        }
+        let settings = ClientSettings {
+            name: name.into(),
+            trust,
+            identity: self.identity(&written)?,
+            alpn: self.offered(&written)?,
+            versions: {
+                let versions = written.key("versions", |tls| (!tls.versions.is_empty()).then_some(&tls.versions));
+                let (versions, path) = versions.unwrap_or((const { &Vec::new() }, Vec::new()));
+                self.once(|compiler| compiler.versions(&path, versions))?
+            },
+            session_reuse: written.key("session_reuse", |tls| tls.session_reuse).is_none_or(|(reuse, _)| reuse),
+        };
+        let files = Files::of_client(&settings);
+        let seen = Seen::of(&files);
+        let mut findings = Vec::new();
+        let originator = Originator::load(settings, &self.system_roots, &mut findings).map(Arc::new);
+        for finding in findings {
+            self.found_of_servers(&written, finding);
+        }
+        let originator = originator?;
+        let place = format!("[upstream.{}.tls]", Key::from(name));
+        self.rereads.push(Arc::new(Reread::new(place, Tls::Client(originator.clone()), files, seen)));
+        Some(Encryption { originator, server_name: template.flatten() })
+    }
+
+    fn server_name(&mut self, path: &[Key], written: &str) -> Option<Text> {
+        let text = self.once(|compiler| compiler.early_text(path, written, None))?;
+        if text.variables().next().is_none() && ExpectedName::parse(written).is_none() {
+            let problem = format!("{written:?} is no host name, and no server has it");
+            self.once(|compiler| {
+                compiler.wrong(path, problem).label("\"web.internal\"; or leave it out for the name that each server is written with");
+            });
+        }
+        Some(text)
+    }
+
+    fn trust(&mut self, written: &Written<'_>) -> Trust {
+        if let Some((false, path)) = written.key("verify", |tls| tls.verify) {
+            let place = self.places.value(&path);
+            let problem = "servers are not verified: whoever stands between can answer in their place";
+            self.once(|compiler| {
+                let warning = compiler.diagnostics.warning("unverified-servers", place, problem);
+                warning.help("ca = \"certs/servers-ca.pem\" has those believed that it vouches for, or that stand in it");
+            });
+            return Trust::Anybody;
+        }
+        match written.key("ca", |tls| tls.ca.as_deref()) {
+            Some((ca, path)) => Trust::File(self.places.file(&path, ca)),
+            None => Trust::System,
+        }
+    }
+
+    /// Each server that is verified needs a name to be verified for.
+    fn check_names(&mut self, name: &str, lines: &[(usize, ServerLine)]) {
+        for (index, line) in lines.iter().filter(|(_, line)| own_name(&line.address, &line.written).is_none()) {
+            let server = path_to!["upstream", name, "servers", *index];
+            let address = [&server[..], &path_to!["address"]].concat();
+            let place = self.places.written(&address).unwrap_or_else(|| self.places.value(&server));
+            let problem = format!("{} has no name that its certificate could be verified for", line.written);
+            self.wrong_at(place, problem)
+                .help(format!("server_name = \"web.internal\" in [upstream.{}.tls]; or verify = false there", Key::from(name)));
+        }
+    }
+
+    /// The gateway's own certificate; nothing at all if a part of it is missing.
+    fn identity(&mut self, written: &Written<'_>) -> Option<Option<CertificateFiles>> {
+        let chain = written.key("certificate", |tls| tls.certificate.as_deref());
+        let key = written.key("key", |tls| tls.key.as_deref());
+        let passwords = written.key("password_file", |tls| tls.password_file.as_deref());
+        match (chain, key) {
+            (Some((chain, chain_path)), Some((key, key_path))) => Some(Some(CertificateFiles {
+                chain: self.places.file(&chain_path, chain),
+                key: Some(self.places.file(&key_path, key)),
+                password_file: passwords.map(|(file, path)| self.places.file(&path, file)),
+                ocsp: None,
+            })),
+            (None, None) => match passwords {
+                Some((_, path)) => {
+                    self.lacks(&path, "these passwords are for a key, and there is none", "certificate = \"…\" and key = \"…\"")
+                }
+                None => Some(None),
+            },
+            (Some((_, path)), None) => self.lacks(&path, "a certificate is shown with its key", "key = \"certs/gateway.key\" as well"),
+            (None, Some((_, path))) => {
+                self.lacks(&path, "a key is used with its certificate", "certificate = \"certs/gateway.pem\" as well")
+            }
+        }
+    }
+
+    fn lacks<T>(&mut self, path: &[Key], problem: &str, label: &str) -> Option<T> {
+        // A part that can't be read was complained of.
+        let table = &path[..path.len() - 1];
+        let is_cut = ["certificate", "key"].iter().any(|key| self.places.was_cut(&[table, &path_to![*key]].concat()));
+        if !is_cut {
+            self.once(|compiler| {
+                compiler.wrong_key(path, problem).label(label);
+            });
+        }
+        None
+    }
+
+    /// The protocols that are offered; nothing at all if one cannot be.
+    fn offered(&mut self, written: &Written<'_>) -> Option<Vec<Vec<u8>>> {
+        let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else {
+            return Some(Vec::new());
+        };
+        let mut is_good = true;
+        for (index, protocol) in protocols.iter().enumerate().filter(|(_, protocol)| protocol.is_empty() || protocol.len() > 255) {
+            is_good = false;
+            let path = [&path[..], &path_to![index]].concat();
+            let problem = format!("a protocol of ALPN has 1 to 255 bytes, this one {}", protocol.len());
+            self.once(|compiler| {
+                compiler.wrong(&path, problem).label("\"h2\" or \"http/1.1\", for example");
+            });
+        }
+        is_good.then(|| protocols.iter().map(|protocol| protocol.clone().into_bytes()).collect())
+    }
+
+    /// Notes what was found about files at the place that they are written at.
+    fn found_of_servers(&mut self, written: &Written<'_>, finding: Finding) {
+        let path = match finding.part {
+            Part::ServerCa => written.key("ca", |tls| tls.ca.as_ref()).map(|(_, path)| path),
+            Part::Chain(_) => written.key("certificate", |tls| tls.certificate.as_ref()).map(|(_, path)| path),
+            Part::Key(_) => written.key("key", |tls| tls.key.as_ref()).map(|(_, path)| path),
+            Part::PasswordFile(_) => written.key("password_file", |tls| tls.password_file.as_ref()).map(|(_, path)| path),
+            _ => None,
+        };
+        let place = match path {
+            Some(path) => self.places.value(&path),
+            None => self.places.key(&written.path()),
+        };
+        self.once(|compiler| compiler.note(place, finding));
+    }
+
+    fn note(&mut self, place: Place, finding: Finding) {
+        let diagnostic: &mut Diagnostic = match finding.lint {
+            None => self.diagnostics.error(place, finding.problem),
+            Some(lint) => self.diagnostics.warning(lint, place, finding.problem),
+        };
+        if let Some(help) = finding.help {
+            diagnostic.help(help);
+        }
+    }
+
+    /// Compiles something that others may compile as well, whose complaints are made once.
+    fn once<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let noted = self.diagnostics.len();
+        let compiled = compile(self);
+        self.diagnostics.drop_repeated(noted);
+        compiled
+    }
+}

@@ -1,0 +1,78 @@
+//! Secrets from files that a fleet shares, in nginx's format (`ssl_session_ticket_key`): 48 or 80 random bytes. All of a file's bytes
+//! make the secret, so it is the same on each machine, and is another than any program would make that takes a file apart.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Secret;
+use crate::tls::settings::{Finding, Part};
+
+/// Reads the files of a profile; the first seals, all open. What can't be used is among the findings.
+pub(in crate::tls) fn read(files: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Secret> {
+    let mut secrets: Vec<Secret> = Vec::new();
+    for (index, path) in files.iter().enumerate() {
+        let part = Part::TicketKey(index);
+        match KeyFile::read(path) {
+            Ok(file) => {
+                if file.is_open_to_all {
+                    let problem = format!("{}: everybody on this machine may read this key", path.display());
+                    findings.push(Finding::warning("open-ticket-key", part, problem).help(format!("chmod o= {}", path.display())));
+                }
+                let secret = Secret::new(&file.bytes);
+                if let Some(same) = secrets.iter().position(|one| one.is_same(&secret)) {
+                    let problem = format!("{}: this is the same key as number {}", path.display(), same + 1);
+                    findings.push(
+                        Finding::warning("same-ticket-key", part, problem).help("a new one, first in the list, is made by openssl rand"),
+                    );
+                }
+                secrets.push(secret);
+            }
+            Err(problem) => {
+                let help = format!("openssl rand 80 > {}", path.display());
+                findings.push(Finding::error(part, format!("{}: {problem}", path.display())).help(help));
+            }
+        }
+    }
+    secrets
+}
+
+struct KeyFile {
+    bytes: Vec<u8>,
+    is_open_to_all: bool,
+}
+
+/// Why a file has no key.
+#[derive(Debug, thiserror::Error)]
+enum KeyFileError {
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    #[error("it has {0} bytes, and a key for tickets has 48 or 80")]
+    Short(usize),
+    #[error("it has more bytes than the 48 or 80 of a key for tickets")]
+    Long,
+    #[error("all of its bytes are the same, and a key for tickets is random")]
+    Constant,
+}
+
+impl KeyFile {
+    fn read(path: &Path) -> Result<Self, KeyFileError> {
+        let file = File::open(path)?;
+        let is_open_to_all = file.metadata()?.permissions().mode() & OTHERS_READ != 0;
+        let mut bytes = Vec::new();
+        file.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+        match bytes.len() {
+            48 | LONGEST => {}
+            long if long > LONGEST => return Err(KeyFileError::Long),
+            short => return Err(KeyFileError::Short(short)),
+        }
+        if bytes.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Err(KeyFileError::Constant);
+        }
+        Ok(Self { bytes, is_open_to_all })
+    }
+}
+
+const LONGEST: usize = 80;
+const OTHERS_READ: u32 = 0o004;
