@@ -13,6 +13,7 @@ mod reencrypt;
 mod running;
 mod scan;
 mod site;
+mod terminated;
 mod transparent;
 
 use client::Client;
