@@ -7,6 +7,7 @@ mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
 mod check; // the command line: what is typed, what is seen, which status
+mod client_auth; // clients that show a certificate
 mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
@@ -24,6 +25,7 @@ mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod refusals; // what a refused client hears
+mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find
