@@ -11,6 +11,7 @@ mod named;
 mod nginx;
 mod running;
 mod site;
+mod tls_resumption;
 mod transparent;
 
 use client::Client;
