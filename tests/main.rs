@@ -10,6 +10,7 @@ mod certificates_change; // under a running gateway, for good or for bad
 mod certificates; // which of them, and what is said of them
 mod certs; // certificates for development
 mod check; // the command line: what is typed, what is seen, which status
+mod client_auth; // clients that show a certificate
 mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
@@ -28,6 +29,7 @@ mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
+mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find

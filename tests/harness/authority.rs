@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
@@ -22,8 +24,12 @@ pub struct Identity {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::named("an authority of the tests")
+    }
+
+    pub fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -44,15 +50,33 @@ impl Authority {
 
     /// The same in these versions of TLS alone.
     pub fn trusted_in(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        Arc::new(ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(self.roots()).with_no_client_auth())
+    }
+
+    /// A client's configuration that trusts nobody else, and shows this to whoever asks.
+    pub fn showing(&self, versions: &[&'static rustls::SupportedProtocolVersion], identity: &Identity) -> Arc<ClientConfig> {
+        let chain = CertificateDer::pem_file_iter(&identity.chain).unwrap().collect::<Result<_, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+        let builder = ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(self.roots());
+        Arc::new(builder.with_client_auth_cert(chain, key).unwrap())
+    }
+
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
-        Arc::new(ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(roots).with_no_client_auth())
+        roots
     }
 
     /// A profile with a certificate for each of these hosts, as a table of `routes.toml`; `more` are further keys of it.
     pub fn profile(&self, name: &str, hosts: &[&str], more: &str) -> String {
         let certificates: String = hosts.iter().map(|host| self.issue(host).written()).collect();
         format!("[terminate.{name}]\ncertificates = [{certificates}]\n{more}\n")
+    }
+
+    /// Where what was issued for a host last lies.
+    pub fn issued(&self, host: &str) -> Identity {
+        let place = |ending| self.folder.path().join(format!("{host}.{ending}"));
+        Identity { chain: place("pem"), key: place("key") }
     }
 
     pub fn issue(&self, host: &str) -> Identity {
@@ -68,8 +92,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
 
-        let place = |ending| self.folder.path().join(format!("{host}.{ending}"));
-        let identity = Identity { chain: place("pem"), key: place("key") };
+        let identity = self.issued(host);
         fs::write(&identity.chain, certificate.pem()).unwrap();
         fs::write(&identity.key, key.serialize_pem()).unwrap();
         identity
