@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::net::Socket;
-use crate::session::{CloseReason, Session};
+use crate::session::Session;
 use crate::tls::{Layer, Terminator, TlsStream};
 
 /// A client. What its TLS needs is on the heap, so that who passes through does not pay for it.
@@ -16,19 +16,11 @@ impl<'s> Client<'s> {
         Self { socket, tls: None }
     }
 
-    /// Ends the client's TLS here, on a hello that was read before. From its beginning on the client hears nothing in the
-    /// clear any more.
+    /// Ends the client's TLS here, on a hello that was read before. From then on the client hears nothing in the clear.
     pub(super) async fn terminate(&mut self, terminator: &Terminator, hello: Vec<u8>, session: &mut Session) -> Result<(), Refusal> {
-        let layer = self.tls.insert(Box::new(terminator.begin()?));
-        if let Err(error) = layer.over(self.socket).handshake(&hello, terminator.settings().handshake_timeout).await {
-            let refusal = Refusal::from(error);
-            if matches!(refusal.reason, CloseReason::MalformedHello(_)) {
-                // Nothing is encrypted as long as there are hellos, and of this one rustls says nothing to the client.
-                self.tls = None;
-            }
-            return Err(refusal);
-        }
-        session.tls = Some(Box::new(layer.facts()));
+        let (layer, facts) = terminator.accept(self.socket, &hello).await?;
+        self.tls = Some(Box::new(layer));
+        session.tls = Some(Box::new(facts));
         // What is counted from now on is what the server sees of it.
         session.bytes_received = 0;
         Ok(())

@@ -26,10 +26,11 @@ pub(super) async fn say(client: &Client<'_>, reason: CloseReason, hello: Option<
     }
 }
 
-/// Whether the client may still be sending, as it may when its server ended first and there is no half close.
-/// Closing on unread bytes would be a reset, which takes from the client what was sent to it last.
+/// Whether the client may still be sending, as it may when its server ended first and there is no half close, or in the
+/// middle of a handshake that has failed. Closing on unread bytes would be a reset, which takes from the client what was
+/// sent to it last.
 fn lingers(reason: CloseReason) -> bool {
-    reason.side() != Side::Client || reason == CloseReason::NotTls
+    reason.side() != Side::Client || matches!(reason, CloseReason::NotTls | CloseReason::TlsFailed)
 }
 
 async fn end_in_order(client: &Socket, last_words: &[u8]) {

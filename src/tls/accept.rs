@@ -3,44 +3,47 @@
 use std::fmt::Write;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{Connection, HandshakeKind, ProtocolVersion, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use tokio_rustls::TlsAcceptor;
 
-use super::stream::{Layer, SEEN};
+use super::handshake::{HandshakeError, Wire, feed, within};
+use super::stream::Layer;
 use super::suites::{cipher_name, version_name};
 use super::terminator::Terminator;
 use super::x509;
+use crate::net::Socket;
 use crate::session::{ClientCertificate, TlsFacts};
 
 impl Terminator {
-    /// A connection with a client that is about to begin its handshake, under the profile as it is now.
+    /// Goes through the handshake with a client whose hello was read before, under the profile as it is now. When it
+    /// fails, the alert that says so is sent already, as far as the client takes it and rustls has one.
     ///
     /// # Errors
-    /// When rustls cannot serve anybody under it.
-    pub fn begin(&self) -> Result<Layer, rustls::Error> {
+    /// When the client fails, breaks, ends or is too slow.
+    pub async fn accept(&self, socket: &Socket, hello: &[u8]) -> Result<(Layer, TlsFacts), HandshakeError> {
         let (config, boundary) = self.handshake();
-        let layer = Layer::new(Connection::Server(ServerConnection::new(config)?));
-        layer.state().first_sent = Some(Vec::with_capacity(SEEN));
-        layer.state().boundary = Some(boundary);
-        Ok(layer)
+        let handshake = TlsAcceptor::from(config).accept_with(Wire::to(socket), |connection| feed(connection, hello));
+        let accepted = within(self.settings().handshake_timeout, handshake).await;
+        let (wire, connection) = accepted
+            .map_err(|error| match (error, boundary.refusal()) {
+                (HandshakeError::Failed(_), Some(whose)) => HandshakeError::Certificate(whose.into()),
+                (error, _) => error,
+            })?
+            .into_inner();
+        let facts = facts(&connection, &wire.first_sent);
+        Ok((Layer::new(connection.into()), facts))
     }
 }
 
-impl Layer {
-    /// What was agreed on with a client, once the handshake is over.
-    #[must_use]
-    pub fn facts(&self) -> TlsFacts {
-        let state = &mut *self.state();
-        let first_sent = state.first_sent.take().unwrap_or_default();
-        state.boundary = None;
-        let connection = &state.connection;
-        TlsFacts {
-            protocol: connection.protocol_version().map_or("unknown", version_name),
-            cipher: connection.negotiated_cipher_suite().map_or("unknown", |suite| cipher_name(suite.suite())),
-            is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            session_id: session_id(&first_sent).filter(|_| connection.protocol_version() == Some(ProtocolVersion::TLSv1_2)),
-            alpn: connection.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into()),
-            client: connection.peer_certificates().and_then(|chain| chain.first()).and_then(client_certificate),
-        }
+/// What was agreed on with a client.
+fn facts(connection: &ServerConnection, first_sent: &[u8]) -> TlsFacts {
+    TlsFacts {
+        protocol: connection.protocol_version().map_or("unknown", version_name),
+        cipher: connection.negotiated_cipher_suite().map_or("unknown", |suite| cipher_name(suite.suite())),
+        is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        session_id: session_id(first_sent).filter(|_| connection.protocol_version() == Some(ProtocolVersion::TLSv1_2)),
+        alpn: connection.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into()),
+        client: connection.peer_certificates().and_then(|chain| chain.first()).and_then(client_certificate),
     }
 }
 

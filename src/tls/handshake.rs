@@ -1,13 +1,15 @@
-//! The handshake, on the very bytes that the peek has read: rustls is given them first, then what the socket has. One
-//! deadline holds for all of it.
+//! The handshake, by tokio-rustls over a socket that stays whose it is. On a client's side rustls is given the very bytes that
+//! the peek has read, then what the socket has. One deadline holds for all of it.
 
-use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustls::ServerConnection;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, timeout};
 
-use super::stream::TlsStream;
+use crate::net::Socket;
 
 /// Why there is no TLS with the other side.
 #[derive(Debug, thiserror::Error)]
@@ -29,43 +31,78 @@ pub enum HandshakeError {
     Failed(#[source] rustls::Error),
 }
 
-impl TlsStream<'_> {
-    /// Goes through the handshake; `first` was read from the socket before. When it fails, the alert that says so is sent
-    /// already, as far as the other side takes it.
-    ///
-    /// # Errors
-    /// When the other side fails, breaks, ends or is too slow.
-    pub async fn handshake(&self, first: &[u8], limit: Duration) -> Result<(), HandshakeError> {
-        if !first.is_empty() {
-            self.state().take_in(first, &mut []);
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        if let Some(failed) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::Failed(failed.clone());
         }
-        let done = timeout(limit, poll_fn(|cx| self.poll_handshake(cx)));
-        done.await.unwrap_or(Err(HandshakeError::Timeout(limit)))
-    }
-
-    fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<Result<(), HandshakeError>> {
-        let state = &mut *self.state();
-        loop {
-            let sent = ready!(self.poll_send(cx, state, &mut false));
-            // The better reason, also where nobody takes the alert any more.
-            if let Some(error) = &state.failed {
-                let refusal = state.boundary.as_ref().and_then(|boundary| boundary.refusal());
-                return Poll::Ready(Err(match refusal {
-                    Some(whose) => HandshakeError::Certificate(whose.into()),
-                    None => HandshakeError::Failed(error.clone()),
-                }));
-            }
-            sent.map_err(HandshakeError::Broken)?;
-            if !state.connection.is_handshaking() {
-                return Poll::Ready(Ok(()));
-            }
-            let (length, _) = ready!(self.poll_take_in(cx, state, READ, &mut [])).map_err(HandshakeError::Broken)?;
-            if length == 0 {
-                return Poll::Ready(Err(HandshakeError::Gone));
-            }
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Gone,
+            _ => Self::Broken(error),
         }
     }
 }
 
-/// How much is read at once: what stands behind the handshake's last message then fits into what rustls keeps.
-const READ: usize = 16 * 1024;
+/// A socket on loan to tokio-rustls, which gives it back with the connection.
+pub(super) struct Wire<'s> {
+    socket: &'s Socket,
+    /// What was sent first, as far as somebody may want to know it.
+    pub(super) first_sent: Vec<u8>,
+}
+
+impl<'s> Wire<'s> {
+    pub(super) fn to(socket: &'s Socket) -> Self {
+        Self { socket, first_sent: Vec::new() }
+    }
+}
+
+impl AsyncRead for Wire<'_> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let length = ready!(self.socket.poll_read(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.as_mut().poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let sent = ready!(self.socket.poll_write_vectored(cx, bytes))?;
+        let more = SEEN.saturating_sub(self.first_sent.len()).min(sent);
+        self.first_sent.extend(bytes.iter().flat_map(|part| part.iter()).take(more));
+        Poll::Ready(Ok(sent))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.socket.shutdown_write())
+    }
+}
+
+/// Gives a connection what was read of it before. An error is kept by rustls, and comes back with its alert.
+pub(super) fn feed(connection: &mut ServerConnection, mut read: &[u8]) {
+    while !read.is_empty() {
+        // Reading from memory fails only where rustls will take no more.
+        if connection.read_tls(&mut read).is_err() || connection.process_new_packets().is_err() {
+            break;
+        }
+    }
+}
+
+/// What becomes of a handshake within its time.
+pub(super) async fn within<T>(limit: Duration, handshake: impl Future<Output = io::Result<T>>) -> Result<T, HandshakeError> {
+    Ok(timeout(limit, handshake).await.map_err(|_| HandshakeError::Timeout(limit))??)
+}
+
+/// How much of what is sent first somebody may want to know: a ServerHello up to its session id (RFC 5246 §7.4.1.3).
+const SEEN: usize = 76;

@@ -6,12 +6,10 @@
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustls::{Connection, SupportedCipherSuite};
 
-use super::boundary::Boundary;
 use crate::net::{SCRATCH_SIZE, Socket, Stream};
 
 /// What is known of a TLS connection, without its socket.
@@ -28,20 +26,16 @@ pub(super) struct State {
     pub(super) connection: Connection,
     /// Why there is nothing more to read; what was sound before it has been read by then.
     pub(super) failed: Option<rustls::Error>,
-    /// What was sent first, as long as somebody wants to know.
-    pub(super) first_sent: Option<Vec<u8>>,
-    /// What watches over the handshake of a client's.
-    pub(super) boundary: Option<Arc<Boundary>>,
     /// How many records may still be sent under these keys; known once something was.
     records_left: Option<u64>,
     has_ended: bool,
 }
 
 impl Layer {
-    /// A connection about to begin.
+    /// A connection whose handshake is over.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self(RefCell::new(State { connection, failed: None, first_sent: None, boundary: None, records_left: None, has_ended: false }))
+        Self(RefCell::new(State { connection, failed: None, records_left: None, has_ended: false }))
     }
 
     /// The connection over its socket, which is always the same one.
@@ -93,7 +87,7 @@ impl<'s> TlsStream<'s> {
     pub(super) fn poll_send(self, cx: &mut Context<'_>, state: &mut State, moved: &mut bool) -> Poll<io::Result<()>> {
         // What rustls answers behind our end can be sent no more.
         while state.connection.wants_write() && !state.has_ended {
-            let mut sending = Sending { socket: self.socket, cx, seen: state.first_sent.as_mut() };
+            let mut sending = Sending { socket: self.socket, cx };
             match state.connection.write_tls(&mut sending) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(_) => *moved = true,
@@ -142,14 +136,13 @@ impl Stream for TlsStream<'_> {
         self.poll_send(cx, &mut self.state(), moved)
     }
 
-    /// close_notify, then a FIN. After a failure rustls has an alert of its own to send, and without a whole handshake
-    /// there is nothing to end.
+    /// close_notify, then a FIN. After a failure rustls has an alert of its own to send.
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = &mut *self.state();
         if state.has_ended {
             return Poll::Ready(Ok(()));
         }
-        if state.failed.is_none() && !state.connection.is_handshaking() {
+        if state.failed.is_none() {
             state.connection.send_close_notify();
         }
         ready!(self.poll_send(cx, state, &mut false))?;
@@ -220,7 +213,6 @@ impl State {
 struct Sending<'s, 'c, 'w> {
     socket: &'s Socket,
     cx: &'c mut Context<'w>,
-    seen: Option<&'s mut Vec<u8>>,
 }
 
 impl Write for Sending<'_, '_, '_> {
@@ -229,14 +221,10 @@ impl Write for Sending<'_, '_, '_> {
     }
 
     fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Poll::Ready(sent) = self.socket.poll_write_vectored(self.cx, bytes) else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        if let (Some(seen), Ok(sent)) = (&mut self.seen, &sent) {
-            let more = SEEN.saturating_sub(seen.len()).min(*sent);
-            seen.extend(bytes.iter().flat_map(|part| part.iter()).take(more));
+        match self.socket.poll_write_vectored(self.cx, bytes) {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
-        sent
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -264,8 +252,6 @@ fn with_records<R>(body: impl FnOnce(&mut [u8]) -> R) -> R {
 const RECORD: usize = 1 << 14;
 /// Of a connection's records, those that are not data: the end of the handshake, alerts.
 const RESERVED_RECORDS: u64 = 64;
-/// How much of what is sent first somebody may want to know: a ServerHello up to its session id (RFC 5246 §7.4.1.3).
-pub(super) const SEEN: usize = 76;
 
 #[cfg(test)]
 mod tests;

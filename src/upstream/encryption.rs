@@ -29,9 +29,7 @@ impl Encryption {
         socket: &Socket,
         limit: Duration,
     ) -> Result<Box<Layer>, HandshakeError> {
-        let layer = Box::new(self.originator.begin(server.address_text(), name).map_err(HandshakeError::Failed)?);
-        layer.over(socket).handshake(&[], limit).await?;
-        Ok(layer)
+        self.originator.connect(server.address_text(), name, socket, limit).await.map(Box::new)
     }
 
     /// Whether clients have a say in what servers are asked for. What becomes of it is then not the servers' fault.

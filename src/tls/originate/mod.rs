@@ -10,14 +10,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ClientConnection, Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, Connection, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Duration;
+use tokio_rustls::TlsConnector;
 
 use super::certificates::Certificates;
 use super::client_settings::{ClientSettings, Trust};
+use super::handshake::{HandshakeError, Wire, within};
 use super::passwords::FromPipes;
 use super::pem;
 use super::roots::SystemRoots;
@@ -25,6 +28,7 @@ use super::server_identity::{AnyServer, KnownServers, is_authority};
 use super::settings::{Finding, Part};
 use super::stream::Layer;
 use crate::host::Hostname;
+use crate::net::Socket;
 
 /// Speaks TLS to the servers of one upstream.
 #[derive(Debug)]
@@ -69,16 +73,14 @@ impl Originator {
         &self.settings
     }
 
-    /// A connection that is about to begin, to the server of this address.
+    /// Goes through the handshake with the server of this address, within the limit.
     ///
     /// # Errors
-    /// When rustls cannot begin it.
-    pub fn begin(&self, server: &Arc<str>, name: &ExpectedName) -> Result<Layer, rustls::Error> {
-        self.connection(server, name).map(|connection| Layer::new(Connection::Client(connection)))
-    }
-
-    fn connection(&self, server: &Arc<str>, name: &ExpectedName) -> Result<ClientConnection, rustls::Error> {
-        ClientConnection::new(self.config(server), name.0.clone())
+    /// When the server fails, breaks, ends or is too slow, or is not who it should be.
+    pub async fn connect(&self, server: &Arc<str>, name: &ExpectedName, socket: &Socket, limit: Duration) -> Result<Layer, HandshakeError> {
+        let handshake = TlsConnector::from(self.config(server)).connect(name.0.clone(), Wire::to(socket));
+        let (_, connection) = within(limit, handshake).await?.into_inner();
+        Ok(Layer::new(connection.into()))
     }
 
     fn config(&self, server: &Arc<str>) -> Arc<ClientConfig> {

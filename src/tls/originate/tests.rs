@@ -7,10 +7,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{ClientConnection, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 
 use super::*;
-use crate::tls::{CertificateFiles, HandshakeError};
+use crate::tls::CertificateFiles;
 
 /// An authority with a folder for its certificate.
 struct Authority {
@@ -116,7 +116,7 @@ fn trusting_file(pem: &str) -> (Originator, tempfile::TempDir) {
 
 /// A handshake until it stands or fails, and what the server has heard.
 fn shake(originator: &Originator, server: &Arc<ServerConfig>, address: &str, name: &str) -> Result<Shaken, rustls::Error> {
-    let mut client = originator.connection(&address.into(), &ExpectedName::parse(name).unwrap()).unwrap();
+    let mut client = ClientConnection::new(originator.config(&address.into()), ExpectedName::parse(name).unwrap().0).unwrap();
     let mut server = ServerConnection::new(server.clone()).unwrap();
     // Tickets come behind the handshake: a turn more than it takes.
     for _ in 0..6 {
@@ -301,7 +301,7 @@ fn unverified_anybody_is_good() {
         }
     }
     let server = Identity::self_signed(|_| {}).server(&BOTH);
-    let mut client = originator.connection(&"unix:/run/web".into(), &ExpectedName::none()).unwrap();
+    let mut client = ClientConnection::new(originator.config(&"unix:/run/web".into()), ExpectedName::none().0).unwrap();
     let mut hello = Vec::new();
     client.write_tls(&mut hello).unwrap();
     let mut server = ServerConnection::new(server).unwrap();

@@ -7,12 +7,13 @@ use std::thread;
 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
-use tokio::time::Duration;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::net::{FirstBytes, drive};
 use crate::session::Peer;
+use crate::tls::handshake::Wire;
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 
@@ -40,8 +41,8 @@ async fn joined(version: &'static SupportedProtocolVersion) -> (Socket, Layer, C
         }
         client
     });
-    let layer = Layer::new(Connection::Server(ServerConnection::new(Arc::new(server)).unwrap()));
-    driven(layer.over(&socket).handshake(&[], Duration::from_secs(20))).await.unwrap();
+    let accepted = driven(TlsAcceptor::from(Arc::new(server)).accept(Wire::to(&socket))).await.unwrap();
+    let layer = Layer::new(accepted.into_inner().1.into());
     (socket, layer, shaking.join().unwrap())
 }
 
