@@ -10,7 +10,7 @@ const SESSIONS: usize = 2000;
 const MOST_MEMORY: usize = 3000;
 
 /// Room for both ends of all sessions in this process.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();

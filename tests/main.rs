@@ -35,5 +35,7 @@ mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
 mod terminate; // TLS ends here, and plaintext goes on
+mod tls_bulk; // much, slow and silent, where TLS ends in between
 mod tls_endings; // the same where TLS ends in between
+mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log

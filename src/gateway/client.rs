@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::net::Socket;
-use crate::session::Session;
+use crate::session::{CloseReason, Session};
 use crate::tls::{Layer, Terminator, TlsStream};
 
 /// A client. What its TLS needs is on the heap, so that who passes through does not pay for it.
@@ -20,7 +20,14 @@ impl<'s> Client<'s> {
     /// clear any more.
     pub(super) async fn terminate(&mut self, terminator: &Terminator, hello: Vec<u8>, session: &mut Session) -> Result<(), Refusal> {
         let layer = self.tls.insert(Box::new(terminator.begin()?));
-        layer.over(self.socket).handshake(&hello, terminator.settings().handshake_timeout).await?;
+        if let Err(error) = layer.over(self.socket).handshake(&hello, terminator.settings().handshake_timeout).await {
+            let refusal = Refusal::from(error);
+            if matches!(refusal.reason, CloseReason::MalformedHello(_)) {
+                // Nothing is encrypted as long as there are hellos, and of this one rustls says nothing to the client.
+                self.tls = None;
+            }
+            return Err(refusal);
+        }
         session.tls = Some(Box::new(layer.facts()));
         // What is counted from now on is what the server sees of it.
         session.bytes_received = 0;

@@ -233,7 +233,7 @@ fn escape(value: &[u8]) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::CloseReason;
+    use crate::session::{ClientCertificate, CloseReason};
     use std::time::SystemTime;
     use tokio::time::{Duration, Instant};
 
@@ -273,6 +273,27 @@ mod tests {
         assert_eq!(value["servers"][0]["address"], "10.0.0.1:443");
         assert_eq!(value["session_time"], 1.5);
         assert_eq!(value["remote_addr"], "2001:db8::1");
+        assert!(value["tls"].is_null(), "no TLS ended here");
+    }
+
+    #[test]
+    fn json_tells_what_was_agreed_on_where_tls_ends() {
+        let mut session = ended_session();
+        let client = ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() };
+        session.tls = Some(Box::new(TlsFacts {
+            protocol: "TLSv1.3",
+            cipher: "TLS_AES_128_GCM_SHA256",
+            is_resumed: true,
+            session_id: None,
+            alpn: Some("h2".into()),
+            client: Some(client),
+        }));
+        let value: serde_json::Value = serde_json::from_str(&line(&Format::Json, &session)).unwrap();
+        let expected = serde_json::json!({
+            "protocol": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "resumed": true, "alpn": "h2",
+            "client_subject": "CN=a", "client_issuer": "CN=b", "client_serial": "0A", "client_fingerprint": "ff",
+        });
+        assert_eq!(value["tls"], expected);
     }
 
     #[test]

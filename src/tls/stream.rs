@@ -262,3 +262,6 @@ const RECORD: usize = 1 << 14;
 const RESERVED_RECORDS: u64 = 64;
 /// How much of what is sent first somebody may want to know: a ServerHello up to its session id (RFC 5246 §7.4.1.3).
 pub(super) const SEEN: usize = 76;
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod process;
 pub mod program;
 mod server;
 pub mod tls;
+mod tls_by_hand;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +42,8 @@ pub use own_port::OwnPort;
 pub use process::Process;
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use server::{BlackHole, Received, Server, at, refusing, reply};
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use tls_by_hand::TlsByHand;
 
 /// Longer than anything here should take, however loaded the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -12,6 +12,7 @@ mod named;
 mod nginx;
 mod running;
 mod site;
+mod terminated;
 mod transparent;
 
 use client::Client;
