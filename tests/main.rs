@@ -6,6 +6,7 @@ mod harness;
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
+mod carried_over; // from one gateway to the next
 mod certificates_change; // under a running gateway, for good or for bad
 mod check; // the command line: what is typed, what is seen, which status
 mod demo; // the example, as a new user meets it
