@@ -234,7 +234,10 @@ async fn an_authority_that_is_exchanged_is_believed_from_then_on() {
     let (authority, next) = (Authority::new(), Authority::new());
     let server = TlsServer::named("web", "web.test", &next).await;
     let text = routes(&authority, &[&of(&server)], "server_name = \"web.test\"");
-    let gate = Process::start(&text.replace("servers = [", "servers = [{ max_fails = 0, address = ").replace("]\n[upstream.web.tls]", "}]\n[upstream.web.tls]")).await;
+    let gate = Process::start(
+        &text.replace("servers = [", "servers = [{ max_fails = 0, address = ").replace("]\n[upstream.web.tls]", "}]\n[upstream.web.tls]"),
+    )
+    .await;
     assert_eq!(answer(&mut gate.connect().await, b"question").await, "");
     fs::copy(next.file(), authority.file()).unwrap();
     gate.says("the files of [upstream.web.tls] have changed and are in use").await;

@@ -34,7 +34,9 @@ async fn nginx_with(identity: &Identity, more: &str) -> Nginx {
 /// A listener that leads to these, over TLS; `keys` are those of its `tls`.
 fn routes(servers: &[&Nginx], keys: &str) -> String {
     let servers: Vec<_> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
-    format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n[upstream.web]\nservers = {servers:?}\n[upstream.web.tls]\n{keys}\n")
+    format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\n[upstream.web]\nservers = {servers:?}\n[upstream.web.tls]\n{keys}\n"
+    )
 }
 
 fn trusting(authority: &Authority, name: &str) -> String {
