@@ -1,5 +1,6 @@
 //! TLS with a client, under a profile: its beginning, and what is known once it stands.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 
 use rustls::pki_types::CertificateDer;
@@ -22,7 +23,11 @@ impl Terminator {
     /// When the client fails, breaks, ends or is too slow.
     pub async fn accept(&self, socket: &Socket, hello: &[u8]) -> Result<(Layer, TlsFacts), HandshakeError> {
         let (config, boundary) = self.handshake();
-        let handshake = TlsAcceptor::from(config).accept_with(Wire::to(socket), |connection| feed(connection, hello));
+        let failed = OnceCell::new();
+        let handshake = TlsAcceptor::from(config).accept_with(Wire::after(socket, &failed), |connection| {
+            // It is empty until now.
+            let _ = feed(connection, hello).map_err(|error| failed.set(error));
+        });
         let accepted = within(self.settings().handshake_timeout, handshake).await;
         let (wire, connection) = accepted
             .map_err(|error| match (error, boundary.refusal()) {

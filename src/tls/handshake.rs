@@ -1,6 +1,7 @@
 //! The handshake, by tokio-rustls over a socket that stays whose it is. On a client's side rustls is given the very bytes that
 //! the peek has read, then what the socket has. One deadline holds for all of it.
 
+use std::cell::OnceCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -46,18 +47,28 @@ impl From<io::Error> for HandshakeError {
 /// A socket on loan to tokio-rustls, which gives it back with the connection.
 pub(super) struct Wire<'s> {
     socket: &'s Socket,
+    /// What was wrong with what was read before: there is nothing more to read then.
+    failed: Option<&'s OnceCell<rustls::Error>>,
     /// What was sent first, as far as somebody may want to know it.
     pub(super) first_sent: Vec<u8>,
 }
 
 impl<'s> Wire<'s> {
     pub(super) fn to(socket: &'s Socket) -> Self {
-        Self { socket, first_sent: Vec::new() }
+        Self { socket, failed: None, first_sent: Vec::new() }
+    }
+
+    /// Of whom something was read before, in which something may be found to be wrong.
+    pub(super) fn after(socket: &'s Socket, failed: &'s OnceCell<rustls::Error>) -> Self {
+        Self { failed: Some(failed), ..Self::to(socket) }
     }
 }
 
 impl AsyncRead for Wire<'_> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(failed) = self.failed.and_then(OnceCell::get) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, failed.clone())));
+        }
         let length = ready!(self.socket.poll_read(cx, buffer.initialize_unfilled()))?;
         buffer.advance(length);
         Poll::Ready(Ok(()))
@@ -89,14 +100,14 @@ impl AsyncWrite for Wire<'_> {
     }
 }
 
-/// Gives a connection what was read of it before. An error is kept by rustls, and comes back with its alert.
-pub(super) fn feed(connection: &mut ServerConnection, mut read: &[u8]) {
+/// Gives a connection what was read of it before. When something is wrong with it, an alert waits to be sent.
+pub(super) fn feed(connection: &mut ServerConnection, mut read: &[u8]) -> Result<(), rustls::Error> {
     while !read.is_empty() {
         // Reading from memory fails only where rustls will take no more.
-        if connection.read_tls(&mut read).is_err() || connection.process_new_packets().is_err() {
-            break;
-        }
+        connection.read_tls(&mut read).map_err(|error| rustls::Error::General(error.to_string()))?;
+        connection.process_new_packets()?;
     }
+    Ok(())
 }
 
 /// What becomes of a handshake within its time.

@@ -20,6 +20,9 @@ fn words(error: &Error) -> String {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "nobody that is trusted vouches for its certificate (`ca` says who is)".into()
         }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "a signature does not fit: another authority of the same name has made its certificate, or it is not its own".into()
+        }
         Error::InvalidCertificate(CertificateError::Other(other)) => match other.0.to_string() {
             of_webpki if of_webpki == "CaUsedAsEndEntity" => {
                 "its certificate is that of an authority, and does not stand in the file of `ca` itself".into()

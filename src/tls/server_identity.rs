@@ -9,30 +9,27 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Version};
 
+use super::verify::{self, Trusted};
 use crate::host::{HostPattern, Hostname};
 
 /// Takes the certificates that authorities vouch for, and those that are listed themselves.
 pub(super) struct KnownServers {
     webpki: Option<Arc<WebPkiServerVerifier>>,
-    listed: Vec<CertificateDer<'static>>,
+    listed: Option<Trusted>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl KnownServers {
     /// Without authorities, only what is listed is good.
-    pub(super) fn new(
-        webpki: Option<Arc<WebPkiServerVerifier>>,
-        listed: Vec<CertificateDer<'static>>,
-        algorithms: WebPkiSupportedAlgorithms,
-    ) -> Self {
+    pub(super) fn new(webpki: Option<Arc<WebPkiServerVerifier>>, listed: Option<Trusted>, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { webpki, listed, algorithms }
     }
 }
@@ -46,8 +43,9 @@ impl ServerCertVerifier for KnownServers {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.listed.iter().any(|listed| **listed == **end_entity) {
-            return verify_listed(end_entity, server_name, now).map(|()| ServerCertVerified::assertion());
+        let is_listed = self.listed.as_ref().map(|listed| listed.lists(end_entity, now)).transpose()?;
+        if is_listed == Some(true) {
+            return verify_name(end_entity, server_name).map(|()| ServerCertVerified::assertion());
         }
         if is_old(end_entity) {
             return Err(CertificateError::Other(OtherError(Arc::new(OldAndUnlisted))).into());
@@ -64,10 +62,7 @@ impl ServerCertVerifier for KnownServers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if is_old(certificate) {
-            return verify_by_old(message, certificate, signed, &self.algorithms);
-        }
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        verify::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -76,12 +71,7 @@ impl ServerCertVerifier for KnownServers {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if is_old(certificate) {
-            let parsed = parsed(certificate)?;
-            let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
-            return verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms);
-        }
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        verify::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -91,7 +81,7 @@ impl ServerCertVerifier for KnownServers {
 
 impl fmt::Debug for KnownServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownServers").field("listed", &self.listed.len()).finish_non_exhaustive()
+        f.debug_struct("KnownServers").field("listed", &self.listed).finish_non_exhaustive()
     }
 }
 
@@ -140,23 +130,9 @@ impl ServerCertVerifier for AnyServer {
     }
 }
 
-/// Whether a certificate may vouch for others. A self-signed one of version 1 cannot say so, and may.
-pub(super) fn is_authority(certificate: &CertificateDer<'_>) -> bool {
-    parsed(certificate).is_ok_and(|parsed| parsed.is_ca() || is_old_version(&parsed) && parsed.subject() == parsed.issuer())
-}
-
-fn verify_listed(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+/// Whether a certificate that is listed itself is for this name.
+fn verify_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
     let parsed = parsed(certificate)?;
-    let seconds = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
-    let (begins, ends) = (seconds(parsed.validity().not_before), seconds(parsed.validity().not_after));
-    if now.as_secs() < begins {
-        let not_before = UnixTime::since_unix_epoch(std::time::Duration::from_secs(begins));
-        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
-    }
-    if now.as_secs() > ends {
-        let not_after = UnixTime::since_unix_epoch(std::time::Duration::from_secs(ends));
-        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
-    }
     if has_alternative_names(&parsed) {
         return verify_server_name(&ParsedCertificate::try_from(certificate)?, name);
     }
@@ -187,29 +163,8 @@ fn stands_for(common: &str, name: &ServerName<'_>) -> bool {
     }
 }
 
-/// Verifies what was signed with the key of a certificate that webpki cannot read, in TLS 1.2.
-fn verify_by_old(
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-    algorithms: &WebPkiSupportedAlgorithms,
-) -> Result<HandshakeSignatureValid, Error> {
-    let parsed = parsed(certificate)?;
-    let key = &parsed.public_key().subject_public_key.data;
-    let fitting = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
-    let (_, fitting) = fitting.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
-    match fitting.iter().any(|algorithm| algorithm.verify_signature(key, message, signed.signature()).is_ok()) {
-        true => Ok(HandshakeSignatureValid::assertion()),
-        false => Err(CertificateError::BadSignature.into()),
-    }
-}
-
 fn is_old(certificate: &CertificateDer<'_>) -> bool {
-    parsed(certificate).is_ok_and(|parsed| is_old_version(&parsed))
-}
-
-fn is_old_version(parsed: &X509Certificate<'_>) -> bool {
-    parsed.version() != X509Version::V3
+    parsed(certificate).is_ok_and(|parsed| parsed.version() != X509Version::V3)
 }
 
 fn parsed<'c>(certificate: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Error> {

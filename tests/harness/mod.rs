@@ -62,6 +62,16 @@ impl Gate {
         Self::start_with(routes, &[])
     }
 
+    /// The same after another one, as a reload would have it.
+    pub fn start_after(previous: &Self, routes: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = routes.replace("{folder}", folder.path().to_str().unwrap());
+        let loaded = config::parse("routes.toml", &text, &[], []).unwrap();
+        let snapshot = Snapshot::compile_after(loaded, &previous.snapshot).unwrap();
+        let gateway = Gateway::start(&snapshot).unwrap_or_else(|error| panic!("{error}"));
+        Self { gateway: Some(gateway), snapshot, folder }
+    }
+
     /// The same with what `--set` would put over it.
     pub fn start_with(routes: &str, sets: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();

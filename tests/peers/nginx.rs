@@ -65,6 +65,11 @@ impl Nginx {
         false
     }
 
+    /// Where it may write.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it has complained of.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join(LOG)).unwrap()

@@ -50,9 +50,23 @@ impl Snapshot {
         snapshot.ok_or(diagnostics)
     }
 
+    /// The same for a gateway that goes on from another: TLS profiles keep what they remember of clients, as far as name,
+    /// sizes and policy stay.
+    ///
+    /// # Errors
+    /// All complaints, if one of them is an error.
+    pub fn compile_after(loaded: Loaded, previous: &Self) -> Result<Self, Diagnostics> {
+        let Compiled { snapshot, diagnostics, .. } = Self::compiled(loaded, previous.terminators.clone());
+        snapshot.ok_or(diagnostics)
+    }
+
     /// As [`Snapshot::compile`], with the warnings of a configuration that is usable.
     #[must_use]
     pub fn check(loaded: Loaded) -> Compiled {
+        Self::compiled(loaded, Terminators::new())
+    }
+
+    fn compiled(loaded: Loaded, previous_terminators: Terminators) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
         let own_sockets = listener::unix_sockets(&config);
         let mut compiler = Compiler {
@@ -60,6 +74,7 @@ impl Snapshot {
             diagnostics,
             networks: BTreeMap::new(),
             terminators: Terminators::new(),
+            previous_terminators,
             system_roots: SystemRoots::default(),
             rereads: Vec::new(),
             resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
@@ -81,6 +96,8 @@ struct Compiler {
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
     terminators: Terminators,
+    /// Those of the snapshot before.
+    previous_terminators: Terminators,
     /// The system's authorities, for all upstreams that trust them.
     system_roots: SystemRoots,
     rereads: Vec<Arc<Reread>>,

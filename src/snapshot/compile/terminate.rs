@@ -26,7 +26,8 @@ impl Compiler {
             let mut findings = Vec::new();
             let files = Files::of_server(&settings);
             let seen = Seen::of(&files);
-            let terminator = Terminator::load(settings, None, &mut findings).map(Arc::new);
+            let previous = self.previous_terminators.get(name.as_str()).map(|previous| &**previous);
+            let terminator = Terminator::load(settings, previous, &mut findings).map(Arc::new);
             findings.into_iter().for_each(|finding| self.found(name, finding));
             let Some(terminator) = terminator else { continue };
             let place = format!("[terminate.{}]", Key::from(name.as_str()));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::SupportedProtocolVersion;
+
 use super::Compiler;
 use crate::config::{Config, Diagnostic, Key, Place, UpstreamTls, path_to};
 use crate::tls::{CertificateFiles, ClientSettings, ExpectedName, Files, Finding, Originator, Part, Reread, Seen, Tls, Trust};
@@ -35,7 +37,7 @@ impl<'c> Written<'c> {
 }
 
 impl Compiler {
-    /// TLS towards the servers of an upstream, if it is spoken. `lines` with their numbers.
+    /// TLS towards the servers of an upstream, if it is spoken. `lines` come with their numbers.
     pub(super) fn encryption(&mut self, name: &str, config: &Config, lines: &[(usize, ServerLine)]) -> Option<Encryption> {
         let own = config.upstream.get(name).and_then(|written| written.keys.tls.as_ref());
         let written = Written { upstream: name, own, default: config.defaults.upstream.keys.tls.as_ref() };
@@ -45,35 +47,35 @@ impl Compiler {
         let server_name = written.key("server_name", |tls| tls.server_name.as_deref());
         let template = server_name.as_ref().map(|(text, path)| self.server_name(path, text));
         let trust = self.trust(&written);
-        if server_name.is_none()
-            && trust != Trust::Anybody
-            && !self.places.was_cut(&[&written.path()[..], &path_to!["server_name"]].concat())
-        {
+        let is_cut = self.places.was_cut(&[&written.path()[..], &path_to!["server_name"]].concat());
+        if server_name.is_none() && trust != Trust::Anybody && !is_cut {
             self.check_names(name, lines);
         }
+        let (identity, alpn, versions) = (self.identity(&written), self.offered(&written), self.spoken(&written));
         let settings = ClientSettings {
             name: name.into(),
             trust,
-            identity: self.identity(&written)?,
-            alpn: self.offered(&written)?,
-            versions: {
-                let versions = written.key("versions", |tls| (!tls.versions.is_empty()).then_some(&tls.versions));
-                let (versions, path) = versions.unwrap_or((const { &Vec::new() }, Vec::new()));
-                self.once(|compiler| compiler.versions(&path, versions))?
-            },
+            identity: identity?,
+            alpn: alpn?,
+            versions: versions?,
             session_reuse: written.key("session_reuse", |tls| tls.session_reuse).is_none_or(|(reuse, _)| reuse),
         };
+        Some(Encryption { originator: self.originator(&written, settings)?, server_name: template.flatten() })
+    }
+
+    /// Reads the files.
+    fn originator(&mut self, written: &Written<'_>, settings: ClientSettings) -> Option<Arc<Originator>> {
         let files = Files::of_client(&settings);
         let seen = Seen::of(&files);
         let mut findings = Vec::new();
         let originator = Originator::load(settings, &self.system_roots, &mut findings).map(Arc::new);
         for finding in findings {
-            self.found_of_servers(&written, finding);
+            self.found_of_servers(written, finding);
         }
         let originator = originator?;
-        let place = format!("[upstream.{}.tls]", Key::from(name));
+        let place = format!("[upstream.{}.tls]", Key::from(written.upstream));
         self.rereads.push(Arc::new(Reread::new(place, Tls::Client(originator.clone()), files, seen)));
-        Some(Encryption { originator, server_name: template.flatten() })
+        Some(originator)
     }
 
     fn server_name(&mut self, path: &[Key], written: &str) -> Option<Text> {
@@ -106,11 +108,8 @@ impl Compiler {
     /// Each server that is verified needs a name to be verified for.
     fn check_names(&mut self, name: &str, lines: &[(usize, ServerLine)]) {
         for (index, line) in lines.iter().filter(|(_, line)| own_name(&line.address, &line.written).is_none()) {
-            let server = path_to!["upstream", name, "servers", *index];
-            let address = [&server[..], &path_to!["address"]].concat();
-            let place = self.places.written(&address).unwrap_or_else(|| self.places.value(&server));
             let problem = format!("{} has no name that its certificate could be verified for", line.written);
-            self.wrong_at(place, problem)
+            self.wrong(&path_to!["upstream", name, "servers", *index, "address"], problem)
                 .help(format!("server_name = \"web.internal\" in [upstream.{}.tls]; or verify = false there", Key::from(name)));
         }
     }
@@ -150,6 +149,13 @@ impl Compiler {
             });
         }
         None
+    }
+
+    /// The versions that are spoken.
+    fn spoken(&mut self, written: &Written<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
+        let versions = written.key("versions", |tls| (!tls.versions.is_empty()).then_some(&tls.versions[..]));
+        let (versions, path) = versions.unwrap_or_default();
+        self.once(|compiler| compiler.versions(&path, versions))
     }
 
     /// The protocols that are offered; nothing at all if one cannot be.

@@ -24,9 +24,10 @@ use super::handshake::{HandshakeError, Wire, within};
 use super::passwords::FromPipes;
 use super::pem;
 use super::roots::SystemRoots;
-use super::server_identity::{AnyServer, KnownServers, is_authority};
+use super::server_identity::{AnyServer, KnownServers};
 use super::settings::{Finding, Part};
 use super::stream::Layer;
+use super::verify::{Trusted, Unusable};
 use crate::host::Hostname;
 use crate::net::Socket;
 
@@ -142,17 +143,14 @@ fn verifier(trust: &Trust, system: &SystemRoots) -> Result<Arc<dyn ServerCertVer
         Trust::Anybody => return Ok(Arc::new(AnyServer(algorithms))),
         Trust::System => {
             let help = "ca = \"certs/servers-ca.pem\", or install the system's (on Debian the package ca-certificates)";
-            (system.get().map_err(|why| Finding::error(Part::ServerCa, why).help(help))?, Vec::new())
+            (system.get().map_err(|why| Finding::error(Part::ServerCa, why).help(help))?, None)
         }
         Trust::File(file) => {
             let listed = pem::certificates(file).map_err(|error| Finding::error(Part::ServerCa, error.to_string()))?;
-            let mut roots = RootCertStore::empty();
-            for authority in listed.iter().filter(|certificate| is_authority(certificate)) {
-                let unread =
-                    |error| Finding::error(Part::ServerCa, format!("{}: a certificate in it cannot be used: {error}", file.display()));
-                roots.add(authority.clone()).map_err(unread)?;
-            }
-            (Arc::new(roots), listed)
+            let listed = Trusted::new(listed).map_err(|Unusable { number, reason }| {
+                Finding::error(Part::ServerCa, format!("certificate {number} of {} can't be used: {reason}", file.display()))
+            })?;
+            (Arc::new(listed.roots().clone()), Some(listed))
         }
     };
     let webpki = (!roots.is_empty()).then(|| webpki(roots, crypto)).transpose()?;

@@ -62,13 +62,13 @@ impl Identity {
         Self { pem: certificate.pem(), chain: vec![certificate.der().clone()], key: key.serialize_pem(), der: key.serialize_der() }
     }
 
-    /// The one of X.509 version 1 in the tests' data: `CN=old.test` and nothing more, from `openssl x509 -req -signkey`.
+    /// The one of X.509 version 1 in the data of TLS' tests: `CN=old.test` and nothing more, from `openssl x509 -req -signkey`.
     fn of_version_1() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/certificates");
-        let chain = pem::certificates(&folder.join("version-1.pem")).unwrap();
-        let PrivateKeyDer::Pkcs8(key) = pem::key(&folder.join("version-1.key")).unwrap() else { panic!("it is PKCS#8") };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tls/tests/data");
+        let chain = pem::certificates(&folder.join("version_1_of_a_host.pem")).unwrap();
+        let PrivateKeyDer::Pkcs8(key) = pem::key(&folder.join("version_1_of_a_host.key")).unwrap() else { panic!("it is PKCS#8") };
         let text = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
-        Self { pem: text("version-1.pem"), chain, key: text("version-1.key"), der: key.secret_pkcs8_der().to_vec() }
+        Self { pem: text("version_1_of_a_host.pem"), chain, key: text("version_1_of_a_host.key"), der: key.secret_pkcs8_der().to_vec() }
     }
 
     /// A server that shows it.
@@ -228,7 +228,7 @@ fn a_listed_certificate_whose_time_is_over_or_to_come_is_refused() {
     });
     let (originator, _folder) = trusting_file(&(past.pem.clone() + &future.pem));
     let refused = [&past, &future].map(|identity| refusal(&originator, &identity.server(&BOTH), "web.test"));
-    assert!(refused[0].contains("expired") && refused[1].contains("not valid yet"), "{refused:?}");
+    assert!(refused[0].contains("Expired") && refused[1].contains("NotValidYet"), "{refused:?}");
 }
 
 #[test]
