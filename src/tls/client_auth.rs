@@ -155,7 +155,7 @@ fn trusted(settings: &ClientAuthSettings, findings: &mut Vec<Finding>) -> Option
         .map_err(|error| Finding { help: error.help(), ..Finding::error(Part::ClientCa, error.to_string()) });
     let trusted = listed.and_then(|listed| {
         Trusted::new(listed).map_err(|Unusable { number, reason }| {
-            let problem = format!("{}: certificate {number} cannot be used: {reason}", settings.ca.display());
+            let problem = format!("certificate {number} in {} cannot be used: {reason}", settings.ca.display());
             Finding::error(Part::ClientCa, problem).help("without it, the file can be")
         })
     });

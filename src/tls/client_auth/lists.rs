@@ -46,13 +46,13 @@ impl Lists {
     ) -> Option<Finding> {
         let end = match usable(&list).and_then(|()| end(&list)) {
             Ok(end) => end,
-            Err(reason) => return Some(Finding::error(part, format!("{}: the list cannot be used: {reason}", path.display()))),
+            Err(reason) => return Some(Finding::error(part, format!("the list in {} cannot be used: {reason}", path.display()))),
         };
         self.ends.extend(end);
         self.all.push(list);
         end.filter(|end| *end <= Moment::now()).map(|_| {
-            let problem = format!("{}: the list is out of date, so no certificate of its issuer is good", path.display());
-            Finding::warning("old-crl", part, problem).help("a newer one from the authority")
+            let problem = format!("the list in {} is out of date, so no certificate of its issuer is good", path.display());
+            Finding::warning("expired-crl", part, problem).help("a newer one from the authority")
         })
     }
 }

@@ -94,7 +94,7 @@ fn a_list_out_of_date_is_warned_of_and_lets_nobody_in() {
     let site = Site::new();
     let auth = ClientAuthSettings { crls: vec![site.revoke(&[], 2021)], ..site.asking(true) };
     let profile = ServerSettings { client_auth: Some(auth), ..site.profile("public") };
-    let terminator = loaded(profile, None, &[(Part::Crl(0), Some("old-crl"))]);
+    let terminator = loaded(profile, None, &[(Part::Crl(0), Some("expired-crl"))]);
     let outcome = Peer::new(&site, &TLS13, Some(site.sign(&Person::new("owner")))).meet(&terminator, Some("a.test"));
     let Outcome::Refused(why) = outcome else { panic!("{outcome:?}") };
     assert!(why.ends_with("comes from an issuer whose crl is out of date"), "{why}");
