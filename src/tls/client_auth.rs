@@ -104,7 +104,11 @@ impl Clients {
         whose: Option<&Facts>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        if !self.trusted.lists(certificate, now)? {
+        if self.trusted.lists(certificate, now)? {
+            if whose.is_some_and(|whose| lists::are_revoking(&self.crls, whose)) {
+                return Err(CertificateError::Revoked.into());
+            }
+        } else {
             let by_authorities = self.by_authorities.as_ref().ok_or(CertificateError::UnknownIssuer)?;
             by_authorities.verify_client_cert(certificate, chain, now)?;
         }
