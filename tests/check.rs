@@ -154,7 +154,7 @@ fn a_file_is_relative_to_the_file_that_names_it_and_to_the_working_folder_where_
 fn help_mentions_every_command() {
     let help = Folder::empty().run(&["--help"]);
     assert_eq!(help.status, Some(0));
-    for command in ["run", "demo", "check", "route"] {
+    for command in ["run", "demo", "check", "route", "certs"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} is missing:\n{}", help.out);
         let own = Folder::empty().run(&[command, "--help"]);
         assert!(own.out.contains(&format!("Usage: vestibule {command}")), "{}", own.out);

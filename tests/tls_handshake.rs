@@ -167,7 +167,7 @@ async fn an_alert_reaches_a_client_that_goes_on_sending() {
     let stage = Stage::set("versions = [\"1.3\"]").await;
     let mut client = stage.by_hand_with(stage.authority.trusted_in(&[&TLS12])).await;
     let hello = client.words();
-    client.send(&[hello, vec![0; 10_000]].concat()).await;
+    client.send(&[hello, vec![0; 100_000]].concat()).await;
     assert_eq!(heard(&mut client.beneath).await.unwrap(), alert(70), "protocol_version, and no reset that would eat it");
     assert_eq!(stage.refused().await, "500 tls_failed -");
 }

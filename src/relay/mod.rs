@@ -215,7 +215,7 @@ mod tests {
     use crate::net::{FirstBytes, Socket, drive};
     use crate::session::Peer;
     use direction::MOST_IN_A_TURN;
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::thread;
 
@@ -314,5 +314,67 @@ mod tests {
         answering.write_all(b"answer").unwrap();
         says_and_breaks(other, b"goodbye");
         assert_eq!(ends(&client, &server, b"").await, (RelayEnd::ClientReset, [7, 7, 6, 0]));
+    }
+
+    /// A side that takes everything and lets nothing go until it is told to.
+    struct Holding<'s> {
+        socket: &'s Socket,
+        holds: Cell<bool>,
+        ended: Cell<bool>,
+    }
+
+    impl Stream for Holding<'_> {
+        fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.socket.poll_read(cx, buffer)
+        }
+
+        fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.holds.set(true);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(&self, _: &mut Context<'_>, _: &mut bool) -> Poll<io::Result<()>> {
+            if self.holds.get() { Poll::Pending } else { Poll::Ready(Ok(())) }
+        }
+
+        fn poll_end(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.ended.set(true);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+            self.socket.poll_broken(cx)
+        }
+
+        fn expect_bytes(&self) {}
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_or_over_before_what_was_taken_is_on_its_way() {
+        let ((client, mut asking), (server, _server)) = (pair(FirstBytes::ToCome), pair(FirstBytes::ToCome));
+        let server = Holding { socket: &server, holds: Cell::new(false), ended: Cell::new(false) };
+        let counts = Counts::default();
+        let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
+        let mut going = pin!(relay(&client, &server, b"first".to_vec(), 0, &limits, &counts));
+        asking.write_all(b"second").unwrap();
+        asking.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut turn = async || {
+            for _ in 0..50 {
+                tokio::select! {
+                    biased;
+                    end = &mut going => panic!("{end:?}"),
+                    driven = drive() => panic!("{driven:?}"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        };
+        turn().await;
+        assert_eq!((counts.from_client.get(), server.ended.get()), (5, false), "the first words are held back");
+        server.holds.set(false);
+        turn().await;
+        assert_eq!((counts.from_client.get(), server.ended.get()), (11, false), "the second are");
+        server.holds.set(false);
+        turn().await;
+        assert!(server.ended.get());
     }
 }

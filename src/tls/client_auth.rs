@@ -38,7 +38,7 @@ pub(super) struct Clients {
 pub(super) struct Refused {
     /// What becomes the alert.
     pub(super) error: Error,
-    whose: Option<Facts>,
+    whose: Option<Box<Facts>>,
 }
 
 impl Clients {
@@ -93,7 +93,7 @@ impl Clients {
         let whose = Facts::of(certificate).ok();
         match self.judge(certificate, chain, whose.as_ref(), now) {
             Ok(()) => Ok(self.holds_until(certificate, chain, now)),
-            Err(error) => Err(Refused { error, whose }),
+            Err(error) => Err(Refused { error, whose: whose.map(Box::new) }),
         }
     }
 

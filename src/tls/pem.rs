@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls_pemfile::Item;
 
@@ -231,7 +231,7 @@ impl<'p> File<'p> {
         }
     }
 
-    /// Decrypts PKCS #8 (RFC 5958 §3) with the first password that fits. One that does not may still give bytes.
+    /// Decrypts PKCS #8 (RFC 5958 §3) with the first password that fits.
     fn open(&self, encrypted: &[u8], passwords: &Passwords) -> Result<PrivateKeyDer<'static>, PemError> {
         let path = || self.path.to_owned();
         let unsupported = |way: Option<String>| PemError::Encryption { path: path(), way };
@@ -239,11 +239,14 @@ impl<'p> File<'p> {
         let mut tried = 0;
         for password in passwords.all() {
             match info.decrypt(password) {
-                Ok(key) => return Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
+                Ok(key) if PrivateKeyInfoRef::try_from(key.as_bytes()).is_ok() => {
+                    return Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into());
+                }
                 Err(pkcs8::Error::EncryptedPrivateKey(
                     error @ (pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. } | pkcs8::pkcs5::Error::NoPbes1CryptSupport),
                 )) => return Err(unsupported(Some(error.to_string()))),
-                Err(_) => tried += 1,
+                // A wrong one may give bytes as well.
+                Ok(_) | Err(_) => tried += 1,
             }
         }
         Err(PemError::Locked { path: path(), tried })

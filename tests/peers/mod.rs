@@ -4,6 +4,7 @@
 //! `tests/run` installs the programs and sets `VESTIBULE_TEST_PEERS=required`; without that, what is not installed is left out.
 
 mod browser;
+mod certificates;
 mod client;
 mod dns;
 mod histories;
@@ -11,6 +12,7 @@ mod named;
 mod nginx;
 mod running;
 mod site;
+mod terminated;
 mod tls_resumption;
 mod transparent;
 

@@ -1,5 +1,6 @@
 //! An HTTPS server of one host, by nginx, that says in its page which host it is.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -51,14 +52,19 @@ impl Site {
         format!("{0} is here</h1><p>TLSv1.3 for {0}", self.host)
     }
 
-    /// The SHA-256 of the public key in the certificate, as browsers pin it (RFC 7469 §2.4).
+    /// What browsers pin it by.
     pub(crate) async fn pin(&self) -> String {
-        let digest =
-            "openssl x509 -in \"$1\" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | openssl base64";
-        let mut command = Command::new("bash");
-        command.args(["-o", "pipefail", "-c", digest, "bash"]).arg(&self.identity.chain).stdin(Stdio::null());
-        let output = command.output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        pin_of(&self.identity.chain).await
     }
+}
+
+/// The SHA-256 of the public key in a certificate, as browsers pin it (RFC 7469 §2.4).
+pub(crate) async fn pin_of(chain: &Path) -> String {
+    let digest =
+        "openssl x509 -in \"$1\" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | openssl base64";
+    let mut command = Command::new("bash");
+    command.args(["-o", "pipefail", "-c", digest, "bash"]).arg(chain).stdin(Stdio::null());
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -66,7 +66,7 @@ fn one_that_is_not_valid_now_is_refused() {
 #[test]
 fn one_that_is_for_servers_alone_is_refused() {
     let site = Site::new();
-    let server = site.sign(&Person::new("server").as_server());
+    let server = site.sign(&Person::new("server").only_a_server());
     assert!(refused(&site, site.asking(true), Some(&server)).ends_with("is not for clients"));
 }
 
