@@ -109,7 +109,7 @@ impl ProducesTickets for Boundary {
 
     fn lifetime(&self) -> u32 {
         // A second that has begun counts: none would leave it to the client (RFC 5077, 3.3).
-        u32::try_from(self.left().as_secs()).unwrap_or(u32::MAX).saturating_add(1)
+        u32::try_from(self.left().as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {

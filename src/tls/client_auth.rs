@@ -38,7 +38,7 @@ pub(super) struct Clients {
 pub(super) struct Refused {
     /// What becomes the alert.
     pub(super) error: Error,
-    whose: Option<Facts>,
+    whose: Option<Box<Facts>>,
 }
 
 impl Clients {
@@ -93,7 +93,7 @@ impl Clients {
         let whose = Facts::of(certificate).ok();
         match self.judge(certificate, chain, whose.as_ref(), now) {
             Ok(()) => Ok(self.holds_until(certificate, chain, now)),
-            Err(error) => Err(Refused { error, whose }),
+            Err(error) => Err(Refused { error, whose: whose.map(Box::new) }),
         }
     }
 
@@ -104,7 +104,11 @@ impl Clients {
         whose: Option<&Facts>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        if !self.trusted.lists(certificate, now)? {
+        if self.trusted.lists(certificate, now)? {
+            if whose.is_some_and(|whose| lists::are_revoking(&self.crls, whose)) {
+                return Err(CertificateError::Revoked.into());
+            }
+        } else {
             let by_authorities = self.by_authorities.as_ref().ok_or(CertificateError::UnknownIssuer)?;
             by_authorities.verify_client_cert(certificate, chain, now)?;
         }
@@ -155,7 +159,7 @@ fn trusted(settings: &ClientAuthSettings, findings: &mut Vec<Finding>) -> Option
         .map_err(|error| Finding { help: error.help(), ..Finding::error(Part::ClientCa, error.to_string()) });
     let trusted = listed.and_then(|listed| {
         Trusted::new(listed).map_err(|Unusable { number, reason }| {
-            let problem = format!("{}: certificate {number} cannot be used: {reason}", settings.ca.display());
+            let problem = format!("certificate {number} in {} cannot be used: {reason}", settings.ca.display());
             Finding::error(Part::ClientCa, problem).help("without it, the file can be")
         })
     });

@@ -37,12 +37,14 @@ pub use handshake::HandshakeError;
 pub use originate::{ExpectedName, Originator};
 pub use passwords::Passwords;
 pub use pem::{PemError, certificates as certificates_of, crls as crls_of, key as key_of, key_with as key_with_passwords};
+pub use policy::Policy;
 pub use reread::{Outcome, Reread, Seen, Tls};
 pub use roots::SystemRoots;
 pub use settings::{CertificateFiles, ClientAuthSettings, Finding, Part, ServerSettings, Tickets};
 pub use stream::{Layer, TlsStream};
 pub use suites::{cipher, cipher_name, cipher_names, group, group_names, version_name};
 pub use terminator::Terminator;
+pub use tickets::{Secret, open as open_ticket};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::settings::ServerSettings;
 
 /// A profile's policy, as its files were read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Policy([u8; 32]);
+pub struct Policy([u8; 32]);
 
 impl Policy {
     /// The policy of a profile with these certificates and clients.
@@ -30,15 +30,15 @@ impl Policy {
         digest.finish()
     }
 
-    /// One of several.
-    #[cfg(test)]
-    pub(super) fn for_test(number: u8) -> Self {
-        Self([number; 32])
-    }
-
     /// As bytes, for keys.
     pub(super) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl From<[u8; 32]> for Policy {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) use files::read;
 pub(super) use own::OwnKeys;
 
 /// What keys for tickets are made from.
-pub(super) struct Secret {
+pub struct Secret {
     prk: Prk,
     name: [u8; NAME_LENGTH],
 }
@@ -34,7 +34,7 @@ struct Ticket<'t> {
 }
 
 /// Opens a ticket with whichever of the secrets it was sealed with.
-pub(super) fn open<'s>(mut secrets: impl Iterator<Item = &'s Secret>, policy: Policy, ticket: &[u8]) -> Option<Vec<u8>> {
+pub fn open<'s>(mut secrets: impl Iterator<Item = &'s Secret>, policy: Policy, ticket: &[u8]) -> Option<Vec<u8>> {
     let ticket = Ticket::split(ticket)?;
     secrets.find(|secret| secret.name == ticket.name)?.open(policy, &ticket)
 }
@@ -48,7 +48,8 @@ impl Secret {
     }
 
     /// One that all who have these bytes have.
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
         let prk = Salt::new(HKDF_SHA256, b"vestibule: keys for tickets, 1").extract(bytes);
         let mut name = [0; NAME_LENGTH];
         let whole = prk.expand(&[b"name"], HKDF_SHA256).and_then(|okm| {
@@ -65,8 +66,9 @@ impl Secret {
         self.name == other.name
     }
 
-    /// Seals a session.
-    pub(super) fn seal(&self, policy: Policy, session: &[u8]) -> Option<Vec<u8>> {
+    /// Seals a session; nothing comes of it when there is nothing random to be had.
+    #[must_use]
+    pub fn seal(&self, policy: Policy, session: &[u8]) -> Option<Vec<u8>> {
         let mut random = [0; SALT_LENGTH + NONCE_LEN];
         rand::fill(&mut random).ok()?;
         let (salt, nonce) = random.split_first_chunk::<SALT_LENGTH>()?;
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     fn policy(profile: u8) -> Policy {
-        Policy::for_test(profile)
+        Policy::from([profile; 32])
     }
 
     #[test]

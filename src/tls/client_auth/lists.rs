@@ -9,6 +9,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use crate::tls::clock::Moment;
 use crate::tls::pem;
 use crate::tls::settings::{Finding, Part};
+use crate::tls::x509::Facts;
 
 /// The lists of a profile.
 #[derive(Debug, Default)]
@@ -46,17 +47,26 @@ impl Lists {
     ) -> Option<Finding> {
         let end = match usable(&list).and_then(|()| end(&list)) {
             Ok(end) => end,
-            Err(reason) => return Some(Finding::error(part, format!("{}: the list cannot be used: {reason}", path.display()))),
+            Err(reason) => return Some(Finding::error(part, format!("the list in {} cannot be used: {reason}", path.display()))),
         };
         self.ends.extend(end);
         self.all.push(list);
         end.filter(|end| *end <= Moment::now()).map(|_| {
-            let problem = format!("{}: the list is out of date, so no certificate of its issuer is good", path.display());
-            Finding::warning("old-crl", part, problem).help("a newer one from the authority")
+            let problem = format!("the list in {} is out of date, so no certificate of its issuer is good", path.display());
+            Finding::warning("expired-crl", part, problem).help("a newer one from the authority")
         })
     }
 }
 
+/// Whether a certificate is on one of the lists, for those about which nobody else asks. The lists are the user's own, so
+/// their signatures are not looked at.
+pub(super) fn are_revoking(lists: &[CertificateRevocationListDer<'_>], whose: &Facts) -> bool {
+    let parsed = lists.iter().filter_map(|list| CertificateRevocationList::from_der(list).ok());
+    let mut of_issuer = parsed.filter(|(_, list)| list.issuer().as_raw() == whose.issuer_der);
+    of_issuer.any(|(_, list)| list.iter_revoked_certificates().any(|revoked| revoked.raw_serial() == whose.serial_der))
+}
+
+/// When a list is out of date, if it says so.
 fn end(list: &CertificateRevocationListDer<'_>) -> Result<Option<Moment>, String> {
     let Ok(([], parsed)) = CertificateRevocationList::from_der(list) else { return Err("it is broken".into()) };
     let seconds = parsed.next_update().map(|time| u64::try_from(time.timestamp()).unwrap_or(0));

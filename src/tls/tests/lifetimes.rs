@@ -221,7 +221,7 @@ fn key_files_that_are_none_are_told_of_with_their_number() {
         (Part::TicketKey(1), None),
         (Part::TicketKey(2), Some("open-ticket-key")),
         (Part::TicketKey(3), None),
-        (Part::TicketKey(4), Some("same-ticket-key")),
+        (Part::TicketKey(4), Some("ticket-key-twice")),
         (Part::TicketKey(5), None),
         (Part::TicketKey(6), None),
     ];

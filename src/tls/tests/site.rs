@@ -174,7 +174,7 @@ impl Person {
     }
 
     /// Only good as a server's.
-    pub(super) fn as_server(mut self) -> Self {
+    pub(super) fn only_a_server(mut self) -> Self {
         self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self
     }

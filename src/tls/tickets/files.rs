@@ -13,26 +13,21 @@ use crate::tls::settings::{Finding, Part};
 pub(in crate::tls) fn read(files: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Secret> {
     let mut secrets: Vec<Secret> = Vec::new();
     for (index, path) in files.iter().enumerate() {
-        let part = Part::TicketKey(index);
+        let (part, name) = (Part::TicketKey(index), path.display());
         match KeyFile::read(path) {
             Ok(file) => {
-                if file.is_open_to_all {
-                    let problem = format!("{}: everybody on this machine may read this key", path.display());
-                    findings.push(Finding::warning("open-ticket-key", part, problem).help(format!("chmod o= {}", path.display())));
-                }
                 let secret = Secret::new(&file.bytes);
+                if file.is_open_to_all {
+                    let problem = format!("everybody on this machine may read the key in {name}");
+                    findings.push(Finding::warning("open-ticket-key", part, problem).help(format!("chmod o= {name}")));
+                }
                 if let Some(same) = secrets.iter().position(|one| one.is_same(&secret)) {
-                    let problem = format!("{}: this is the same key as number {}", path.display(), same + 1);
-                    findings.push(
-                        Finding::warning("same-ticket-key", part, problem).help("a new one, first in the list, is made by openssl rand"),
-                    );
+                    let problem = format!("the key in {name} is the same as number {}", same + 1);
+                    findings.push(Finding::warning("ticket-key-twice", part, problem));
                 }
                 secrets.push(secret);
             }
-            Err(problem) => {
-                let help = format!("openssl rand 80 > {}", path.display());
-                findings.push(Finding::error(part, format!("{}: {problem}", path.display())).help(help));
-            }
+            Err(error) => findings.push(Finding::error(part, format!("{name} {error}")).help(error.help(path))),
         }
     }
     secrets
@@ -46,14 +41,27 @@ struct KeyFile {
 /// Why a file has no key.
 #[derive(Debug, thiserror::Error)]
 enum KeyFileError {
-    #[error("{0}")]
+    #[error("can't be read: {0}")]
     Unreadable(#[from] io::Error),
-    #[error("it has {0} bytes, and a key for tickets has 48 or 80")]
+    #[error("has {0} bytes, and a key for tickets has 48 or 80")]
     Short(usize),
-    #[error("it has more bytes than the 48 or 80 of a key for tickets")]
+    #[error("has more bytes than a key for tickets, which has 48 or 80")]
     Long,
-    #[error("all of its bytes are the same, and a key for tickets is random")]
+    #[error("is no key: all of its bytes are the same")]
     Constant,
+}
+
+impl KeyFileError {
+    /// The way out.
+    fn help(&self, path: &Path) -> String {
+        match self {
+            // It may well be a key, and one that others share.
+            Self::Unreadable(error) if error.kind() != io::ErrorKind::NotFound => {
+                "it must be readable for the user that vestibule runs as".into()
+            }
+            _ => format!("openssl rand 80 > {}", path.display()),
+        }
+    }
 }
 
 impl KeyFile {
