@@ -194,17 +194,20 @@ async fn sessions_are_resumed_unless_that_is_switched_off() {
 }
 
 #[tokio::test]
-async fn the_name_may_be_what_the_client_asked_for() {
+async fn the_name_may_be_what_the_client_asked_for_and_strangers_take_no_server_from_others() {
     let authority = Authority::new();
-    let server = TlsServer::named("web", "api.test", &authority).await;
-    let text = routes(&authority, &[&of(&server)], "server_name = \"$ssl_preread_server_name\"");
-    let gate = Gate::start(&text.replace("upstream = \"web\"", "upstream = \"web\"\npreread = \"tls\""));
-    // What strangers ask for is not the server's fault: with `max_fails = 1` one of them would be enough.
+    let (one, other) = (TlsServer::named("web", "api.test", &authority).await, TlsServer::named("web", "api.test", &authority).await);
+    let both = addresses(&[&one, &other]);
+    let text = routes(&authority, &[&both[0], &both[1]], "server_name = \"$ssl_preread_server_name\"");
+    let gate = Process::start(&text.replace("upstream = \"web\"", "upstream = \"web\"\npreread = \"tls\"")).await;
+    // With `max_fails = 1` one of them would be enough.
     for stranger in ["stranger.test", "another.test"] {
-        assert_eq!(gate.hears(&hello(stranger)).await, b"");
+        assert_eq!(answer(&mut gate.connect().await, &hello(stranger)).await, "");
     }
-    assert_eq!(gate.ask("api.test").await, "web");
-    assert_eq!(server.shaken()[0].name.as_deref(), Some("api.test"));
+    assert_eq!(answer(&mut gate.connect().await, &hello("api.test")).await, "web");
+    let names: Vec<_> = [one.shaken(), other.shaken()].concat().into_iter().map(|shaken| shaken.name).collect();
+    assert_eq!(names, [Some("api.test".to_owned())]);
+    assert!(!gate.log().contains("left alone"), "{}", gate.log());
 }
 
 #[tokio::test]

@@ -1,17 +1,15 @@
 //! From a pool to a connected server: pick, dial, count the failure, try the next (nginx's `proxy_next_upstream`). What
 //! is tried next, and whether anything is, stands in `search`.
 
-use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, timeout};
 
 use super::search::Search;
-use super::{Encryption, Endpoint, Lease, Pool, told};
+use super::{ConnectError, Encryption, Endpoint, Lease, Pool, TryError, told};
 use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
-use crate::tls::{HandshakeError, Layer, TlsStream};
+use crate::tls::{Layer, TlsStream};
 
 /// How long and how often servers are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,135 +60,6 @@ impl Connected {
     #[must_use]
     pub fn failure(&self) -> Option<Box<str>> {
         Some(self.tls.as_ref()?.failure()?.to_string().into())
-    }
-}
-
-/// Why no server is connected.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// All that were tried failed. The last failure is told.
-    #[error("{asked}: {last}")]
-    NoServer {
-        /// The upstreams that were asked, in their order.
-        asked: Box<str>,
-        /// The last failure.
-        #[source]
-        last: TryError,
-    },
-    /// None could be tried.
-    #[error("{asked}: no server is left to try ({why})")]
-    Nobody {
-        /// The upstreams that were asked, in their order.
-        asked: Box<str>,
-        /// Why, in words.
-        why: Box<str>,
-    },
-    /// There was a server, but no way to it from the source that was asked for.
-    #[error("{asked}: {last}")]
-    NoSource {
-        /// The upstreams that were asked, in their order.
-        asked: Box<str>,
-        /// The last server that was not dialled, and why.
-        #[source]
-        last: TryError,
-    },
-    /// The process or the machine has no socket to spare; no server is to blame.
-    #[error("no descriptor is left for a connection to {address}")]
-    NoDescriptor {
-        /// The server that was to be dialled.
-        address: Arc<str>,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// Why one server could not be connected.
-#[derive(Debug, thiserror::Error)]
-pub enum TryError {
-    /// It did not answer in time.
-    #[error("{address} did not answer within {limit:?}")]
-    Timeout {
-        /// The server.
-        address: Arc<str>,
-        /// `connect_timeout`.
-        limit: Duration,
-    },
-    /// Others found out meanwhile that it does not answer.
-    #[error("{address} did not answer others")]
-    GivenUp {
-        /// The server.
-        address: Arc<str>,
-    },
-    /// It refused, or cannot be reached.
-    #[error("{address}: {source}")]
-    Failed {
-        /// The server.
-        address: Arc<str>,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// It is connected, and there is no TLS with it.
-    #[error("{address}: {}", .source.of_server())]
-    Tls {
-        /// The server.
-        address: Arc<str>,
-        /// Whether it was asked for what a client said, which may be anything.
-        is_led_by_client: bool,
-        /// Why.
-        #[source]
-        source: HandshakeError,
-    },
-    /// It was not dialled: `server_name` gives no name that it could be asked for.
-    #[error("{address} is not dialled: `server_name` gives {text:?}, which is no host name")]
-    Name {
-        /// The server.
-        address: Arc<str>,
-        /// What it gives.
-        text: Box<str>,
-    },
-    /// It was not dialled, for want of the source that was asked for.
-    #[error("{address} is not dialled: the source {source}")]
-    Source {
-        /// The server.
-        address: Arc<str>,
-        /// What is wrong with the source.
-        #[source]
-        source: SourceError,
-    },
-}
-
-impl TryError {
-    /// Whether the source is to blame, and not the server.
-    fn is_of_source(&self) -> bool {
-        matches!(self, Self::Source { .. })
-    }
-
-    /// Whether it says something of the server.
-    fn is_of_server(&self) -> bool {
-        match self {
-            Self::Source { .. } | Self::Name { .. } => false,
-            Self::Tls { is_led_by_client, source, .. } => !is_led_by_client || matches!(source, HandshakeError::Timeout(_)),
-            Self::Timeout { .. } | Self::GivenUp { .. } | Self::Failed { .. } => true,
-        }
-    }
-
-    /// Whether the source cannot be used for any other server either.
-    fn is_final(&self) -> bool {
-        matches!(self, Self::Source { source: SourceError::NoAddress(_) | SourceError::Bind { .. }, .. })
-    }
-
-    /// Whether nobody was there to answer, not even to refuse.
-    fn is_out_of_reach(&self) -> bool {
-        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
-        match self {
-            Self::Timeout { .. } => true,
-            Self::Failed { source, .. } => {
-                matches!(source.kind(), AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
-            }
-            Self::GivenUp { .. } | Self::Tls { .. } | Self::Name { .. } | Self::Source { .. } => false,
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod balance;
 mod connect;
 mod encryption;
+mod failure;
 mod families;
 mod found;
 mod group;
@@ -27,9 +28,10 @@ use tokio::time::Instant;
 
 pub use balance::Balance;
 use balance::Ring;
-pub use connect::{ConnectError, ConnectLimits, Connected, TryError, Wanted};
+pub use connect::{ConnectLimits, Connected, Wanted};
 pub use encryption::Encryption;
 pub(crate) use encryption::own_name;
+pub use failure::{ConnectError, TryError};
 pub use found::Found;
 use found::{Place, Roster};
 use group::Group;
