@@ -6,8 +6,8 @@ mod harness;
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
-mod certificates; // which of them, and what is said of them
 mod carried_over; // from one gateway to the next
+mod certificates; // which of them, and what is said of them
 mod certificates_change; // under a running gateway, for good or for bad
 mod certs; // certificates for development
 mod check; // the command line: what is typed, what is seen, which status
