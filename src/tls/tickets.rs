@@ -2,7 +2,9 @@
 //! policy and what is random in the ticket: no number of tickets is too many for a secret, one of another policy does not
 //! open, and gateways with the same files open each other's. A ticket is
 //!
-//!     name of the secret: 16 | salt: 16 | nonce: 12 | AES-256-GCM of the session, the policy and the above authenticated with it
+//! ```text
+//! name of the secret: 16 | salt: 16 | nonce: 12 | AES-256-GCM of the session, the policy and the above authenticated with it
+//! ```
 
 mod files;
 mod own;

@@ -111,7 +111,9 @@ async fn openssl_tells_an_end_in_order_from_one_that_is_none() {
         let mut by_hand = ByHand::start().await;
         let stage = Stage::set(&by_hand.server);
         let mut client = stage.openssl(&["-servername", HOST]);
-        client.stdin.as_mut().unwrap().write_all(b"question\n").await.unwrap();
+        // Held to the end: without it openssl is done by itself, maybe before it hears anything.
+        let mut words = client.stdin.take().unwrap();
+        words.write_all(b"question\n").await.unwrap();
         let mut server = by_hand.accept().await;
         assert_eq!(read(&mut server, 9).await, b"question\n");
         match in_order {
@@ -120,6 +122,7 @@ async fn openssl_tells_an_end_in_order_from_one_that_is_none() {
         }
         let heard = said(client).await;
         assert_eq!(heard.contains("\nclosed\n"), in_order, "{heard}");
+        drop(words);
     }
 }
 
