@@ -15,6 +15,7 @@ mod running;
 mod scan;
 mod site;
 mod terminated;
+mod tls_boundary;
 mod tls_resumption;
 mod transparent;
 

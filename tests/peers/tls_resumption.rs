@@ -10,13 +10,13 @@ use super::is_installed;
 use crate::harness::{Authority, Gate, Server, within};
 
 /// How a session is kept: what the profile says, and what makes openssl and GnuTLS want it.
-struct Way {
-    profile: &'static str,
-    openssl: &'static [&'static str],
+pub(super) struct Way {
+    pub(super) profile: &'static str,
+    pub(super) openssl: &'static [&'static str],
     gnutls: &'static str,
 }
 
-const WAYS: [Way; 4] = [
+pub(super) const WAYS: [Way; 4] = [
     Way { profile: "session_tickets = false", openssl: &["-tls1_2", "-no_ticket"], gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_TICKETS" },
     Way { profile: "session_cache = \"off\"", openssl: &["-tls1_2"], gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.2" },
     Way { profile: "session_tickets = false", openssl: &["-tls1_3"], gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.3" },
@@ -69,7 +69,7 @@ impl Stage {
 }
 
 /// What a client says in all that gets this request to send.
-async fn said(command: &mut Command) -> String {
+pub(super) async fn said(command: &mut Command) -> String {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut process = command.spawn().unwrap();
     let mut words = process.stdin.take().unwrap();
