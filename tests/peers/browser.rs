@@ -12,6 +12,15 @@ pub(crate) async fn page(host: &str, port: u16, pin: &str) -> Result<String, Str
     browse(host, port, pin, &["--dump-dom".to_owned()]).await
 }
 
+/// The same over no later version of TLS than this (`tls1.2`, `tls1.3`), with what the browser notes of its connections.
+pub(crate) async fn page_and_connections(host: &str, port: u16, pin: &str, version: &str) -> Result<(String, String), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = folder.path().join("net-log.json");
+    let what = ["--dump-dom".to_owned(), format!("--ssl-version-max={version}"), format!("--log-net-log={}", notes.display())];
+    let page = browse(host, port, pin, &what).await?;
+    Ok((page, std::fs::read_to_string(notes).unwrap()))
+}
+
 /// A picture of the same page, for somebody to look at.
 pub(crate) async fn screenshot(host: &str, port: u16, pin: &str) -> PathBuf {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{host}.png"));

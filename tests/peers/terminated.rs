@@ -13,7 +13,7 @@ use super::{browser, is_installed};
 use crate::harness::{Authority, ByHand, Gate, Identity, Server, heard, read, reset, routes, until};
 
 const HOST: &str = "login.test";
-const PAGE: &str = "<!doctype html><title>login.test</title><h1>plain behind the gateway</h1>";
+const PAGE: &str = "<!doctype html><title>login.test</title><h1>plain behind the gateway</h1><img src=\"/once-more\">";
 
 /// A gateway that ends TLS for the host.
 struct Stage {
@@ -24,10 +24,15 @@ struct Stage {
 
 impl Stage {
     fn set(server: &Server) -> Self {
+        Self::set_with(server, "")
+    }
+
+    /// The same with further keys of the profile.
+    fn set_with(server: &Server, more: &str) -> Self {
         let authority = Authority::new();
         let identity = authority.issue(HOST);
-        let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$close_reason $ssl_protocol\"\n";
-        let profile = format!("[terminate.public]\ncertificates = [{}]\nalpn = [\"http/1.1\"]\n", identity.written());
+        let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$close_reason $ssl_protocol $ssl_session_reused\"\n";
+        let profile = format!("[terminate.public]\ncertificates = [{}]\nalpn = [\"http/1.1\"]\n{more}\n", identity.written());
         let target = format!("[routes.map.hosts.\"{HOST}\"]\nupstream = \"{}\"\nterminate = \"public\"\n", server.address);
         Self { gate: Gate::start(&routes(&[], &format!("{target}{profile}{log}"))), authority, identity }
     }
@@ -86,6 +91,25 @@ async fn a_browser_shows_a_page_of_a_server_that_speaks_no_tls() {
     let stage = Stage::set(&server);
     let page = browser::page(HOST, stage.port(), &pin_of(&stage.identity.chain).await).await.unwrap();
     assert!(page.contains("plain behind the gateway"), "{page}");
+}
+
+#[tokio::test]
+async fn a_browser_resumes_by_id_and_by_ticket() {
+    if !is_installed("chromium") {
+        return;
+    }
+    let kept = ["session_tickets = false", "session_cache = \"off\""];
+    for (version, profile) in ["tls1.2", "tls1.3"].into_iter().flat_map(|version| kept.map(|profile| (version, profile))) {
+        let server = site().await;
+        let stage = Stage::set_with(&server, profile);
+        let pin = pin_of(&stage.identity.chain).await;
+        let (page, notes) = browser::page_and_connections(HOST, stage.port(), &pin, version).await.unwrap();
+        assert!(page.contains("plain behind the gateway"), "{page}");
+        assert!(notes.contains("\"is_resumed\":true"), "{version}, {profile}: the browser knows of none");
+        let lines = stage.gate.lines("log", 2).await;
+        let expected = format!("{} r", version.replace("tls", "TLSv"));
+        assert!(lines.iter().any(|line| line.ends_with(&expected)), "{version}, {profile}: {lines:?}");
+    }
 }
 
 #[tokio::test]
