@@ -13,7 +13,15 @@ use super::{browser, is_installed};
 use crate::harness::{Authority, ByHand, Gate, Identity, Server, heard, read, reset, routes, until};
 
 const HOST: &str = "login.test";
-const PAGE: &str = "<!doctype html><title>login.test</title><h1>plain behind the gateway</h1><img src=\"/once-more\">";
+/// Asks for more again and again, each time over a new connection. A browser makes the first few of them in advance, before it
+/// has anything to resume.
+const PAGE: &str = "<!doctype html><title>login.test</title><h1>plain behind the gateway</h1><script>
+for (let times = 0; times < 8; times++) {
+    const again = new XMLHttpRequest();
+    again.open('GET', '/' + times, false);
+    again.send();
+}
+</script>";
 
 /// A gateway that ends TLS for the host.
 struct Stage {
