@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::harness::compile;
+use vestibule::config;
+use vestibule::snapshot::Snapshot;
+
+use crate::harness::{Authority, compile};
 
 #[test]
 fn every_sample_configuration_loads() {
@@ -12,7 +15,12 @@ fn every_sample_configuration_loads() {
     let samples: Vec<_> = ["README.md", "docs/configuration.md"].iter().flat_map(|file| samples(&root.join(file))).collect();
     assert!(samples.len() >= 2, "the documents have samples");
     for sample in &samples {
-        compile(sample);
+        let folder = tempfile::tempdir().unwrap();
+        make_certificates(sample, folder.path());
+        let file = folder.path().join("routes.toml");
+        fs::write(&file, sample).unwrap();
+        let snapshot = config::load(&file, &[], []).and_then(Snapshot::compile);
+        snapshot.unwrap_or_else(|wrong| panic!("{}\n{sample}", wrong.render(config::Paint::Plain)));
     }
 }
 
@@ -40,6 +48,24 @@ fn the_reference_names_every_warning() {
     assert!(lints.len() >= 5, "the reports have warnings: {lints:?}");
     for lint in lints {
         assert!(reference.contains(&format!("| `{lint}` |")), "{lint} is not in docs/configuration.md");
+    }
+}
+
+/// Makes what a sample says lies under `certs/`: authorities where it says `ca`, else certificates with their keys.
+fn make_certificates(sample: &str, folder: &Path) {
+    let authority = Authority::new();
+    for line in sample.lines().filter(|line| line.contains("\"certs/")) {
+        for file in line.split('"').filter(|text| text.starts_with("certs/") && text.ends_with(".pem")) {
+            let file = folder.join(file.replace('*', "first"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            if line.trim_start().starts_with("ca ") {
+                fs::copy(authority.file(), file).unwrap();
+            } else {
+                let made = authority.issue("login.example");
+                fs::copy(made.key, file.with_extension("key")).unwrap();
+                fs::copy(made.chain, file).unwrap();
+            }
+        }
     }
 }
 
