@@ -220,6 +220,19 @@ async fn plain_http_to_a_listener_that_ends_tls_is_closed_without_a_word() {
 }
 
 #[tokio::test]
+async fn the_order_of_ciphers_decides_if_it_is_written_and_else_the_clients() {
+    // The client would have the last of these, by its own order.
+    let ciphers = ["TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"];
+    for (profile, decided) in [(format!("ciphers = {ciphers:?}"), ciphers[0]), (String::new(), ciphers[2])] {
+        let stage = Stage::set(&profile).await;
+        let mut client = stage.connect(stage.authority.trusted()).await;
+        assert_eq!(ask(&mut client, b"question").await, "api");
+        let suite = client.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+        assert_eq!(vestibule::tls::cipher_name(suite), decided, "{profile}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_agreed_on_is_in_the_variables() {
     let (authority, server) = (Authority::new(), Server::named("api").await);
     let log = "[access_log.a]\nfile = \"{folder}/log\"\n\

@@ -18,6 +18,8 @@ pub struct ServerSettings {
     pub versions: Vec<&'static SupportedProtocolVersion>,
     /// The cipher suites, the best first.
     pub ciphers: Vec<SupportedCipherSuite>,
+    /// Whether this order of theirs decides, and not the client's.
+    pub own_order: bool,
     /// The groups of the key exchange, the best first.
     pub groups: Vec<&'static dyn SupportedKxGroup>,
     /// The application protocols, the best first; none negotiates none.

@@ -108,6 +108,7 @@ impl Current {
         config.alpn_protocols.clone_from(&settings.alpn);
         config.session_storage = boundary.clone();
         config.ticketer = boundary.clone();
+        config.ignore_client_order = settings.own_order;
         config.max_early_data_size = 0;
         config
     }

@@ -63,6 +63,7 @@ impl Compiler {
             name: name.into(),
             certificates: self.certificate_files(name, &written.certificates),
             versions: versions?,
+            own_order: !written.ciphers.is_empty(),
             ciphers: ciphers?.unwrap_or_else(|| provider::DEFAULT_CIPHER_SUITES.to_vec()),
             groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
             alpn: written.alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect(),

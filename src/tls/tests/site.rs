@@ -120,6 +120,7 @@ impl Site {
             certificates: vec![CertificateFiles { key: Some(chain.with_extension("key")), chain, password_file: None, ocsp: None }],
             versions: vec![&TLS13, &TLS12],
             ciphers: DEFAULT_CIPHER_SUITES.to_vec(),
+            own_order: false,
             groups: provider::default_provider().kx_groups,
             alpn: Vec::new(),
             session_cache: 1 << 20,
