@@ -202,6 +202,18 @@ async fn a_wrong_name_and_a_missing_one_are_an_unrecognized_name() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_rejected_hears_its_alert_before_tls_ends() {
+    let (authority, server) = (Authority::new(), Server::named("api").await);
+    let profile = authority.profile("public", &["api.test"], "");
+    let listener = "[listener.https]\nlisten = \"127.0.0.1:0\"\nterminate = \"public\"\nroutes = \"map\"\n";
+    let map = format!("[routes.map.hosts]\n\"api.test\" = \"{}\"\n\"old.test\" = {{ reject = \"access_denied\" }}\n", server.address);
+    let gate = Gate::start(&format!("{listener}{map}{profile}"));
+    assert_eq!(gate.hears(&hello("old.test")).await, alert(49));
+    let mut client = connect_tls(gate.address("https"), "api.test", authority.trusted()).await;
+    assert_eq!(ask(&mut client, b"question").await, "api");
+}
+
+#[tokio::test]
 async fn plain_http_to_a_port_that_ends_tls_is_closed_without_a_word() {
     let stage = Stage::set("").await;
     assert_eq!(stage.gate.hears(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await, b"");

@@ -85,13 +85,16 @@ impl Certificates {
         [exact, below, fallback].into_iter().flatten().map(|index| &self.all[*index])
     }
 
-    /// What tells this set from another: a digest of all certificates, in their order.
+    /// What tells this set from another: a digest of all chains, in their order.
     #[must_use]
     pub fn identity(&self) -> Vec<u8> {
         let mut context = Context::new(&SHA256);
-        for certificate in self.all.iter().flat_map(|one| &one.certified.cert) {
-            context.update(&(certificate.len() as u64).to_be_bytes());
-            context.update(certificate);
+        for Certificate { certified, .. } in &self.all {
+            context.update(&(certified.cert.len() as u64).to_be_bytes());
+            for certificate in &certified.cert {
+                context.update(&(certificate.len() as u64).to_be_bytes());
+                context.update(certificate);
+            }
         }
         context.finish().as_ref().to_vec()
     }

@@ -104,7 +104,11 @@ impl AsyncWrite for Wire<'_> {
 pub(super) fn feed(connection: &mut ServerConnection, mut read: &[u8]) -> Result<(), rustls::Error> {
     while !read.is_empty() {
         // Reading from memory fails only where rustls will take no more.
-        connection.read_tls(&mut read).map_err(|error| rustls::Error::General(error.to_string()))?;
+        let taken = connection.read_tls(&mut read).map_err(|error| rustls::Error::General(error.to_string()))?;
+        if taken == 0 {
+            // Behind an end rustls takes no more, and would be asked for ever.
+            return Ok(());
+        }
         connection.process_new_packets()?;
     }
     Ok(())

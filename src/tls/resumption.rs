@@ -1,6 +1,7 @@
 //! What a profile remembers to resume its clients' TLS: sessions that are kept here, and its own keys of those that clients keep. It
 //! outlives the files that it was made under; [`Policy`] keeps apart what was made under others.
 
+use std::fmt;
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -20,7 +21,6 @@ const OVERHEAD: usize = 400;
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A profile's memory of clients.
-#[derive(Debug)]
 pub(super) struct Resumption {
     size: u64,
     lifetime: Duration,
@@ -92,6 +92,14 @@ impl Resumption {
         let sessions = self.sessions.as_ref().unwrap();
         sessions.run_pending_tasks();
         sessions.weighted_size()
+    }
+}
+
+/// Without the sessions: who has them can read what was said in them.
+impl fmt::Debug for Resumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, lifetime, own_keys, sessions: _ } = self;
+        f.debug_struct("Resumption").field("size", size).field("lifetime", lifetime).field("own_keys", own_keys).finish_non_exhaustive()
     }
 }
 

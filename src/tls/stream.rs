@@ -102,7 +102,7 @@ impl<'s> TlsStream<'s> {
 impl Stream for TlsStream<'_> {
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let state = &mut *self.state();
-        loop {
+        for _ in 0..READS_WITHOUT_DATA {
             match state.connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read),
@@ -118,6 +118,8 @@ impl Stream for TlsStream<'_> {
                 return Poll::Ready(Ok(length));
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes bytes only when all before them are on their way, so that no more than one write waits.
@@ -248,6 +250,9 @@ fn with_records<R>(body: impl FnOnce(&mut [u8]) -> R) -> R {
     RECORDS.with_borrow_mut(|records| body(records))
 }
 
+/// After how many reads that bring no data others have their turn: empty records may come without end, and neither the other
+/// direction nor `idle_timeout` is to wait for that.
+const READS_WITHOUT_DATA: usize = 4;
 /// What one record carries at the most (RFC 8446 §5.1).
 const RECORD: usize = 1 << 14;
 /// Of a connection's records, those that are not data: the end of the handshake, alerts.

@@ -121,6 +121,7 @@ impl Compiler {
         self.check_terminated(config);
         self.pools = self.compile_upstreams(config);
         self.link_fallbacks(config);
+        self.check_clear_fallbacks(config);
         self.check_all_down(config);
         self.check_sources(config);
         let access_logs = self.access_logs(config);

@@ -87,14 +87,15 @@ impl Compiler {
         above: &Above<'_>,
     ) -> Option<Option<Arc<Terminator>>> {
         let at = [path, &path_to!["terminate"]].concat();
+        let is_refused = matches!(written.action, config::Action::Reject(_));
         let Some(name) = &written.terminate else {
-            return Some(above.terminate.clone().filter(|_| !matches!(stands, Stands::ForNotTls)));
+            return Some(above.terminate.clone().filter(|_| !is_refused && !matches!(stands, Stands::ForNotTls)));
         };
         if matches!(stands, Stands::ForNotTls) {
             self.wrong_key(&at, "what is not TLS has no TLS to end").label("leave it out");
             return None;
         }
-        if matches!(written.action, config::Action::Reject(_)) {
+        if is_refused {
             self.wrong_key(&at, "who is refused is refused before TLS ends").label("leave it out");
             return None;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::SupportedProtocolVersion;
 
 use super::Compiler;
+use crate::address::Address;
 use crate::config::{Config, Diagnostic, Key, Place, UpstreamTls, path_to};
 use crate::tls::{CertificateFiles, ClientSettings, ExpectedName, Files, Finding, Originator, Part, Reread, Seen, Tls, Trust};
 use crate::upstream::{Encryption, ServerLine, own_name};
@@ -61,6 +62,30 @@ impl Compiler {
             session_reuse: written.key("session_reuse", |tls| tls.session_reuse).is_none_or(|(reuse, _)| reuse),
         };
         Some(Encryption { originator: self.originator(&written, settings)?, server_name: template.flatten() })
+    }
+
+    /// Warns of upstreams that are asked over TLS, and in the clear once their servers fail: whoever breaks the one comes to
+    /// read the other. What stays on this machine is nobody's to read.
+    pub(super) fn check_clear_fallbacks(&mut self, config: &Config) {
+        let default = config.defaults.upstream.keys.tls.is_some();
+        let speaks_tls = |name: &str| config.upstream.get(name).is_some_and(|written| default || written.keys.tls.is_some());
+        for (name, written) in config.upstream.iter().filter(|(name, _)| speaks_tls(name)) {
+            let Some(fallback) = self.pools.get(name.as_str()).and_then(|pool| pool.fallback()) else { continue };
+            let other = fallback.upstream.name();
+            if speaks_tls(other) || fallback.upstream.lines().iter().all(|line| is_on_this_machine(&line.address)) {
+                continue;
+            }
+            let problem = format!("upstream {name:?} is asked over TLS, and {other:?}, which stands in for it, in the clear");
+            let place = match written.keys.fallback {
+                Some(_) => self.places.value(&path_to!["upstream", name, "fallback"]),
+                None => self.places.value(&path_to!["defaults", "upstream", "fallback"]),
+            };
+            let help = match config.upstream.contains_key(&**other) {
+                true => format!("[upstream.{}.tls] for that one, too", Key::from(&**other)),
+                false => "an [upstream.NAME] with a `tls` of its own in place of the address".into(),
+            };
+            self.diagnostics.warning("clear-fallback", place, problem).help(help);
+        }
     }
 
     /// Reads the files.
@@ -163,16 +188,7 @@ impl Compiler {
         let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else {
             return Some(Vec::new());
         };
-        let mut is_good = true;
-        for (index, protocol) in protocols.iter().enumerate().filter(|(_, protocol)| protocol.is_empty() || protocol.len() > 255) {
-            is_good = false;
-            let path = [&path[..], &path_to![index]].concat();
-            let problem = format!("a protocol of ALPN has 1 to 255 bytes, this one {}", protocol.len());
-            self.once(|compiler| {
-                compiler.wrong(&path, problem).label("\"h2\" or \"http/1.1\", for example");
-            });
-        }
-        is_good.then(|| protocols.iter().map(|protocol| protocol.clone().into_bytes()).collect())
+        self.once(|compiler| compiler.protocols(&path, protocols))
     }
 
     /// Notes what was found about files at the place that they are written at.
@@ -207,5 +223,13 @@ impl Compiler {
         let compiled = compile(self);
         self.diagnostics.drop_repeated(noted);
         compiled
+    }
+}
+
+fn is_on_this_machine(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => true,
+        Address::Ip(address) => address.ip().is_loopback(),
+        Address::Name(..) | Address::Service(_) => false,
     }
 }

@@ -260,3 +260,12 @@ fn a_set_is_told_from_another_by_its_certificates_and_their_order() {
     assert_ne!(identity(&set), identity(&[b.clone(), a.clone()]));
     assert_ne!(identity(&set), identity(std::slice::from_ref(a)));
 }
+
+#[test]
+fn a_set_is_told_from_one_in_which_a_certificate_stands_behind_another() {
+    let shelf = Shelf::with(&[("a", &["a.test"], P256), ("b", &["b.test"], P256)]);
+    let [a, b] = ["a.pem", "b.pem"].map(|file| fs::read_to_string(shelf.path(file)).unwrap());
+    fs::write(shelf.path("chain.pem"), format!("{a}{b}")).unwrap();
+    let chain = CertificateFiles { key: Some(shelf.path("a.key")), ..entry(&shelf.path("chain.pem")) };
+    assert_ne!(load(&[chain]).0.identity(), load(&shelf.entries).0.identity());
+}

@@ -1,4 +1,4 @@
-//! What cannot be seen from outside: worn keys, and what of a write is on its way.
+//! What cannot be seen from outside: worn keys, what of a write is on its way, and when others have their turn.
 
 use std::future::poll_fn;
 use std::net::{TcpListener, TcpStream};
@@ -103,4 +103,25 @@ async fn what_the_socket_does_not_take_is_on_its_way_only_when_it_is_flushed() {
     driven(poll_fn(|cx| tls.poll_flush(cx, &mut moved))).await.unwrap();
     assert!(moved, "that it moves on is told");
     assert!(reading.join().unwrap());
+}
+
+#[tokio::test]
+async fn records_without_data_leave_others_their_turn() {
+    let (socket, layer, mut client) = joined(&TLS13).await;
+    for _ in 0..30 {
+        client.conn.refresh_traffic_keys().unwrap();
+        client.flush().unwrap();
+    }
+    client.write_all(b"data").unwrap();
+    let tls = layer.over(&socket);
+    // Each of those records takes more than three reads.
+    let mut buffer = [0; 8];
+    let mut turns = 0;
+    let length = driven(poll_fn(|cx| {
+        turns += 1;
+        tls.poll_read(cx, &mut buffer)
+    }));
+    assert_eq!(length.await.unwrap(), 4);
+    assert_eq!(&buffer[..4], b"data");
+    assert!(turns >= 30 * 3 / READS_WITHOUT_DATA, "all was read in {turns} turns");
 }

@@ -238,3 +238,13 @@ fn the_cache_stays_within_its_bytes() {
     let kept = terminator.resumption.weight();
     assert!((50_000..=100_000).contains(&kept), "{kept}");
 }
+
+#[test]
+fn no_text_tells_what_is_remembered() {
+    let site = Site::new();
+    let terminator = load(site.profile("public"));
+    let before = format!("{terminator:?}");
+    assert_eq!(Peer::new(&site, &TLS12, None).meet(&terminator, Some("a.test")), Outcome::Full);
+    assert!(terminator.resumption.weight() > 0);
+    assert_eq!(format!("{terminator:?}"), before);
+}
