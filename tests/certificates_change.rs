@@ -46,6 +46,8 @@ impl Site {
         let (folder, server) = (tempfile::tempdir().unwrap(), Server::echo().await);
         fill(folder.path());
         let gate = Process::start(&routes(&folder, certificates, &server, more)).await;
+        // What changes before would be noticed unwatched: the gateway looks once when it begins.
+        gate.watches(folder.path().join(certificates).parent().unwrap()).await;
         Self { authority, folder, gate, server }
     }
 
@@ -285,6 +287,8 @@ async fn nothing_is_noticed_unwatched_and_a_signal_has_all_read_anew() {
     unwatched.signal(Signal::HUP);
     unwatched.says("SIGHUP: TLS files were read anew: 1 of 1 profiles use them, 1 something new").await;
     assert!(shows(&unwatched, &site.authority, &new).await);
+    unwatched.signal(Signal::HUP);
+    unwatched.says("SIGHUP: TLS files were read anew: 1 of 1 profiles use them, 0 something new").await;
     unwatched.says("SIGHUP: this version cannot reload routes.toml: nothing of it is changed").await;
     fs::write(site.path("site.pem"), "broken").unwrap();
     unwatched.signal(Signal::HUP);
