@@ -204,6 +204,7 @@ async fn a_folder_that_takes_the_place_of_another_is_noticed_and_watched() {
     fs::rename(site.path("live"), site.path("old")).unwrap();
     fs::rename(site.path("next"), site.path("live")).unwrap();
     site.comes_to_show(&new).await;
+    site.gate.watches(&site.path("live")).await;
     newest.write(&site.path("live"), "site");
     site.comes_to_show(&newest).await;
 }
