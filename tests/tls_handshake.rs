@@ -253,6 +253,18 @@ async fn what_is_counted_is_plaintext() {
 }
 
 #[tokio::test]
+async fn of_a_client_that_only_hears_an_answer_no_plaintext_is_counted() {
+    let authority = Authority::new();
+    let profile = authority.profile("public", &["api.test"], "");
+    let target = "[routes.map.hosts.\"api.test\"]\nrespond = \"answer\"\nterminate = \"public\"\n";
+    let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$bytes_received $bytes_sent\"\n";
+    let gate = Gate::start(&routes(&[], &format!("{target}{profile}{log}")));
+    let mut client = connect_tls(gate.address("https"), "api.test", authority.trusted()).await;
+    assert_eq!(heard(&mut client).await.unwrap(), b"answer");
+    assert_eq!(gate.lines("log", 1).await, ["0 6"]);
+}
+
+#[tokio::test]
 async fn new_keys_in_mid_stream_change_nothing() {
     let (authority, server) = (Authority::new(), Server::echo().await);
     let gate = Gate::start(&routes(&[], &ends_at_gate(&authority, &server, "")));
