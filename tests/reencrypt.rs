@@ -241,6 +241,7 @@ async fn an_authority_that_is_exchanged_is_believed_from_then_on() {
         &text.replace("servers = [", "servers = [{ max_fails = 0, address = ").replace("]\n[upstream.web.tls]", "}]\n[upstream.web.tls]"),
     )
     .await;
+    gate.watches(authority.file().parent().unwrap()).await;
     assert_eq!(answer(&mut gate.connect().await, b"question").await, "");
     fs::copy(next.file(), authority.file()).unwrap();
     gate.says("the files of [upstream.web.tls] have changed and are in use").await;

@@ -1,13 +1,14 @@
 //! Much, slow and silent, where TLS ends in between: nothing is lost, a side that does not read holds the other back at
 //! no cost, and a silent session costs little.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crc32fast::Hasher;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::harness::tls::{Tls, connect_tls, ends_at_gate};
 use crate::harness::{Authority, ByHand, Gate, Process, fill_all, routes, within};
@@ -28,7 +29,7 @@ async fn send(to: &mut (impl AsyncWrite + Unpin), megabytes: usize, sum: &mut Ha
     for nth in 0..megabytes {
         chunk[..8].copy_from_slice(&nth.to_be_bytes());
         sum.update(&chunk);
-        to.write_all(&chunk).await.unwrap();
+        within(to.write_all(&chunk)).await.unwrap();
     }
     to.flush().await.unwrap();
 }
@@ -36,7 +37,7 @@ async fn send(to: &mut (impl AsyncWrite + Unpin), megabytes: usize, sum: &mut Ha
 /// Reads to the end in order; how much there was, and its sum.
 async fn receive(from: &mut (impl AsyncRead + Unpin)) -> (usize, u32) {
     let (mut length, mut sum, mut buffer) = (0, Hasher::new(), vec![0; 256 * 1024]);
-    while let more @ 1.. = from.read(&mut buffer).await.unwrap() {
+    while let more @ 1.. = within(from.read(&mut buffer)).await.unwrap() {
         length += more;
         sum.update(&buffer[..more]);
     }
@@ -103,20 +104,33 @@ impl Stage {
 
 /// Writes until nobody takes any more; how much was taken.
 async fn fill_tls(client: &mut Tls) -> usize {
+    fill_beside_others(client, &Mutex::new(Instant::now())).await
+}
+
+/// The same beside others that are filled: a pause of one may be a machine that is busy with the next, so it is over when
+/// none has taken anything for a while.
+async fn fill_beside_others(client: &mut Tls, grew: &Mutex<Instant>) -> usize {
+    const PAUSE: Duration = Duration::from_millis(500);
     let chunk = vec![b'x'; 64 * 1024];
     let mut taken = 0;
-    while let Ok(more) = timeout(Duration::from_millis(500), client.write(&chunk)).await {
-        taken += more.unwrap();
+    loop {
+        if let Ok(more) = timeout(PAUSE, client.write(&chunk)).await {
+            taken += more.unwrap();
+            *grew.lock().unwrap() = Instant::now();
+        } else if grew.lock().unwrap().elapsed() >= PAUSE {
+            return taken;
+        }
     }
-    taken
 }
 
 /// Each filled at the same time; the clients, and how much was taken in all.
 async fn fill_all_tls(clients: impl Iterator<Item = Tls>) -> (Vec<Tls>, usize) {
     let mut filling = JoinSet::new();
+    let grew = Arc::new(Mutex::new(Instant::now()));
     clients.for_each(|mut client| {
+        let grew = grew.clone();
         filling.spawn(async move {
-            let taken = fill_tls(&mut client).await;
+            let taken = fill_beside_others(&mut client, &grew).await;
             (client, taken)
         });
     });

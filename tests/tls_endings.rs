@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 use crate::harness::tls::{Tls, connect_tls, ends_at_gate, handshake, reset_tls, truncate};
-use crate::harness::{Authority, ByHand, Gate, connect_narrow, heard, read, reset, routes, within};
+use crate::harness::{Authority, ByHand, Gate, connect_narrow, fill, heard, read, reset, routes, within};
 
 /// A gateway that ends TLS in front of a server whose every word a test says.
 struct Stage {
@@ -262,4 +262,19 @@ async fn a_client_that_is_slow_to_take_the_last_bytes_hears_the_end_behind_them(
     heard_so_far += heard(&mut client).await.unwrap().len();
     assert_eq!(heard_so_far, BYTES);
     sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_has_ended_may_be_slow_to_take_what_is_on_its_way_and_the_end_behind_it() {
+    let mut stage = Stage::set("half_close = false").await;
+    let beneath = connect_narrow(stage.gate.address("https")).await;
+    let mut client = handshake(beneath, "api.test", stage.authority.trusted()).await.unwrap();
+    let server = stage.by_hand.accept().await;
+    // Now there is no room for the end, not even for all of a record.
+    assert!(fill(&server).await > 0);
+    client.shutdown().await.unwrap();
+    assert_eq!(stage.reason().await, "client_closed");
+    // Nothing is waited for here: longer than a client may take that is only told that it was refused.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!heard(&mut client).await.expect("an end in order").is_empty());
 }

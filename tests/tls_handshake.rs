@@ -58,7 +58,7 @@ const UNRECOGNIZED_NAME: u8 = 112;
 #[tokio::test]
 async fn a_hello_cut_into_records_and_segments_leads_to_the_same() {
     let stage = Stage::set("").await;
-    for size in [7, 100, 1000] {
+    for (nth, size) in [7, 100, 1000].into_iter().enumerate() {
         let mut client = stage.by_hand().await;
         let hello = client.words();
         let records = split_records(&hello, &vec![size; payload(&hello).len().div_ceil(size)]);
@@ -70,7 +70,6 @@ async fn a_hello_cut_into_records_and_segments_leads_to_the_same() {
         client.tls.writer().write_all(b"question").unwrap();
         client.tls.send_close_notify();
         client.speak().await;
-        let nth = stage.gate.lines("log", 0).await.len();
         until(|| stage.server.connections() > nth && stage.server.received(nth) == b"question").await;
         stage.gate.until(|totals| totals.open == 0).await;
     }
@@ -276,6 +275,18 @@ async fn what_is_counted_is_plaintext() {
     let mut client = connect_tls(gate.address("https"), "api.test", authority.trusted()).await;
     assert_eq!(ask(&mut client, b"question").await, "api");
     assert_eq!(gate.lines("log", 1).await, ["8 3 8 3"]);
+}
+
+#[tokio::test]
+async fn of_a_client_that_only_hears_an_answer_no_plaintext_is_counted() {
+    let authority = Authority::new();
+    let profile = authority.profile("public", &["api.test"], "");
+    let target = "[routes.map.hosts.\"api.test\"]\nrespond = \"answer\"\nterminate = \"public\"\n";
+    let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$bytes_received $bytes_sent\"\n";
+    let gate = Gate::start(&routes(&[], &format!("{target}{profile}{log}")));
+    let mut client = connect_tls(gate.address("https"), "api.test", authority.trusted()).await;
+    assert_eq!(heard(&mut client).await.unwrap(), b"answer");
+    assert_eq!(gate.lines("log", 1).await, ["0 6"]);
 }
 
 #[tokio::test]

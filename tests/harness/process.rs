@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -153,6 +154,16 @@ impl Process {
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid().as_raw_nonzero())).unwrap().count()
+    }
+
+    /// Waits until it watches a folder, as the kernel has it: what changes there from then on is told to it.
+    pub async fn watches(&self, folder: &Path) {
+        let inode = format!(" ino:{:x} ", fs::metadata(folder).unwrap().ino());
+        let is_it = |line: &str| line.starts_with("inotify ") && line.contains(&inode);
+        let files = || fs::read_dir(format!("/proc/{}/fdinfo", self.pid().as_raw_nonzero())).unwrap();
+        // A descriptor may be gone by the time it is looked at.
+        let told = || files().filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+        until(|| told().any(|info| info.lines().any(is_it))).await;
     }
 
     fn proc(&self, file: &str) -> String {

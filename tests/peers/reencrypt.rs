@@ -147,7 +147,8 @@ async fn a_hundred_megabytes_come_from_nginx_as_it_has_them() {
     let mut client = gate.connect().await;
     client.write_all(b"GET /bulk HTTP/1.0\r\n\r\n").await.unwrap();
     let mut received = Vec::new();
-    within(client.read_to_end(&mut received)).await.unwrap();
+    // Each part comes in time; how long all of it takes is the machine's affair.
+    while within(client.read_buf(&mut received)).await.unwrap() > 0 {}
     let body = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
     assert_eq!(received.len() - body, block.len() * MEGABYTES);
     assert!(received[body..].chunks(block.len()).all(|chunk| chunk == block));
