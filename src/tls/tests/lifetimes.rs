@@ -238,3 +238,25 @@ fn the_cache_stays_within_its_bytes() {
     let kept = terminator.resumption.weight();
     assert!((50_000..=100_000).contains(&kept), "{kept}");
 }
+
+#[test]
+fn a_full_cache_forgets_those_who_have_not_come_for_longest() {
+    let site = Site::new();
+    for version in VERSIONS {
+        let terminator = load(ServerSettings { session_cache: 50_000, ..site.profile("public") });
+        let regular = Peer::new(&site, version, None);
+        assert_eq!(regular.meet(&terminator, Some("a.test")), Outcome::Full);
+        let come = |_| {
+            let client = Peer::new(&site, version, None);
+            assert_eq!(client.meet(&terminator, Some("a.test")), Outcome::Full);
+            assert_eq!(regular.meet(&terminator, Some("a.test")), Outcome::Resumed, "{version:?}");
+            // What is too much is dropped by then, and not some time.
+            terminator.resumption.weight();
+            client
+        };
+        let clients: Vec<_> = (0..150).map(come).collect();
+        for (those, outcome) in [(&clients[140..], Outcome::Resumed), (&clients[..10], Outcome::Full)] {
+            assert!(those.iter().all(|client| client.meet(&terminator, Some("a.test")) == outcome), "{version:?}: {outcome:?}");
+        }
+    }
+}
