@@ -235,6 +235,7 @@ impl From<RelayEnd> for CloseReason {
             RelayEnd::ServerReset => Self::ServerReset,
             RelayEnd::ClientTruncated => Self::ClientTruncated,
             RelayEnd::ServerTruncated => Self::ServerTruncated,
+            RelayEnd::ClientClosedUnanswered => Self::ClientClosedUnanswered,
             RelayEnd::ClientGarbled => Self::ClientTlsError,
             RelayEnd::ServerGarbled => Self::ServerTlsError,
             RelayEnd::Idle => Self::IdleTimeout,

@@ -8,6 +8,8 @@ pub enum CloseReason {
     ClientClosed,
     /// Both directions ended in order; the server was first.
     ServerClosed,
+    /// The client was first, and the server then ended its TLS without saying so, as many do that have nothing more to say.
+    ClientClosedUnanswered,
     /// The client reset the connection, or can no longer be reached.
     ClientReset,
     /// The server did.
@@ -150,6 +152,7 @@ impl CloseReason {
             | Self::ServerReset
             | Self::ClientTruncated
             | Self::ServerTruncated
+            | Self::ClientClosedUnanswered
             | Self::ClientTlsError
             | Self::ServerTlsError
             | Self::IdleTimeout
@@ -179,7 +182,7 @@ impl CloseReason {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
-            Self::ClientClosed => "client_closed",
+            Self::ClientClosed | Self::ClientClosedUnanswered => "client_closed",
             Self::ServerClosed => "server_closed",
             Self::ClientReset => "client_reset",
             Self::ServerReset => "server_reset",
@@ -220,6 +223,7 @@ impl CloseReason {
             | Self::ClientTruncated
             | Self::ClientTlsError
             | Self::HelloTimeout
+            | Self::ClientClosedUnanswered
             | Self::HelloGone
             | Self::MalformedHello(_)
             | Self::HelloTooLarge
@@ -282,7 +286,8 @@ impl CloseReason {
             Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
             Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
             Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
-            Self::ClientReset
+            Self::ClientClosedUnanswered
+            | Self::ClientReset
             | Self::ServerReset
             | Self::ClientTruncated
             | Self::ServerTruncated
@@ -297,7 +302,12 @@ impl CloseReason {
     /// Whether the server must not take what it has heard for all that there was.
     #[must_use]
     pub fn is_cut_for_server(self) -> bool {
-        self == Self::ClientTlsError || self.farewell() == Farewell::Reset
+        match self {
+            // It has heard the client's end.
+            Self::ClientClosedUnanswered => false,
+            Self::ClientTlsError => true,
+            _ => self.farewell() == Farewell::Reset,
+        }
     }
 }
 
