@@ -36,8 +36,8 @@ pub enum CloseReason {
     HelloTooLarge,
     /// What came is not TLS, and the map has no `not_tls`.
     NotTls,
-    /// The TLS handshake with the client failed.
-    TlsFailed,
+    /// The TLS handshake with the client failed. It is told by this alert, unless rustls has told it already.
+    TlsFailed(Option<u8>),
     /// The TLS handshake was not over within `handshake_timeout`.
     HandshakeTimeout,
     /// The client closed in the middle of the TLS handshake.
@@ -111,6 +111,8 @@ pub mod alert {
     pub const DECODE_ERROR: u8 = 50;
     /// unrecognized_name
     pub const UNRECOGNIZED_NAME: u8 = 112;
+    /// protocol_version
+    pub const PROTOCOL_VERSION: u8 = 70;
 
     /// The alerts that `reject` may name: those that say something to a client whose hello was just read.
     pub const NAMES: &[(&str, u8)] = &[
@@ -123,7 +125,7 @@ pub mod alert {
         ("insufficient_security", 71),
         ("internal_error", 80),
         ("no_application_protocol", 120),
-        ("protocol_version", 70),
+        ("protocol_version", PROTOCOL_VERSION),
         ("record_overflow", RECORD_OVERFLOW),
         ("user_canceled", 90),
     ];
@@ -150,9 +152,9 @@ impl CloseReason {
             | Self::ServerClosed
             | Self::ClientReset
             | Self::ServerReset
+            | Self::ClientClosedUnanswered
             | Self::ClientTruncated
             | Self::ServerTruncated
-            | Self::ClientClosedUnanswered
             | Self::ClientTlsError
             | Self::ServerTlsError
             | Self::IdleTimeout
@@ -164,7 +166,7 @@ impl CloseReason {
             Self::MalformedHello(_) | Self::HelloTooLarge => 400,
             Self::ForwardRefused => 403,
             Self::NotTls
-            | Self::TlsFailed
+            | Self::TlsFailed(_)
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -197,7 +199,7 @@ impl CloseReason {
             Self::MalformedHello(_) => "malformed_hello",
             Self::HelloTooLarge => "hello_too_large",
             Self::NotTls => "not_tls",
-            Self::TlsFailed => "tls_failed",
+            Self::TlsFailed(_) => "tls_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HandshakeGone => "handshake_gone",
             Self::NoRoute => "no_route",
@@ -221,14 +223,14 @@ impl CloseReason {
             Self::ClientClosed
             | Self::ClientReset
             | Self::ClientTruncated
+            | Self::ClientClosedUnanswered
             | Self::ClientTlsError
             | Self::HelloTimeout
-            | Self::ClientClosedUnanswered
             | Self::HelloGone
             | Self::MalformedHello(_)
             | Self::HelloTooLarge
             | Self::NotTls
-            | Self::TlsFailed
+            | Self::TlsFailed(_)
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -265,7 +267,7 @@ impl CloseReason {
         Self::MalformedHello(0).label(),
         Self::HelloTooLarge.label(),
         Self::NotTls.label(),
-        Self::TlsFailed.label(),
+        Self::TlsFailed(None).label(),
         Self::HandshakeTimeout.label(),
         Self::HandshakeGone.label(),
         Self::NoRoute.label(),
@@ -282,7 +284,7 @@ impl CloseReason {
     #[must_use]
     pub fn farewell(self) -> Farewell {
         match self {
-            Self::MalformedHello(number) | Self::Rejected(Some(number)) => Farewell::Alert(number),
+            Self::MalformedHello(number) | Self::Rejected(Some(number)) | Self::TlsFailed(Some(number)) => Farewell::Alert(number),
             Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
             Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
             Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
