@@ -77,7 +77,7 @@ async fn a_server_with_another_name_is_left_alone_and_the_next_is_asked() {
     for _ in 0..4 {
         assert_eq!(answer(&mut gate.connect().await, b"question").await, "right");
     }
-    gate.says(&format!("server {} is left alone for 10s: {0}: its certificate is not good: ", of(&wrong))).await;
+    gate.says(&format!("server {} is left alone for 10s: its certificate is for other.test, and not for web.test", of(&wrong))).await;
     assert_eq!(wrong.shaken(), [], "it was refused");
     assert!(right.shaken().len() == 4);
 }

@@ -60,7 +60,7 @@ impl From<HandshakeError> for Refusal {
             HandshakeError::Gone => CloseReason::HandshakeGone,
             HandshakeError::Broken(_) => CloseReason::ClientReset,
         };
-        Self { reason, detail: Some(error.to_string().into()) }
+        Self { reason, detail: Some(error.of_client().into()) }
     }
 }
 
