@@ -82,6 +82,8 @@ pub enum Side {
 pub enum LogLevel {
     /// As it should be, or the client's fault.
     Debug,
+    /// The client's fault, or that of what is asked of it here.
+    Info,
     /// A server's fault.
     Warn,
     /// Ours.
@@ -109,10 +111,10 @@ pub mod alert {
     pub const ILLEGAL_PARAMETER: u8 = 47;
     /// decode_error
     pub const DECODE_ERROR: u8 = 50;
-    /// unrecognized_name
-    pub const UNRECOGNIZED_NAME: u8 = 112;
     /// protocol_version
     pub const PROTOCOL_VERSION: u8 = 70;
+    /// unrecognized_name
+    pub const UNRECOGNIZED_NAME: u8 = 112;
 
     /// The alerts that `reject` may name: those that say something to a client whose hello was just read.
     pub const NAMES: &[(&str, u8)] = &[
@@ -150,9 +152,9 @@ impl CloseReason {
         match self {
             Self::ClientClosed
             | Self::ServerClosed
+            | Self::ClientClosedUnanswered
             | Self::ClientReset
             | Self::ServerReset
-            | Self::ClientClosedUnanswered
             | Self::ClientTruncated
             | Self::ServerTruncated
             | Self::ClientTlsError
@@ -221,9 +223,9 @@ impl CloseReason {
     pub fn side(self) -> Side {
         match self {
             Self::ClientClosed
+            | Self::ClientClosedUnanswered
             | Self::ClientReset
             | Self::ClientTruncated
-            | Self::ClientClosedUnanswered
             | Self::ClientTlsError
             | Self::HelloTimeout
             | Self::HelloGone
@@ -254,6 +256,7 @@ impl CloseReason {
     #[must_use]
     pub fn level(self) -> LogLevel {
         match self {
+            Self::TlsFailed(_) | Self::HandshakeTimeout => LogLevel::Info,
             Self::NoServer | Self::Unresolved => LogLevel::Warn,
             Self::NoSource | Self::NoDescriptor | Self::Failed => LogLevel::Error,
             _ => LogLevel::Debug,
