@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::tls::{ask, connect_tls};
 use crate::harness::tls_server::{End, TlsServer};
-use crate::harness::{Authority, Gate, Process, Server, answer, heard, hello, reset, until};
+use crate::harness::{Authority, Gate, Process, Server, answer, heard, hello, read, reset, until};
 
 const LOG: &str = "[access_log.main]\nfile = \"{folder}/log\"\nformat = \"$close_reason $upstream_addr\"\n";
 
@@ -77,7 +77,7 @@ async fn a_server_with_another_name_is_left_alone_and_the_next_is_asked() {
     for _ in 0..4 {
         assert_eq!(answer(&mut gate.connect().await, b"question").await, "right");
     }
-    gate.says(&format!("server {} is left alone for 10s: {0}: its certificate is not good: ", of(&wrong))).await;
+    gate.says(&format!("server {} is left alone for 10s: its certificate is for other.test, and not for web.test", of(&wrong))).await;
     assert_eq!(wrong.shaken(), [], "it was refused");
     assert!(right.shaken().len() == 4);
 }
@@ -135,6 +135,36 @@ async fn a_server_that_drops_tls_without_an_end_is_no_clean_end_to_the_client() 
     let mut client = gate.connect().await;
     heard(&mut client).await.expect_err("a reset");
     assert_eq!(gate.lines("log", 1).await, [format!("server_truncated {}", of(&server))]);
+}
+
+/// A server that answers, waits for the client's end, says `more` and ends without `close_notify`, as nginx does.
+async fn ends_without_a_word(authority: &Authority, more: &'static [u8]) -> TlsServer {
+    TlsServer::start("web.test", authority, move |mut tls, _, ends| async move {
+        tls.write_all(b"the answer").await.unwrap();
+        tls.flush().await.unwrap();
+        let asked = heard(&mut tls).await;
+        ends.lock().unwrap().push(if asked.is_ok() { End::InOrder } else { End::Broken });
+        tls.write_all(more).await.unwrap();
+        tls.flush().await.unwrap();
+        tls.get_mut().0.shutdown().await.unwrap();
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_drops_tls_behind_a_clients_end_is_no_truncation_unless_it_said_more() {
+    for (more, reason) in [(&b""[..], "client_closed"), (b"half of what", "server_truncated")] {
+        let authority = Authority::new();
+        let server = ends_without_a_word(&authority, more).await;
+        let gate = Gate::start(&routes(&authority, &[&of(&server)], "server_name = \"web.test\""));
+        let mut client = gate.connect().await;
+        client.write_all(b"question").await.unwrap();
+        assert_eq!(read(&mut client, 10).await, b"the answer");
+        client.shutdown().await.unwrap();
+        heard(&mut client).await.expect_err("a reset: it may be a truncation all the same");
+        assert_eq!(gate.lines("log", 1).await, [format!("{reason} {}", of(&server))]);
+        assert_eq!(server.ends(), [End::InOrder]);
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::hellos::{payload, split_records};
+use crate::harness::hellos::{Spec, client_hello, payload, server_name, split_records, supported_versions};
 use crate::harness::tls::{Tls, ask, connect_tls, ends_at_gate, handshake};
 use crate::harness::{Authority, Gate, Server, TlsByHand, alert, heard, hello, reset, routes, until, within};
 use crate::routing::unnamed;
@@ -24,8 +24,13 @@ struct Stage {
 
 impl Stage {
     async fn set(profile: &str) -> Self {
+        Self::set_logging(profile, "").await
+    }
+
+    /// The same with one more log.
+    async fn set_logging(profile: &str, more: &str) -> Self {
         let (authority, server) = (Authority::new(), Server::named("api").await);
-        let log = format!("[access_log.a]\nfile = \"{{folder}}/log\"\nformat = \"{LINE}\"\n");
+        let log = format!("[access_log.a]\nfile = \"{{folder}}/log\"\nformat = \"{LINE}\"\n{more}");
         let target = ends_at_gate(&authority, &server, profile);
         let gate = Gate::start(&routes(&[], &format!("{target}{log}")));
         Self { gate, server, authority }
@@ -169,6 +174,22 @@ async fn an_alert_reaches_a_client_that_goes_on_sending() {
     client.send(&[hello, vec![0; 100_000]].concat()).await;
     assert_eq!(heard(&mut client.beneath).await.unwrap(), alert(70), "protocol_version, and no reset that would eat it");
     assert_eq!(stage.refused().await, "500 tls_failed -");
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_no_version_of_the_profile_hears_so_and_the_log_says_which() {
+    let old = || Spec { legacy_version: 0x0302, extensions: Some(vec![server_name("api.test")]), ..Spec::default() };
+    let new = || Spec { extensions: Some(vec![supported_versions(&[0x0304]), server_name("api.test")]), ..Spec::default() };
+    let cases = [
+        (old(), "", "the client offers TLS 1.1 at most, and the profile speaks TLS 1.3 and TLS 1.2"),
+        (new(), "versions = [\"1.2\"]", "the client offers TLS 1.3, and the profile speaks TLS 1.2"),
+    ];
+    for (hello, profile, words) in cases {
+        let stage = Stage::set_logging(profile, "[access_log.json]\nfile = \"{folder}/json\"\nformat = \"json\"\n").await;
+        assert_eq!(stage.gate.hears(&client_hello(&hello)).await, alert(70), "protocol_version");
+        assert_eq!(stage.refused().await, "500 tls_failed -");
+        assert!(stage.gate.lines("json", 1).await[0].contains(words), "{:?}", stage.gate.lines("json", 1).await);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::harness::{BlackHole, Fickle, Gate, NameServer, Process, Server, answer, connect, heard, hello, reply, until};
+use crate::harness::tls::handshake;
+use crate::harness::{
+    Authority, BlackHole, Fickle, Gate, NameServer, Process, Server, TlsByHand, answer, connect, heard, hello, reply, until,
+};
 
 async fn ask(gate: &Process) -> String {
     answer(&mut gate.connect().await, &hello("any.test")).await
@@ -36,7 +39,7 @@ async fn a_server_that_is_left_alone_is_told_once_and_that_it_is_back_once() {
         let _ = heard(&mut client).await;
     }
     let log = gate.log();
-    let told = format!("server {address} is left alone for 50ms: {address}: Connection refused (os error 111) upstream=\"web\"");
+    let told = format!("server {address} is left alone for 50ms: Connection refused (os error 111) upstream=\"web\"");
     assert_eq!((log.matches(&told).count(), log.matches("left alone").count()), (1, 1), "{log}");
     assert_eq!(log.matches(&format!("INFO server {address} is back after ")).count(), 1, "{log}");
 }
@@ -54,7 +57,7 @@ async fn how_many_failures_it_took_is_told() {
     while !gate.log().contains("left alone") {
         assert_eq!(ask(&gate).await, "good");
     }
-    gate.says(&format!("server {address} is left alone for 3600s after 3 failures, the last: {address}: Connection refused")).await;
+    gate.says(&format!("server {address} is left alone for 3600s after 3 failures, the last: Connection refused")).await;
 }
 
 #[tokio::test]
@@ -126,6 +129,38 @@ async fn names_that_strangers_choose_do_not_fill_the_log() {
     until(|| access_log(&gate).matches("unresolved").count() == 5).await;
     gate.says("WARN session ended: unresolved").await;
     assert_eq!(gate.log().matches("session ended").count(), 1, "{}", gate.log());
+}
+
+#[tokio::test]
+async fn of_clients_whose_tls_fails_the_first_of_each_reason_is_told_with_its_words_and_the_others_are_counted() {
+    let authority = Authority::new();
+    let profile = authority.profile("public", &["api.test"], "handshake_timeout = \"3s\"\n");
+    let gate = Process::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nterminate = \"public\"\nupstream = \"127.0.0.1:1\"\n{ACCESS_LOG}{profile}"
+    ))
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let client = gate.connect().await;
+        clients.push(client.local_addr().unwrap());
+        handshake(client, "api.test", Authority::named("another").trusted())
+            .await
+            .expect_err("it trusts nobody who vouches for the gateway");
+        until(|| access_log(&gate).matches("tls_failed").count() == clients.len()).await;
+    }
+    let mut waits = TlsByHand::new(gate.connect().await, "api.test", authority.trusted());
+    waits.speak().await;
+    let _ = heard(&mut waits.beneath).await;
+    gate.says("INFO session ended: handshake_timeout").await;
+    gate.says("connections turned away in the last 10 s: ").await;
+    let log = gate.log();
+    assert!(log.lines().any(|line| line.contains("turned away") && line.contains("tls_failed ")), "{log}");
+    let told: Vec<_> = log.lines().filter(|line| line.contains("session ended: tls_failed")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    let client = clients[0];
+    for word in ["INFO ", "listener=\"https\"", &format!("client={client}"), "server_name=\"api.test\"", "the client does not trust"] {
+        assert!(told[0].contains(word), "{word}: {}", told[0]);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use crate::net::Socket;
 use crate::session::Session;
-use crate::tls::{Layer, Terminator, TlsStream};
+use crate::tls::{Layer, Terminator, TlsStream, of_client};
 
 /// A client. What its TLS needs is on the heap, so that who passes through does not pay for it.
 pub(super) struct Client<'s> {
@@ -33,6 +33,6 @@ impl<'s> Client<'s> {
 
     /// What was wrong with the client's TLS.
     pub(super) fn failure(&self) -> Option<Box<str>> {
-        Some(self.tls.as_ref()?.failure()?.to_string().into())
+        Some(of_client(&self.tls.as_ref()?.failure()?).into())
     }
 }

@@ -197,7 +197,11 @@ impl Ledger {
                 self.complain(listener, kind, "connections are turned away", &format_args!("out of descriptors: {detail}"))
             }
             CloseReason::NoSource => self.complain(listener, kind, "connections are turned away", &detail),
-            reason @ CloseReason::Unresolved if !self.may_tell(listener, kind) => note(session, LogLevel::Debug, reason, detail),
+            reason @ (CloseReason::Unresolved | CloseReason::TlsFailed(_) | CloseReason::HandshakeTimeout)
+                if !self.may_tell(listener, kind) =>
+            {
+                note(session, LogLevel::Debug, reason, detail)
+            }
             reason @ CloseReason::NoServer if !self.may_tell(session.upstream.as_ref().unwrap_or(listener), kind) => {
                 note(session, LogLevel::Debug, reason, detail)
             }
@@ -206,7 +210,8 @@ impl Ledger {
     }
 }
 
-/// One line in the gateway's own log: a server's fault is a warning, ours an error, a client's for debugging only.
+/// One line in the gateway's own log: a server's fault is a warning, ours an error, a client's for debugging only, unless it is
+/// its TLS that fails here.
 fn note(session: &Session, level: LogLevel, reason: CloseReason, detail: &str) {
     macro_rules! say {
         ($level:ident) => {
@@ -224,6 +229,7 @@ fn note(session: &Session, level: LogLevel, reason: CloseReason, detail: &str) {
     }
     match level {
         LogLevel::Debug => say!(debug),
+        LogLevel::Info => say!(info),
         LogLevel::Warn => say!(warn),
         LogLevel::Error => say!(error),
     }

@@ -9,6 +9,7 @@ mod reach;
 mod refusal;
 mod start;
 mod stream;
+mod versions;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use rustls::PeerMisbehaved::ServerNameDifferedOnRetry;
 
+use super::versions::NoVersion;
 use crate::peek::PeekError;
 use crate::session::{CloseReason, Hello, alert};
 use crate::snapshot::ForwardError;
@@ -50,24 +51,22 @@ impl From<PeekError> for Refusal {
 impl From<HandshakeError> for Refusal {
     fn from(error: HandshakeError) -> Self {
         let reason = match &error {
-            HandshakeError::Failed(error) => return error.clone().into(),
-            HandshakeError::Certificate(_) => CloseReason::TlsFailed,
+            // Routed by one name, it now asks for another (RFC 8446 §4.1.2).
+            HandshakeError::Failed(rustls::Error::PeerMisbehaved(ServerNameDifferedOnRetry)) => {
+                CloseReason::MalformedHello(alert::ILLEGAL_PARAMETER)
+            }
+            HandshakeError::Failed(_) | HandshakeError::Certificate(_) => CloseReason::TlsFailed(None),
             HandshakeError::Timeout(_) => CloseReason::HandshakeTimeout,
             HandshakeError::Gone => CloseReason::HandshakeGone,
             HandshakeError::Broken(_) => CloseReason::ClientReset,
         };
-        Self { reason, detail: Some(error.to_string().into()) }
+        Self { reason, detail: Some(error.of_client().into()) }
     }
 }
 
-impl From<rustls::Error> for Refusal {
-    fn from(error: rustls::Error) -> Self {
-        let reason = match &error {
-            // Routed by one name, it now asks for another (RFC 8446 §4.1.2).
-            rustls::Error::PeerMisbehaved(ServerNameDifferedOnRetry) => CloseReason::MalformedHello(alert::ILLEGAL_PARAMETER),
-            _ => CloseReason::TlsFailed,
-        };
-        Self { reason, detail: Some(error.to_string().into()) }
+impl From<NoVersion> for Refusal {
+    fn from(error: NoVersion) -> Self {
+        Self { reason: CloseReason::TlsFailed(Some(alert::PROTOCOL_VERSION)), detail: Some(error.to_string().into()) }
     }
 }
 

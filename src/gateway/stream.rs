@@ -12,6 +12,7 @@ use super::farewell;
 use super::live::Live;
 use super::reach::connect;
 use super::refusal::Refusal;
+use super::versions::in_common;
 use super::worker::Worker;
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
@@ -60,6 +61,9 @@ fn set_up<'s>(
         if let Some(terminator) = &target.terminate {
             if first == Some(First::NotTls) {
                 return Err(CloseReason::NotTls.into());
+            }
+            if let Some(said) = hello(first.as_ref()) {
+                in_common(said, terminator.settings())?;
             }
             // The server gets none of it, and its room is free again.
             let hello = std::mem::take(&mut read);
@@ -231,6 +235,7 @@ impl From<RelayEnd> for CloseReason {
         match end {
             RelayEnd::ClientClosed => Self::ClientClosed,
             RelayEnd::ServerClosed => Self::ServerClosed,
+            RelayEnd::ClientClosedUnanswered => Self::ClientClosedUnanswered,
             RelayEnd::ClientReset => Self::ClientReset,
             RelayEnd::ServerReset => Self::ServerReset,
             RelayEnd::ClientTruncated => Self::ClientTruncated,

@@ -15,7 +15,8 @@ pub(super) struct Direction {
     /// What the receiver did not take yet, and how much of it is gone.
     spill: Option<(Vec<u8>, usize)>,
     ended: bool,
-    end_passed: bool,
+    /// Whether the receiver was told that no more will come.
+    pub(super) end_passed: bool,
 }
 
 /// Where a direction stands after it went as far as it could.

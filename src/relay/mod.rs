@@ -49,6 +49,8 @@ pub enum RelayEnd {
     ClientClosed,
     /// The same, with the server first.
     ServerClosed,
+    /// The client's direction was over first. The server has heard so, said no more, and ended without saying so.
+    ClientClosedUnanswered,
     /// The client's connection broke.
     ClientReset,
     /// The server's connection broke.
@@ -77,7 +79,7 @@ pub async fn relay<C: Stream, S: Stream>(
     counts: &Counts<'_>,
 ) -> RelayEnd {
     let up = Direction::starting_with(first, sent);
-    let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None };
+    let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None, read_at_end: None };
     let mut idle = pin!(sleep(limits.idle_timeout));
     let mut active = Instant::now();
     poll_fn(|cx| {
@@ -128,6 +130,8 @@ struct Relay<'s, C, S> {
     up: Direction,
     /// How it will have ended if nothing breaks: by the side whose direction was over first.
     first: Option<RelayEnd>,
+    /// How many bytes the server had said when it was told of the client's end.
+    read_at_end: Option<u64>,
 }
 
 impl<C: Stream, S: Stream> Relay<'_, C, S> {
@@ -147,6 +151,7 @@ impl<C: Stream, S: Stream> Relay<'_, C, S> {
     /// Moves both directions on, unless a side breaks. What that side said before is passed on, whoever finds the break.
     fn advance(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Result<(Progress, Progress), RelayEnd> {
         let down = self.down.poll(cx, self.server, self.client, moved).map_err(|broken| match broken {
+            Broken::From(How::Truncated) if self.read_at_end == Some(self.down.read) => RelayEnd::ClientClosedUnanswered,
             Broken::From(how) => RelayEnd::of_server(how),
             Broken::To => {
                 self.up.pass_last_words(cx, self.client, self.server, moved);
@@ -204,6 +209,9 @@ impl<C: Stream, S: Stream> Relay<'_, C, S> {
         }
         if up == Progress::Over {
             self.up.pass_end(cx, self.server);
+            if self.up.end_passed {
+                self.read_at_end.get_or_insert(self.down.read);
+            }
         }
         None
     }

@@ -8,6 +8,8 @@ pub enum CloseReason {
     ClientClosed,
     /// Both directions ended in order; the server was first.
     ServerClosed,
+    /// The client was first, and the server then ended its TLS without saying so, as many do that have nothing more to say.
+    ClientClosedUnanswered,
     /// The client reset the connection, or can no longer be reached.
     ClientReset,
     /// The server did.
@@ -34,8 +36,8 @@ pub enum CloseReason {
     HelloTooLarge,
     /// What came is not TLS, and the map has no `not_tls`.
     NotTls,
-    /// The TLS handshake with the client failed.
-    TlsFailed,
+    /// The TLS handshake with the client failed. It is told by this alert, unless rustls has told it already.
+    TlsFailed(Option<u8>),
     /// The TLS handshake was not over within `handshake_timeout`.
     HandshakeTimeout,
     /// The client closed in the middle of the TLS handshake.
@@ -80,6 +82,8 @@ pub enum Side {
 pub enum LogLevel {
     /// As it should be, or the client's fault.
     Debug,
+    /// The client's fault, or that of what is asked of it here.
+    Info,
     /// A server's fault.
     Warn,
     /// Ours.
@@ -107,6 +111,8 @@ pub mod alert {
     pub const ILLEGAL_PARAMETER: u8 = 47;
     /// decode_error
     pub const DECODE_ERROR: u8 = 50;
+    /// protocol_version
+    pub const PROTOCOL_VERSION: u8 = 70;
     /// unrecognized_name
     pub const UNRECOGNIZED_NAME: u8 = 112;
 
@@ -121,7 +127,7 @@ pub mod alert {
         ("insufficient_security", 71),
         ("internal_error", 80),
         ("no_application_protocol", 120),
-        ("protocol_version", 70),
+        ("protocol_version", PROTOCOL_VERSION),
         ("record_overflow", RECORD_OVERFLOW),
         ("user_canceled", 90),
     ];
@@ -146,6 +152,7 @@ impl CloseReason {
         match self {
             Self::ClientClosed
             | Self::ServerClosed
+            | Self::ClientClosedUnanswered
             | Self::ClientReset
             | Self::ServerReset
             | Self::ClientTruncated
@@ -161,7 +168,7 @@ impl CloseReason {
             Self::MalformedHello(_) | Self::HelloTooLarge => 400,
             Self::ForwardRefused => 403,
             Self::NotTls
-            | Self::TlsFailed
+            | Self::TlsFailed(_)
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -179,7 +186,7 @@ impl CloseReason {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
-            Self::ClientClosed => "client_closed",
+            Self::ClientClosed | Self::ClientClosedUnanswered => "client_closed",
             Self::ServerClosed => "server_closed",
             Self::ClientReset => "client_reset",
             Self::ServerReset => "server_reset",
@@ -194,7 +201,7 @@ impl CloseReason {
             Self::MalformedHello(_) => "malformed_hello",
             Self::HelloTooLarge => "hello_too_large",
             Self::NotTls => "not_tls",
-            Self::TlsFailed => "tls_failed",
+            Self::TlsFailed(_) => "tls_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HandshakeGone => "handshake_gone",
             Self::NoRoute => "no_route",
@@ -216,6 +223,7 @@ impl CloseReason {
     pub fn side(self) -> Side {
         match self {
             Self::ClientClosed
+            | Self::ClientClosedUnanswered
             | Self::ClientReset
             | Self::ClientTruncated
             | Self::ClientTlsError
@@ -224,7 +232,7 @@ impl CloseReason {
             | Self::MalformedHello(_)
             | Self::HelloTooLarge
             | Self::NotTls
-            | Self::TlsFailed
+            | Self::TlsFailed(_)
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -248,6 +256,7 @@ impl CloseReason {
     #[must_use]
     pub fn level(self) -> LogLevel {
         match self {
+            Self::TlsFailed(_) | Self::HandshakeTimeout => LogLevel::Info,
             Self::NoServer | Self::Unresolved => LogLevel::Warn,
             Self::NoSource | Self::NoDescriptor | Self::Failed => LogLevel::Error,
             _ => LogLevel::Debug,
@@ -261,7 +270,7 @@ impl CloseReason {
         Self::MalformedHello(0).label(),
         Self::HelloTooLarge.label(),
         Self::NotTls.label(),
-        Self::TlsFailed.label(),
+        Self::TlsFailed(None).label(),
         Self::HandshakeTimeout.label(),
         Self::HandshakeGone.label(),
         Self::NoRoute.label(),
@@ -278,11 +287,12 @@ impl CloseReason {
     #[must_use]
     pub fn farewell(self) -> Farewell {
         match self {
-            Self::MalformedHello(number) | Self::Rejected(Some(number)) => Farewell::Alert(number),
+            Self::MalformedHello(number) | Self::Rejected(Some(number)) | Self::TlsFailed(Some(number)) => Farewell::Alert(number),
             Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
             Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
             Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
-            Self::ClientReset
+            Self::ClientClosedUnanswered
+            | Self::ClientReset
             | Self::ServerReset
             | Self::ClientTruncated
             | Self::ServerTruncated
@@ -297,7 +307,12 @@ impl CloseReason {
     /// Whether the server must not take what it has heard for all that there was.
     #[must_use]
     pub fn is_cut_for_server(self) -> bool {
-        self == Self::ClientTlsError || self.farewell() == Farewell::Reset
+        match self {
+            // It has heard the client's end.
+            Self::ClientClosedUnanswered => false,
+            Self::ClientTlsError => true,
+            _ => self.farewell() == Farewell::Reset,
+        }
     }
 }
 

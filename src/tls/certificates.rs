@@ -5,6 +5,8 @@ mod checks;
 mod load;
 mod standing;
 
+pub(super) use standing::date;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, DistinguishedName, Error};
 
 use super::clock::Moment;
+use super::failure::day;
 use super::pem;
 use super::settings::{ClientAuthSettings, Finding, Part};
 use super::subjects::SubjectPattern;
@@ -136,8 +137,10 @@ impl fmt::Display for Refused {
         }
         let Error::InvalidCertificate(error) = &self.error else { return write!(f, "is not good: {}", self.error) };
         match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => f.write_str("has expired"),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => f.write_str("is not valid yet"),
+            CertificateError::Expired => f.write_str("has expired"),
+            CertificateError::ExpiredContext { not_after, .. } => write!(f, "has expired on {}", day(*not_after)),
+            CertificateError::NotValidYet => f.write_str("is not valid yet"),
+            CertificateError::NotValidYetContext { not_before, .. } => write!(f, "is not valid before {}", day(*not_before)),
             CertificateError::Revoked => f.write_str("is revoked"),
             CertificateError::UnknownIssuer => f.write_str("comes from nobody whom client_auth trusts"),
             CertificateError::UnknownRevocationStatus => f.write_str("comes from an issuer of whom no crl tells"),

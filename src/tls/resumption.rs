@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::time::Duration;
 
@@ -50,7 +51,9 @@ impl Resumption {
     }
 
     fn new(size: u64, lifetime: Duration) -> Self {
-        let cache = || Cache::builder().max_capacity(size).weigher(weight).time_to_live(lifetime).build();
+        // Who comes is likely to come again: moka's own policy would rather keep those it knows already, and turn new ones away.
+        let lru = EvictionPolicy::lru();
+        let cache = || Cache::builder().max_capacity(size).weigher(weight).time_to_live(lifetime).eviction_policy(lru).build();
         Self { size, lifetime, sessions: (size > 0).then(cache), own_keys: OwnKeys::new(lifetime) }
     }
 

@@ -5,6 +5,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore};
+use tokio::time::Duration;
 use x509_parser::asn1_rs::{Any, FromDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::x509::X509Version;
@@ -58,9 +59,10 @@ impl Trusted {
             return Ok(false);
         }
         let (from, until) = validity(certificate)?;
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         match now.as_secs() {
-            now if now < from => Err(CertificateError::NotValidYet.into()),
-            now if now > until => Err(CertificateError::Expired.into()),
+            seconds if seconds < from => Err(CertificateError::NotValidYetContext { time: now, not_before: at(from) }.into()),
+            seconds if seconds > until => Err(CertificateError::ExpiredContext { time: now, not_after: at(until) }.into()),
             _ => Ok(true),
         }
     }

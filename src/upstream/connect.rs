@@ -9,7 +9,7 @@ use super::search::Search;
 use super::{ConnectError, Encryption, Endpoint, Lease, Pool, TryError, told};
 use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
-use crate::tls::{Layer, TlsStream};
+use crate::tls::{Layer, TlsStream, of_server};
 
 /// How long and how often servers are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Connected {
     /// What was wrong with the server's TLS.
     #[must_use]
     pub fn failure(&self) -> Option<Box<str>> {
-        Some(self.tls.as_ref()?.failure()?.to_string().into())
+        Some(of_server(&self.tls.as_ref()?.failure()?).into())
     }
 }
 

@@ -105,6 +105,17 @@ pub enum TryError {
 }
 
 impl TryError {
+    /// The words alone, for where the server's address is told before.
+    pub(super) fn without_address(&self) -> String {
+        match self {
+            Self::Timeout { limit, .. } => format!("it did not answer within {limit:?}"),
+            Self::GivenUp { .. } => "it did not answer others".into(),
+            Self::Failed { source, .. } => source.to_string(),
+            Self::Tls { source, .. } => source.of_server(),
+            Self::Name { .. } | Self::Source { .. } => self.to_string(),
+        }
+    }
+
     /// Whether the source is to blame, and not the server.
     pub(super) fn is_of_source(&self) -> bool {
         matches!(self, Self::Source { .. })

@@ -20,7 +20,7 @@ macro_rules! tell {
 /// A server is left alone from now on, for this failure and those before it.
 pub(super) fn left_alone(lease: &Lease, error: &TryError) {
     let (address, line) = (lease.address_text(), lease.line());
-    let (pause, fails) = (line.fail_timeout, line.max_fails);
+    let (pause, fails, error) = (line.fail_timeout, line.max_fails, error.without_address());
     match fails {
         // Without a time it is not left alone, and each failure would be one to tell.
         _ if pause.is_zero() => {}

@@ -86,7 +86,7 @@ async fn of_two_nginxes_the_one_with_the_wrong_name_is_passed_over() {
     let (wrong, right) = (nginx(&authority, "other.test", "").await, nginx(&authority, "web.test", "").await);
     let gate = Process::start(&routes(&[&wrong, &right], &trusting(&authority, "web.test"))).await;
     assert!(seen(gate.address()).await.starts_with("TLSv1.3 name=web.test"));
-    gate.says("its certificate is not good: ").await;
+    gate.says("its certificate is for other.test, and not for web.test").await;
 }
 
 #[tokio::test]
@@ -130,8 +130,7 @@ async fn an_nginx_whose_certificate_has_expired_is_refused() {
     let server = nginx_with(&expired, "").await;
     let gate = Process::start(&routes(&[&server], &trusting(&authority, "web.test"))).await;
     assert_eq!(seen(gate.address()).await, "");
-    gate.says("its certificate is not good: ").await;
-    assert!(gate.log().contains("expired"), "{}", gate.log());
+    gate.says("its certificate has expired on 2020-01-01 00:00 UTC").await;
 }
 
 #[tokio::test]

@@ -135,6 +135,18 @@ async fn openssl_hears_of_a_wrong_name_and_of_a_missing_one_by_their_alert() {
 }
 
 #[tokio::test]
+async fn openssl_that_speaks_only_what_is_old_hears_that_it_is_the_version() {
+    if !is_installed("openssl") {
+        return;
+    }
+    let server = site().await;
+    let stage = Stage::set(&server);
+    let heard = said(stage.openssl(&["-servername", HOST, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"])).await;
+    assert!(heard.contains("SSL alert number 70"), "{heard}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
 async fn openssl_tells_an_end_in_order_from_one_that_is_none() {
     if !is_installed("openssl") {
         return;

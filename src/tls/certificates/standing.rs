@@ -68,7 +68,7 @@ impl Certificate {
 }
 
 /// `2026-11-20 11:33 UTC`.
-pub(super) fn date(time: SystemTime) -> String {
+pub(in crate::tls) fn date(time: SystemTime) -> String {
     let known = Timestamp::try_from(time).map(|time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string());
     known.unwrap_or_else(|_| "a day beyond all calendars".into())
 }
