@@ -59,6 +59,7 @@ impl Compiler {
         let ciphers = self.chosen(&at("ciphers"), &written.ciphers, "cipher suite", cipher, cipher_names().collect());
         let groups = self.chosen(&at("groups"), &written.groups, "group of the key exchange", group, group_names().collect());
         let versions = self.versions(&at("versions"), &written.versions);
+        let alpn = self.protocols(&at("alpn"), &written.alpn);
         Some(ServerSettings {
             name: name.into(),
             certificates: self.certificate_files(name, &written.certificates),
@@ -66,7 +67,7 @@ impl Compiler {
             own_order: !written.ciphers.is_empty(),
             ciphers: ciphers?.unwrap_or_else(|| provider::DEFAULT_CIPHER_SUITES.to_vec()),
             groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
-            alpn: written.alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect(),
+            alpn: alpn?,
             session_cache: match written.session_cache {
                 Some(SessionCache::Off) => 0,
                 Some(SessionCache::Bytes(bytes)) => bytes,
@@ -155,6 +156,17 @@ impl Compiler {
             versions = vec![&TLS13, &TLS12];
         }
         is_good.then_some(versions)
+    }
+
+    /// Protocols of ALPN (RFC 7301 §3.1); nothing at all if one cannot be sent.
+    pub(super) fn protocols(&mut self, path: &[Key], written: &[String]) -> Option<Vec<Vec<u8>>> {
+        let mut is_good = true;
+        for (index, protocol) in written.iter().enumerate().filter(|(_, protocol)| protocol.is_empty() || protocol.len() > 255) {
+            is_good = false;
+            let problem = format!("a protocol of ALPN has 1 to 255 bytes, this one {}", protocol.len());
+            self.wrong(&[path, &path_to![index]].concat(), problem).label("\"h2\" or \"http/1.1\", for example");
+        }
+        is_good.then(|| written.iter().map(|protocol| protocol.clone().into_bytes()).collect())
     }
 
     /// Notes what was found about a profile's files at the place that they are written at.

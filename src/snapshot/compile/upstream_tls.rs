@@ -163,16 +163,7 @@ impl Compiler {
         let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else {
             return Some(Vec::new());
         };
-        let mut is_good = true;
-        for (index, protocol) in protocols.iter().enumerate().filter(|(_, protocol)| protocol.is_empty() || protocol.len() > 255) {
-            is_good = false;
-            let path = [&path[..], &path_to![index]].concat();
-            let problem = format!("a protocol of ALPN has 1 to 255 bytes, this one {}", protocol.len());
-            self.once(|compiler| {
-                compiler.wrong(&path, problem).label("\"h2\" or \"http/1.1\", for example");
-            });
-        }
-        is_good.then(|| protocols.iter().map(|protocol| protocol.clone().into_bytes()).collect())
+        self.once(|compiler| compiler.protocols(&path, protocols))
     }
 
     /// Notes what was found about files at the place that they are written at.
