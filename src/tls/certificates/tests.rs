@@ -126,6 +126,21 @@ fn of_one_name_the_clients_first_algorithm_decides() {
 }
 
 #[test]
+fn the_first_is_replaced_only_by_one_for_all_of_its_names() {
+    let first = ("rsa", &["a.test", "b.test"][..], &PKCS_RSA_SHA256);
+    let part = ("part", &["a.test", "other.test"][..], P256);
+    let all = ("all", &["*.test"][..], P256);
+    for host in [None, Some("unknown.else")] {
+        let (without, with) = (Shelf::with(&[first, part]), Shelf::with(&[first, part, all]));
+        assert_eq!(chosen(&without.good(), host, &[ECDSA, RSA]), "rsa", "{host:?}");
+        assert_eq!(chosen(&with.good(), host, &[ECDSA, RSA]), "all", "{host:?}");
+        assert_eq!(without.good().for_host(host).count(), 1, "what `vestibule route` tells");
+    }
+    let nameless = Shelf::with(&[("nameless", &[], &PKCS_RSA_SHA256), part]);
+    assert_eq!(chosen(&nameless.good(), None, &[ECDSA]), "nameless");
+}
+
+#[test]
 fn a_wildcard_serves_whom_the_exact_one_cannot() {
     let shelf = Shelf::with(&[("exact", &["b.a.test"], &PKCS_RSA_SHA256), ("wild", &["*.a.test"], P256)]);
     assert_eq!(chosen(&shelf.good(), Some("b.a.test"), &[ECDSA]), "wild");
