@@ -90,6 +90,8 @@ pub enum Part {
     TicketKey(usize),
     /// The authorities for clients.
     ClientCa,
+    /// All files of revoked certificates.
+    Crls,
     /// A file of revoked certificates, by its number.
     Crl(usize),
     /// The authorities for servers.

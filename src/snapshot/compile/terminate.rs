@@ -182,6 +182,7 @@ impl Compiler {
             Part::Ocsp(index) => certificate(index, "ocsp"),
             Part::TicketKey(index) => at(&path_to!["session_tickets", "keys", index]),
             Part::ClientCa => at(&path_to!["client_auth", "ca"]),
+            Part::Crls => at(&path_to!["client_auth", "crl"]),
             Part::Crl(index) => at(&path_to!["client_auth", "crl", index]),
         };
         let place = self.places.value(&path);
