@@ -5,6 +5,8 @@ mod checks;
 mod load;
 mod standing;
 
+pub(super) use standing::Reminders;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use super::x509::{CertificateName, Facts};
 use crate::host::Hostname;
 
 /// The certificates of a profile, in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificates {
     all: Vec<Certificate>,
     /// Those for a name, by their numbers.
@@ -30,7 +32,7 @@ pub struct Certificates {
 }
 
 /// A certificate with its chain and key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificate {
     file: PathBuf,
     facts: Facts,
