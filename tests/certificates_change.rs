@@ -286,7 +286,7 @@ async fn nothing_is_noticed_unwatched_and_a_signal_has_all_read_anew() {
     site.comes_to_show(&new).await;
     assert!(shows(&unwatched, &site.authority, &old).await);
     unwatched.signal(Signal::HUP);
-    unwatched.says("SIGHUP: TLS files were read anew: 1 of 1 profiles use them, 1 something new").await;
+    unwatched.says("SIGHUP: TLS files were read anew: 1 of 1 profiles use them, 1 something new, 0 failed").await;
     assert!(shows(&unwatched, &site.authority, &new).await);
     unwatched.signal(Signal::HUP);
     unwatched.says("SIGHUP: TLS files were read anew: 1 of 1 profiles use them, 0 something new").await;

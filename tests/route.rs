@@ -196,6 +196,27 @@ fn where_tls_ends_its_profile_and_certificate_are_told() {
 }
 
 #[test]
+fn whether_servers_are_asked_over_tls_is_told() {
+    let certificates = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certs");
+    let routes = format!(
+        "[listener.https]\nlisten = \":443\"\nroutes = \"map\"\n[routes.map.hosts]\n\
+         \"a.good.test\" = {{ upstream = \"verified\", terminate = \"public\" }}\n\"passed.test\" = \"unverified\"\n\"plain.test\" = \"plain\"\n\
+         [upstream.verified]\nservers = [\"web.internal:443\"]\nfallback = \"unverified\"\ntls = {{ ca = \"{certificates}/good.pem\" }}\n\
+         [upstream.unverified]\nservers = [\"10.0.0.1:443\"]\ntls = {{ verify = false }}\n\
+         [upstream.plain]\nservers = [\"10.0.0.2:80\"]\n\
+         [terminate.public]\ncertificates = \"{certificates}/good.pem\"\n"
+    );
+    let told = |name: &str| Folder::with(&routes).run(&["route", "--sni", name]).out;
+    let decrypted = told("a.good.test");
+    assert!(decrypted.contains("\n  -> upstream verified, decrypted, its servers asked over TLS, verified; idle"), "{decrypted}");
+    assert!(decrypted.contains("\n     then upstream unverified, its servers asked over TLS, not verified: "), "{decrypted}");
+    let passed = told("passed.test");
+    assert!(passed.contains("\n  -> upstream unverified, passed through, its servers asked over TLS, not verified; idle"), "{passed}");
+    let plain = told("plain.test");
+    assert!(plain.contains("\n  -> upstream plain, passed through; idle"), "{plain}");
+}
+
+#[test]
 fn an_address_for_a_name_is_no_name() {
     let end = "
   no_sni               no entry

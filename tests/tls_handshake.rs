@@ -265,6 +265,20 @@ async fn the_order_of_ciphers_decides_if_it_is_written_and_else_the_clients() {
 }
 
 #[tokio::test]
+async fn a_version_of_which_no_cipher_is_written_keeps_its_own() {
+    for ciphers in ["ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"] {
+        let stage = Stage::set(&format!("ciphers = [{ciphers:?}]")).await;
+        let mut agreed = Vec::new();
+        for version in [&TLS12, &TLS13] {
+            let mut client = stage.connect(stage.authority.trusted_in(&[version])).await;
+            assert_eq!(ask(&mut client, b"question").await, "api");
+            agreed.push(vestibule::tls::cipher_name(client.get_ref().1.negotiated_cipher_suite().unwrap().suite()));
+        }
+        assert!(agreed.contains(&ciphers), "{agreed:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_agreed_on_is_in_the_variables() {
     let (authority, server) = (Authority::new(), Server::named("api").await);
     let log = "[access_log.a]\nfile = \"{folder}/log\"\n\

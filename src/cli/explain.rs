@@ -16,7 +16,7 @@ use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Hello, Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
-use crate::tls::Terminator;
+use crate::tls::{Terminator, Trust};
 use crate::upstream::Pool;
 use crate::variables::render;
 
@@ -228,14 +228,14 @@ impl Told<'_> {
     }
 
     fn forward(&mut self, pool: &Pool, how: &str, limits: &str, session: &Session) {
-        self.line(format_args!("  -> upstream {}, {how}; {limits}", pool.upstream.name()));
+        self.line(format_args!("  -> upstream {}, {how}{}; {limits}", pool.upstream.name(), asked(pool)));
         self.line(format_args!("     {}", servers::told(&pool.upstream, &pool.key(session))));
         for fallback in std::iter::successors(pool.fallback(), |pool| pool.fallback()) {
             let name = fallback.upstream.name();
             match self.snapshot.pools.contains_key(name) {
                 true => {
                     let servers = servers::told(&fallback.upstream, &fallback.key(session));
-                    self.line(format_args!("     then upstream {name}: {servers}"));
+                    self.line(format_args!("     then upstream {name}{}: {servers}", asked(fallback)));
                 }
                 false => self.line(format_args!("     then {name}")),
             }
@@ -258,6 +258,15 @@ fn upstream(action: &Action, session: &Session) -> Option<Arc<str>> {
             Some(String::from_utf8_lossy(&text).into())
         }
         Action::Reject(_) | Action::Respond(_) => None,
+    }
+}
+
+/// Whether servers are asked over TLS; nothing of those that are not.
+fn asked(pool: &Pool) -> &'static str {
+    match pool.encryption.as_ref().map(|encryption| &encryption.originator.settings().trust) {
+        None => "",
+        Some(Trust::Anybody) => ", its servers asked over TLS, not verified",
+        Some(Trust::System | Trust::File(_)) => ", its servers asked over TLS, verified",
     }
 }
 

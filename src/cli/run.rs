@@ -40,7 +40,10 @@ pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<
 /// What SIGHUP does so far.
 fn reread(gateway: &Gateway) {
     let Rereading { read, new, unusable } = gateway.reread_certificates();
-    tracing::info!("SIGHUP: TLS files were read anew: {read} of {} profiles use them, {new} something new", read + unusable);
+    tracing::info!(
+        "SIGHUP: TLS files were read anew: {read} of {} profiles use them, {new} something new, {unusable} failed",
+        read + unusable
+    );
     tracing::warn!("SIGHUP: this version cannot reload routes.toml: nothing of it is changed");
 }
 

@@ -3,7 +3,10 @@
 use figment::value::Value;
 
 use super::read::{Read, Reader};
+use super::routes::TlsVersion;
+use super::terminate::ClientAuthMode;
 use super::upstream::Balance;
+use super::values::{Word, unknown_word};
 use super::words::SERVER;
 use crate::units;
 
@@ -58,6 +61,114 @@ pub(super) fn server(written: &str) -> Option<String> {
     }
     let is_meant = keys.len() > 1 || address.contains(':');
     is_meant.then(|| format!("{{ {} }}", keys.join(", ")))
+}
+
+/// A version that is spoken, as nginx and OpenSSL write it too.
+pub(super) struct Spoken(pub(super) TlsVersion);
+
+impl Read for Spoken {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(text) = value.as_str() else {
+            let number = value.to_f64().filter(|number| [1.2, 1.3].contains(number));
+            let label = number.map_or_else(|| "one of \"1.2\", \"1.3\"".into(), |number| format!("\"{number}\""));
+            reader.unfit(&value, TlsVersion::WHAT).label(label);
+            return None;
+        };
+        let known = |text: &str| TlsVersion::ALL.iter().find(|(word, _)| *word == text);
+        if let Some(&(_, version)) = known(text) {
+            return Some(Self(version));
+        }
+        match text.strip_prefix("TLSv").or(text.strip_prefix("TLS")).map(str::trim) {
+            Some(ours @ ("1.2" | "1.3")) => {
+                reader.wrong(format!("{text:?} is not {}", TlsVersion::WHAT)).label(format!("{ours:?}"));
+                None
+            }
+            // That they are not spoken is said of each in the same words.
+            Some("1" | "1.0") => Some(Self(TlsVersion::V1_0)),
+            Some("1.1") => Some(Self(TlsVersion::V1_1)),
+            _ => {
+                unknown_word(text, TlsVersion::WHAT, ["1.2", "1.3"].into_iter(), reader);
+                None
+            }
+        }
+    }
+}
+
+/// Reads names of cipher suites; OpenSSL's strings of them are a language of their own.
+pub(super) fn ciphers(value: Value, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    let Some(text) = value.as_str() else { return Vec::read(value, reader) };
+    let names: Vec<_> = text.split([':', ',', ' ']).collect();
+    if names.iter().all(|name| name.contains(['-', '_']) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+    {
+        reader.unfit(&value, "a list").label(format!("{names:?}"));
+    } else {
+        reader.wrong("OpenSSL's cipher strings are not read").label("list the suites; or leave it out for all that are strong");
+    }
+    None
+}
+
+/// The files of ticket keys that stand without the table around them, as the key that says them.
+pub(super) fn key_files(value: &Value) -> Option<String> {
+    let keys: Vec<&str> = match value {
+        Value::String(_, text) if !matches!(&text[..], "on" | "off" | "true" | "false" | "yes" | "no") => vec![text],
+        Value::Array(_, keys) => keys.iter().map(Value::as_str).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    (!keys.is_empty()).then(|| format!("keys = {keys:?}"))
+}
+
+/// A mode of `client_auth`; nginx has other words for it.
+pub(super) struct Asked(pub(super) ClientAuthMode);
+
+impl Read for Asked {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let ours = match (&value, value.as_str()) {
+            (Value::Bool(_, true), _) | (_, Some("on" | "required")) => "\"require\"",
+            (_, Some("optional")) => "\"request\"",
+            (Value::Bool(_, false), _) | (_, Some("off" | "none")) => "leave `client_auth` out",
+            (_, Some("optional_no_ca")) => "a certificate is good here or refused: \"request\", with whoever vouches for it in `ca`",
+            _ => return ClientAuthMode::read(value, reader).map(Self),
+        };
+        match value.as_str() {
+            Some(text) => reader.wrong(format!("{text:?} is not {}", ClientAuthMode::WHAT)).label(ours),
+            None => reader.unfit(&value, ClientAuthMode::WHAT).label(ours),
+        };
+        None
+    }
+}
+
+/// A pattern of a subject, which openssl shows with slashes, too, the first part first.
+pub(super) struct Subject(pub(super) String);
+
+impl Read for Subject {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let slashed = value.as_str().and_then(|text| text.strip_prefix('/')).filter(|rest| rest.contains('='));
+        let Some(rest) = slashed else { return String::read(value, reader).map(Self) };
+        let mut parts: Vec<String> = Vec::new();
+        for part in rest.split('/') {
+            match parts.last_mut() {
+                // A slash within a part.
+                Some(last) if !part.contains('=') => *last = format!("{last}/{part}"),
+                _ => parts.push(part.into()),
+            }
+        }
+        let ours: Vec<_> = parts.iter().rev().map(|part| part.replace(',', "\\,")).collect();
+        reader.wrong("a subject is written as `$ssl_client_s_dn` shows it, the last part first").label(format!("'{}'", ours.join(",")));
+        None
+    }
+}
+
+/// Reads the name of a profile.
+pub(super) fn profile(value: Value, reader: &mut Reader<'_>) -> Option<String> {
+    if matches!(value, Value::Bool(_, true)) {
+        reader.unfit(&value, "the name of a TLS profile").label("terminate = \"NAME\", with [terminate.NAME]");
+        return None;
+    }
+    if matches!(value, Value::Bool(_, false)) {
+        reader.unfit(&value, "the name of a TLS profile").label("leave it out");
+        return None;
+    }
+    String::read(value, reader)
 }
 
 /// A parameter's value: a number, or a text. A time without a unit is nginx's seconds.

@@ -66,7 +66,7 @@ impl Read for Listener {
         }
         let listen = listen.map(|all| all.0.into_iter().map(|one| one.0).collect()).unwrap_or_default();
         let action = listener_action(&mut table, reader);
-        let terminate = reader.take(&mut table, "terminate");
+        let terminate = reader.take_with(&mut table, "terminate", habits::profile);
         let lost_terminate = reader.was_cut("terminate");
         let preread = reader.take(&mut table, "preread");
         let listening = Listening::take(&mut table, reader);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 use serde::Serialize;
 
+use super::habits;
 use super::hosts;
 use super::listener::SessionKeys;
 use super::places::Places;
@@ -140,7 +141,7 @@ impl Target {
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
         let action = action(table, reader);
         let guards = Guards::take(table, reader);
-        let terminate = reader.take(table, "terminate");
+        let terminate = reader.take_with(table, "terminate", habits::profile);
         // Without what was written, it would pass TLS on that was to end here.
         let lost_terminate = reader.was_cut("terminate");
         let session = SessionKeys::take(table, reader);

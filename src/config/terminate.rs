@@ -5,7 +5,8 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::{Serialize, Serializer};
 
-use super::read::{Read, Reader};
+use super::habits::{self, Asked, Spoken, Subject};
+use super::read::{Read, Reader, Table};
 use super::routes::TlsVersion;
 use super::values::{OneOrMany, positive, size, unknown_word, words};
 use super::{print, words as kinds};
@@ -52,12 +53,12 @@ impl Read for Terminate {
         }
         Some(Self {
             certificates: certificates.map(|all| all.0).unwrap_or_default(),
-            versions: reader.take(&mut table, "versions").unwrap_or_default(),
-            ciphers: reader.take(&mut table, "ciphers").unwrap_or_default(),
-            groups: reader.take(&mut table, "groups").unwrap_or_default(),
+            versions: chosen(&mut table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
+            ciphers: chosen(&mut table, "ciphers", reader, habits::ciphers),
+            groups: chosen(&mut table, "groups", reader, Vec::read),
             alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
             session_cache: reader.take(&mut table, "session_cache"),
-            session_timeout: reader.take_with(&mut table, "session_timeout", positive),
+            session_timeout: reader.take_with(&mut table, "session_timeout", resumable),
             session_tickets: reader.take(&mut table, "session_tickets"),
             handshake_timeout: reader.take_with(&mut table, "handshake_timeout", positive),
             client_auth: reader.take(&mut table, "client_auth"),
@@ -104,6 +105,11 @@ pub enum SessionCache {
 
 impl Read for SessionCache {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Value::Bool(_, on) = value {
+            let ours = if on { "leave it out for 10 MB; or a size, such as \"10m\"" } else { "\"off\"" };
+            reader.unfit(&value, "a size").label(ours);
+            return None;
+        }
         match value.as_str() {
             Some("off") => Some(Self::Off),
             Some(text) if text.starts_with(char::is_alphabetic) => {
@@ -144,6 +150,10 @@ pub enum SessionTickets {
 
 impl Read for SessionTickets {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Some(keys) = habits::key_files(&value) {
+            reader.unfit(&value, "true, false or a table").label(format!("{{ {keys} }}"));
+            return None;
+        }
         if !matches!(value, Value::Dict(..)) {
             return bool::read(value, reader).map(|on| if on { Self::OwnKeys } else { Self::Off });
         }
@@ -201,14 +211,57 @@ impl Read for ClientAuth {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::CLIENT_AUTH)?;
         let ca = reader.require(&mut table, "ca", "\"certs/clients.pem\"");
-        let mode = reader.require(&mut table, "mode", "\"require\"");
+        let mode = reader.require(&mut table, "mode", "\"require\"").map(|Asked(mode)| mode);
         let crl: Option<OneOrMany<String>> = reader.take(&mut table, "crl");
-        let subjects: Option<OneOrMany<String>> = reader.take(&mut table, "subjects");
+        let crl = filled(crl, "crl", reader, "an empty `crl` tells of nobody", "leave it out if nobody tells who is revoked");
+        let subjects: Option<OneOrMany<Subject>> = reader.take(&mut table, "subjects");
+        let subjects = filled(
+            subjects,
+            "subjects",
+            reader,
+            "an empty `subjects` would let nobody in",
+            "leave it out to let in whoever has a good certificate",
+        );
+        let subjects = subjects.into_iter().map(|Subject(pattern)| pattern).collect();
         // What narrows down who may come, and can't be read, must not let others in.
         let lost = reader.was_cut("crl") || reader.was_cut("subjects");
-        let all = |read: Option<OneOrMany<String>>| read.map(|all| all.0).unwrap_or_default();
-        (!lost).then_some(Self { ca: ca?, mode: mode?, crl: all(crl), subjects: all(subjects) })
+        (!lost).then_some(Self { ca: ca?, mode: mode?, crl, subjects })
     }
+}
+
+/// For how long TLS may be resumed.
+fn resumable(value: Value, reader: &mut Reader<'_>) -> Option<Duration> {
+    let duration = positive(value, reader)?;
+    if duration > LONGEST {
+        reader.wrong("TLS is resumed for 7 days at most (RFC 8446, 4.6.1)").label("\"7d\"");
+        return None;
+    }
+    Some(duration)
+}
+
+/// What RFC 8446 §4.6.1 allows.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A list of what may be negotiated, which is not empty if it is written.
+fn chosen<T>(
+    table: &mut Table,
+    key: &'static str,
+    reader: &mut Reader<'_>,
+    read: impl FnOnce(Value, &mut Reader<'_>) -> Option<Vec<T>>,
+) -> Vec<T> {
+    let read = reader.take_with(table, key, read).map(OneOrMany);
+    filled(read, key, reader, &format!("with an empty `{key}` no handshake succeeds"), "leave it out for what is built in")
+}
+
+/// A list that is not empty if it is written: an empty one is not taken for one that is left out, which allows more.
+fn filled<T>(read: Option<OneOrMany<T>>, key: &str, reader: &mut Reader<'_>, problem: &str, instead: &str) -> Vec<T> {
+    let all = read.map(|all| all.0);
+    if all.as_ref().is_some_and(Vec::is_empty) && !reader.was_cut(key) {
+        let place = reader.entry(key, super::Places::written_value);
+        reader.error(place, problem).label(instead);
+        reader.cut(key);
+    }
+    all.unwrap_or_default()
 }
 
 /// `tls` of an upstream: TLS towards its servers.
@@ -252,7 +305,7 @@ impl Read for UpstreamTls {
             key: reader.take(&mut table, "key"),
             password_file: reader.take(&mut table, "password_file"),
             alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
-            versions: reader.take(&mut table, "versions").unwrap_or_default(),
+            versions: chosen(&mut table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
             session_reuse: reader.take(&mut table, "session_reuse"),
         })
     }

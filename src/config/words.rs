@@ -22,6 +22,11 @@ impl Kind {
                 return Advice::Elsewhere(format!("{whose}'s {stray} is {ours} here"));
             }
         }
+        // One for several, or the other way round, rather than a word from elsewhere.
+        let number = |known: &&str| known.strip_suffix('s') == Some(stray) || stray.strip_suffix('s') == Some(known);
+        if let Some(near) = self.known().find(number) {
+            return Advice::Meant(near);
+        }
         let elsewhere: Vec<_> = EVERYWHERE.iter().filter(|kind| kind.has(stray)).map(|kind| kind.name).collect();
         if let Some((last, others)) = elsewhere.split_last() {
             let all = if others.is_empty() { (*last).into() } else { format!("{} or {last}", others.join(", ")) };

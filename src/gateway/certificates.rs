@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -80,6 +81,7 @@ impl Certificates {
         let system = SystemRoots::default();
         for profile in &*self.0 {
             tell(profile, &profile.look(&system));
+            profile.remind(SystemTime::now());
         }
     }
 

@@ -5,7 +5,7 @@ mod checks;
 mod load;
 mod standing;
 
-pub(super) use standing::date;
+pub(super) use standing::{Reminders, date};
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ use super::x509::{CertificateName, Facts};
 use crate::host::Hostname;
 
 /// The certificates of a profile, in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificates {
     all: Vec<Certificate>,
     /// Those for a name, by their numbers.
     hosts: HashMap<Box<str>, Vec<usize>>,
     /// Those for every name one label below one.
     below: HashMap<Box<str>, Vec<usize>>,
-    /// The first, and those that share a name with it.
+    /// The first, and those that stand in for it: they are for all of its names.
     fallback: Vec<usize>,
 }
 
 /// A certificate with its chain and key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificate {
     file: PathBuf,
     facts: Facts,
@@ -53,8 +53,9 @@ impl Certificates {
             }
         }
         let first = all.first().map(Certificate::names).unwrap_or_default();
-        let shares = |certificate: &Certificate| certificate.names().iter().any(|name| first.contains(name));
-        let fallback = (0..all.len()).filter(|index| *index == 0 || shares(&all[*index])).collect();
+        // Whoever asks for no name hears of no other names for its algorithms.
+        let stands_in = |certificate: &Certificate| !first.is_empty() && first.iter().all(|name| certificate.is_for(name));
+        let fallback = (0..all.len()).filter(|index| *index == 0 || stands_in(&all[*index])).collect();
         Self { all, hosts, below, fallback }
     }
 
@@ -155,6 +156,11 @@ impl Certificate {
     #[must_use]
     pub fn names(&self) -> &[CertificateName] {
         &self.facts.names
+    }
+
+    /// Whether it is for every host that this name stands for.
+    fn is_for(&self, name: &CertificateName) -> bool {
+        self.names().iter().any(|own| own == name || matches!(name, CertificateName::Host(host) if own.covers(host)))
     }
 
     /// `a.example, *.b.example`, the first few.

@@ -54,6 +54,9 @@ impl Clients {
             _ => Ok(()),
         };
         let crls = Lists::read(&settings.crls, usable, findings);
+        if !crls.all.is_empty() {
+            findings.extend(trusted.authorities().filter_map(|authority| untold(authority, &crls.all)));
+        }
         let built = builder.with_crls(crls.all.clone()).enforce_revocation_expiration().build();
         Some(Self {
             are_required: settings.is_required,
@@ -167,6 +170,13 @@ fn trusted(settings: &ClientAuthSettings, findings: &mut Vec<Finding>) -> Option
         })
     });
     trusted.map_err(|finding| findings.push(finding)).ok()
+}
+
+/// Without its list, nothing that an authority has signed is known not to be revoked.
+fn untold(authority: &CertificateDer<'_>, crls: &[CertificateRevocationListDer<'_>]) -> Option<Finding> {
+    let facts = Facts::of(authority).ok().filter(|facts| !lists::tell_of(crls, facts))?;
+    let problem = format!("no crl tells of \"{}\", so nobody whom it vouches for gets in", facts.subject);
+    Some(Finding::warning("missing-crl", Part::Crls, problem).help("the list of this authority as well, even an empty one"))
 }
 
 /// What TLS has room for is told; more than that would break the handshake.

@@ -10,13 +10,12 @@ use std::path::{Component, Path, PathBuf};
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::client_settings::{ClientSettings, Trust};
-use super::settings::{CertificateFiles, ServerSettings, Tickets};
+use super::settings::{CertificateFiles, ServerSettings, Tickets, is_pattern};
 
 /// The files of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
-    /// Files of certificates, or patterns of these, and whether each has its key beside it.
-    chains: Vec<(PathBuf, bool)>,
+    certificates: Vec<CertificateFiles>,
     others: Vec<PathBuf>,
 }
 
@@ -53,9 +52,8 @@ impl Files {
     }
 
     fn of_certificates(all: &[CertificateFiles]) -> Self {
-        let chains = all.iter().map(|files| (files.chain.clone(), files.key.is_none())).collect();
-        let beside = |files: &CertificateFiles| [files.key.clone(), files.password_file.clone(), files.ocsp.clone()];
-        Self { chains, others: all.iter().flat_map(beside).flatten().collect() }
+        let beside = |files: &CertificateFiles| [files.password_file.clone(), files.ocsp.clone()];
+        Self { certificates: all.to_vec(), others: all.iter().flat_map(beside).flatten().collect() }
     }
 
     /// What can be told of them without reading them.
@@ -89,8 +87,13 @@ impl Files {
     #[must_use]
     pub fn folders(&self) -> BTreeMap<PathBuf, (u64, u64)> {
         let mut folders = BTreeSet::new();
-        for path in self.all().iter().chain(self.chains.iter().map(|(pattern, _)| pattern)) {
+        for path in self.all().iter().chain(self.certificates.iter().map(|files| &files.chain)) {
             follow(path, &mut folders);
+        }
+        // Where a file may come that a pattern matches.
+        for chain in self.certificates.iter().map(|files| &files.chain) {
+            let above = chain.parent().map(matches).unwrap_or_default();
+            above.iter().for_each(|folder| follow(&folder.join("*"), &mut folders));
         }
         let known = |folder: PathBuf| fs::metadata(&folder).ok().map(|told| (folder, (told.dev(), told.ino())));
         folders.into_iter().filter_map(known).collect()
@@ -99,11 +102,9 @@ impl Files {
     /// Every file, whether it is there or not; of patterns those that are there.
     fn all(&self) -> BTreeSet<PathBuf> {
         let mut all: BTreeSet<_> = self.others.iter().cloned().collect();
-        for (pattern, has_key_beside) in &self.chains {
-            for chain in matches(pattern) {
-                if *has_key_beside {
-                    all.insert(chain.with_extension("key"));
-                }
+        for files in &self.certificates {
+            for chain in matches(&files.chain) {
+                all.insert(files.key_for(&chain).unwrap_or_else(|| chain.with_extension("key")));
                 all.insert(chain);
             }
         }
@@ -113,9 +114,9 @@ impl Files {
 
 /// The files that a pattern stands for; what is no pattern stands for itself.
 fn matches(pattern: &Path) -> Vec<PathBuf> {
-    let text = pattern.to_str().filter(|text| text.contains(['*', '?', '[']));
+    let text = pattern.to_str().filter(|_| is_pattern(pattern));
     match text.and_then(|text| glob::glob(text).ok()) {
-        Some(found) if !pattern.exists() => found.flatten().collect(),
+        Some(found) => found.flatten().collect(),
         _ => vec![pattern.to_owned()],
     }
 }
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
 
     fn files(path: &Path) -> Files {
-        Files { chains: Vec::new(), others: vec![path.to_owned()] }
+        Files { certificates: Vec::new(), others: vec![path.to_owned()] }
     }
 
     fn watched(files: &Files, root: &Path) -> Vec<String> {
@@ -246,13 +247,28 @@ mod tests {
     #[test]
     fn a_pattern_stands_for_what_is_there_with_the_keys_beside() {
         let (_folder, root) = root();
-        let files = Files { chains: vec![(root.join("shop-*.pem"), true)], others: Vec::new() };
+        let files =
+            Files::of_certificates(&[CertificateFiles { chain: root.join("shop-*.pem"), key: None, password_file: None, ocsp: None }]);
         assert_eq!(watched(&files, &root), [""], "where a file may come that it matches");
         let before = files.stamp();
         fs::write(root.join("shop-a.pem"), "1").unwrap();
         assert_ne!(files.stamp(), before);
         let before = files.contents();
         fs::write(root.join("shop-a.key"), "1").unwrap();
+        assert_ne!(files.contents(), before);
+    }
+
+    #[test]
+    fn keys_in_the_folders_of_the_chains_are_followed() {
+        let (_folder, root) = root();
+        let live = |file: &str| root.join("live").join(file);
+        let (chain, key) = (live("*/fullchain.pem"), Some(live("*/privkey.pem")));
+        let files = Files::of_certificates(&[CertificateFiles { chain, key, password_file: None, ocsp: None }]);
+        fs::create_dir_all(live("a.test")).unwrap();
+        assert_eq!(watched(&files, &root), ["live", "live/a.test"], "where the first file is still to come");
+        fs::write(live("a.test/fullchain.pem"), "1").unwrap();
+        let before = files.contents();
+        fs::write(live("a.test/privkey.pem"), "1").unwrap();
         assert_ne!(files.contents(), before);
     }
 

@@ -38,6 +38,11 @@ pub(super) fn check(der: &[u8], certificate: &Facts, now: SystemTime) -> Result<
     }
 }
 
+/// When an answer about this certificate ends, if it says so.
+pub(super) fn end(der: &[u8], certificate: &Facts) -> Option<SystemTime> {
+    answers(der).ok()?.into_iter().find(|answer| answer.is_about(certificate))?.next_update
+}
+
 /// What an answer says of one certificate.
 struct Answer<'d> {
     hash: Option<&'static Algorithm>,

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
+use super::certificates::Reminders;
 use super::files::{Contents, Files, Stamp};
 use super::originate::Originator;
 use super::roots::SystemRoots;
@@ -18,6 +20,7 @@ pub struct Reread {
     tls: Tls,
     files: Files,
     seen: Mutex<Seen>,
+    reminders: Mutex<Reminders>,
 }
 
 /// Who reads the files.
@@ -64,7 +67,7 @@ impl Reread {
     /// A profile that was read after its files were seen like this. `place` is where it stands in `routes.toml`.
     #[must_use]
     pub fn new(place: impl Into<Box<str>>, tls: Tls, files: Files, seen: Seen) -> Self {
-        Self { place: place.into(), tls, files, seen: Mutex::new(seen) }
+        Self { place: place.into(), tls, files, seen: Mutex::new(seen), reminders: Mutex::default() }
     }
 
     /// Where it stands, as `[terminate.public]`.
@@ -77,6 +80,28 @@ impl Reread {
     pub fn log_days_left(&self) {
         if let Tls::Server(terminator) = &self.tls {
             terminator.certificates().log_days_left(&terminator.settings().name);
+        }
+    }
+
+    /// Says in the log which certificates have ended since the last time, or end soon, and has OCSP answers that have ended
+    /// sent no longer.
+    pub fn remind(&self, now: SystemTime) {
+        let Tls::Server(terminator) = &self.tls else { return };
+        {
+            // Not while the files are read.
+            let _seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for file in terminator.drop_ended_staples(now) {
+                tracing::warn!(
+                    "{}: the OCSP answer for the certificate in {} has ended and is not sent any more",
+                    self.place,
+                    file.display()
+                );
+            }
+        }
+        let certificates = terminator.certificates();
+        let mut reminders = self.reminders.lock().unwrap_or_else(PoisonError::into_inner);
+        for certificate in reminders.due(&certificates, now) {
+            certificate.log_days_left(&terminator.settings().name, now);
         }
     }
 

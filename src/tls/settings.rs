@@ -1,6 +1,6 @@
 //! What profiles say, with defaults filled in and paths resolved; nothing is read yet.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::SupportedKxGroup;
@@ -41,12 +41,37 @@ pub struct ServerSettings {
 pub struct CertificateFiles {
     /// The chain's file, or a pattern of several (`*`, `?`, `[...]` in file names).
     pub chain: PathBuf,
-    /// The key's file; without one it is looked for in the chain's file, then beside it (`.key`).
+    /// The key's file; without one it is looked for in the chain's file, then beside it (`.key`). A pattern with the
+    /// chain's folders and one file name stands for the file of that name beside each chain.
     pub key: Option<PathBuf>,
     /// Passwords for an encrypted key, one a line.
     pub password_file: Option<PathBuf>,
     /// An OCSP answer in DER.
     pub ocsp: Option<PathBuf>,
+}
+
+impl CertificateFiles {
+    /// The key's file for one of the chains, if it is written: of a pattern, the one in the chain's own folder.
+    pub(super) fn key_for(&self, chain: &Path) -> Option<PathBuf> {
+        let key = self.key.as_ref()?;
+        let name = key.file_name().filter(|_| is_pattern(key));
+        Some(name.map_or_else(|| key.clone(), |name| chain.with_file_name(name)))
+    }
+
+    /// Whether a key that is a pattern says which key each chain has: it only goes through the folders of the chains.
+    pub(super) fn has_clear_key(&self) -> bool {
+        let Some(key) = self.key.as_ref().filter(|key| is_pattern(key)) else { return true };
+        key.parent() == self.chain.parent() && key.file_name().is_some_and(|name| !has_wildcard(Path::new(name)))
+    }
+}
+
+/// Whether a path stands for several files.
+pub(super) fn is_pattern(path: &Path) -> bool {
+    has_wildcard(path) && !path.exists()
+}
+
+fn has_wildcard(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
 }
 
 /// Whether clients keep sessions themselves, sealed, and under which keys.
@@ -90,6 +115,8 @@ pub enum Part {
     TicketKey(usize),
     /// The authorities for clients.
     ClientCa,
+    /// All files of revoked certificates.
+    Crls,
     /// A file of revoked certificates, by its number.
     Crl(usize),
     /// The authorities for servers.

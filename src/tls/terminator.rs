@@ -1,6 +1,8 @@
 //! A profile at work: its files read, its rustls configuration made, and both made anew when the files change.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -27,7 +29,7 @@ pub struct Terminator {
 }
 
 /// What is made of the files as they were read last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Current {
     certificates: Arc<Certificates>,
     clients: Option<Arc<Clients>>,
@@ -54,6 +56,14 @@ impl Terminator {
             self.current.store(Arc::new(current));
         }
         findings
+    }
+
+    /// Sends OCSP answers no longer that have ended; the files of their certificates.
+    pub(super) fn drop_ended_staples(&self, now: SystemTime) -> Vec<PathBuf> {
+        let current = self.current.load_full();
+        let Some((certificates, dropped)) = current.certificates.without_ended_staples(now) else { return Vec::new() };
+        self.current.store(Arc::new(Current { certificates: Arc::new(certificates), ..Current::clone(&current) }));
+        dropped
     }
 
     /// What the profile says.

@@ -50,6 +50,11 @@ impl Trusted {
         &self.roots
     }
 
+    /// The certificates of those that vouch for others.
+    pub(super) fn authorities(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.listed.iter().filter(|certificate| parsed(certificate).is_ok_and(|parsed| is_authority(&parsed)))
+    }
+
     /// Whether this very certificate is one of them.
     ///
     /// # Errors

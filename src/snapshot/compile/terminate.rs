@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::aws_lc_rs as provider;
 use rustls::version::{TLS12, TLS13};
+use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::Compiler;
 use crate::config::{self, ClientAuthMode, Config, Key, SessionCache, SessionTickets, TlsVersion, path_to, suggest};
@@ -60,12 +60,13 @@ impl Compiler {
         let groups = self.chosen(&at("groups"), &written.groups, "group of the key exchange", group, group_names().collect());
         let versions = self.versions(&at("versions"), &written.versions);
         let alpn = self.protocols(&at("alpn"), &written.alpn);
+        let (versions, ciphers) = (versions?, ciphers?);
         Some(ServerSettings {
             name: name.into(),
             certificates: self.certificate_files(name, &written.certificates),
-            versions: versions?,
+            ciphers: suites(ciphers.unwrap_or_default(), &versions),
+            versions,
             own_order: !written.ciphers.is_empty(),
-            ciphers: ciphers?.unwrap_or_else(|| provider::DEFAULT_CIPHER_SUITES.to_vec()),
             groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
             alpn: alpn?,
             session_cache: match written.session_cache {
@@ -181,6 +182,7 @@ impl Compiler {
             Part::Ocsp(index) => certificate(index, "ocsp"),
             Part::TicketKey(index) => at(&path_to!["session_tickets", "keys", index]),
             Part::ClientCa => at(&path_to!["client_auth", "ca"]),
+            Part::Crls => at(&path_to!["client_auth", "crl"]),
             Part::Crl(index) => at(&path_to!["client_auth", "crl", index]),
         };
         let place = self.places.value(&path);
@@ -192,4 +194,14 @@ impl Compiler {
             diagnostic.help(help);
         }
     }
+}
+
+/// The cipher suites that are chosen, and all those of versions of which none is.
+fn suites(mut chosen: Vec<SupportedCipherSuite>, versions: &[&'static SupportedProtocolVersion]) -> Vec<SupportedCipherSuite> {
+    let is_of = |suite: &SupportedCipherSuite, version: &SupportedProtocolVersion| suite.version() == version;
+    let unsaid = versions.iter().filter(|version| !chosen.iter().any(|suite| is_of(suite, version)));
+    let own: Vec<_> =
+        unsaid.flat_map(|version| provider::DEFAULT_CIPHER_SUITES.iter().copied().filter(|suite| is_of(suite, version))).collect();
+    chosen.extend(own);
+    chosen
 }

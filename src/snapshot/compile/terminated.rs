@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Compiler;
-use crate::config::{Action, Config, Key, ListenerAction, Routes, path_to};
+use crate::config::{Action, Config, Key, ListenerAction, Routes, Target, path_to};
 use crate::host::HostPattern;
 use crate::tls::listed;
 
@@ -16,8 +16,9 @@ impl Compiler {
                 config.listener.iter().filter(|(_, listener)| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
             let before = before.filter_map(|(listener, written)| Some((listener.as_str(), written.terminate.as_deref()?)));
             let before: Vec<(&str, &str)> = before.collect();
-            if let Some((listener, _)) = before.first() {
-                self.terminated_twice(&path, routes, listener);
+            match before.first() {
+                Some((listener, _)) => self.terminated_twice(&path, routes, listener),
+                None => self.check_twice_encrypted(&path, routes, config),
             }
             for (host, targets) in &routes.hosts {
                 let profiles = targets.iter().filter(|target| !matches!(target.action, Action::Reject(_)));
@@ -33,15 +34,7 @@ impl Compiler {
 
     /// A target's `terminate` behind a listener's.
     fn terminated_twice(&mut self, path: &[Key], routes: &Routes, listener: &str) {
-        let special = [("default", &routes.default), ("no_sni", &routes.no_sni)];
-        let special = special.into_iter().filter_map(|(key, targets)| Some((path_to![key].to_vec(), targets.as_ref()?)));
-        let hosts = routes.hosts.iter().map(|(host, targets)| (path_to!["hosts", host].to_vec(), targets));
-        let lists = special.chain(hosts).flat_map(|(entry, targets)| {
-            targets.iter().enumerate().map(move |(index, target)| ([&entry[..], &path_to![index]].concat(), target))
-        });
-        let patterns = routes.patterns.iter().enumerate();
-        let patterns = patterns.map(|(index, pattern)| (path_to!["patterns", index].to_vec(), &pattern.target));
-        let twice = lists.chain(patterns).filter(|(_, target)| target.terminate.is_some());
+        let twice = for_tls(routes).filter(|(_, target)| target.terminate.is_some());
         let before = self.places.key(&path_to!["listener", listener, "terminate"]);
         for (entry, _) in twice {
             let at = [path, &entry, &path_to!["terminate"]].concat();
@@ -50,6 +43,20 @@ impl Compiler {
                 format!("[listener.{}] ends TLS before the name is looked up ({before}), so it cannot end here", Key::from(listener)),
             )
             .label("leave one of them out");
+        }
+    }
+
+    /// Warns of TLS that passes through into the TLS towards servers, which would have to speak both.
+    fn check_twice_encrypted(&mut self, path: &[Key], routes: &Routes, config: &Config) {
+        let by_default = config.defaults.upstream.keys.tls.is_some();
+        for (entry, target) in for_tls(routes).filter(|(_, target)| target.terminate.is_none()) {
+            let Action::Upstream(name) = &target.action else { continue };
+            if config.upstream.get(name).is_some_and(|upstream| by_default || upstream.keys.tls.is_some()) {
+                let place = self.places.value(&[path, &entry, &path_to!["upstream"]].concat());
+                let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over", Key::from(name));
+                let warning = self.diagnostics.warning("tls-in-tls", place, problem);
+                warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");
+            }
         }
     }
 
@@ -65,4 +72,16 @@ impl Compiler {
         let place = self.places.key(path);
         self.diagnostics.warning("uncovered-host", place, problem).help(format!("there are certificates for {}", listed(&names)));
     }
+}
+
+/// The targets of clients that speak TLS, with their paths in the map.
+fn for_tls(routes: &Routes) -> impl Iterator<Item = (Vec<Key>, &Target)> {
+    let special = [("default", &routes.default), ("no_sni", &routes.no_sni)];
+    let special = special.into_iter().filter_map(|(key, targets)| Some((path_to![key].to_vec(), targets.as_ref()?)));
+    let hosts = routes.hosts.iter().map(|(host, targets)| (path_to!["hosts", host].to_vec(), targets));
+    let lists = special.chain(hosts).flat_map(|(entry, targets)| {
+        targets.iter().enumerate().map(move |(index, target)| ([&entry[..], &path_to![index]].concat(), target))
+    });
+    let patterns = routes.patterns.iter().enumerate();
+    lists.chain(patterns.map(|(index, pattern)| (path_to!["patterns", index].to_vec(), &pattern.target)))
 }

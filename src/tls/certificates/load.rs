@@ -12,7 +12,7 @@ use super::{Certificate, Certificates, checks};
 use crate::tls::ocsp::{self, Unsent};
 use crate::tls::passwords::{FromPipes, Passwords};
 use crate::tls::pem::{self, PemError};
-use crate::tls::settings::{CertificateFiles, Finding, Part};
+use crate::tls::settings::{CertificateFiles, Finding, Part, is_pattern};
 use crate::tls::x509::Facts;
 
 /// A chain and a key, as they were read.
@@ -65,6 +65,10 @@ impl Entry<'_> {
                 return Vec::new();
             }
         };
+        if !self.files.has_clear_key() {
+            findings.push(self.unclear_key());
+            return Vec::new();
+        }
         let files = match self.chains() {
             Ok(files) => files,
             Err(finding) => {
@@ -76,11 +80,18 @@ impl Entry<'_> {
         read.filter_map(|read| read.map_err(|finding| findings.push(finding)).ok()).collect()
     }
 
+    fn unclear_key(&self) -> Finding {
+        let key = self.files.key.as_deref().unwrap_or(Path::new("")).display();
+        let problem =
+            format!("{key} does not say which key each chain has: a pattern of keys has the folders of the chains, and one file name");
+        Finding::error(Part::Key(self.index), problem).help("chain = \"live/*/fullchain.pem\", key = \"live/*/privkey.pem\"")
+    }
+
     /// The files that the entry's pattern stands for.
     fn chains(&self) -> Result<Vec<PathBuf>, Finding> {
         let written = &self.files.chain;
         let text = written.to_string_lossy();
-        if !text.contains(['*', '?', '[']) || written.exists() {
+        if !is_pattern(written) {
             return Ok(vec![written.clone()]);
         }
         let wrong = |problem: String| Finding::error(Part::Chain(self.index), problem);
@@ -113,8 +124,8 @@ impl Entry<'_> {
 
     /// The key that is written, else the one in the file, else the one beside it.
     fn key(&self, chain: &Path, passwords: &Passwords) -> Result<(PathBuf, PrivateKeyDer<'static>), Finding> {
-        if let Some(key) = &self.files.key {
-            return self.key_in(key, passwords);
+        if let Some(key) = self.files.key_for(chain) {
+            return self.key_in(&key, passwords);
         }
         match pem::key_with(chain, passwords) {
             Err(error) if error.is_empty() => {}

@@ -126,6 +126,21 @@ fn of_one_name_the_clients_first_algorithm_decides() {
 }
 
 #[test]
+fn the_first_is_replaced_only_by_one_for_all_of_its_names() {
+    let first = ("rsa", &["a.test", "b.test"][..], &PKCS_RSA_SHA256);
+    let part = ("part", &["a.test", "other.test"][..], P256);
+    let all = ("all", &["*.test"][..], P256);
+    for host in [None, Some("unknown.else")] {
+        let (without, with) = (Shelf::with(&[first, part]), Shelf::with(&[first, part, all]));
+        assert_eq!(chosen(&without.good(), host, &[ECDSA, RSA]), "rsa", "{host:?}");
+        assert_eq!(chosen(&with.good(), host, &[ECDSA, RSA]), "all", "{host:?}");
+        assert_eq!(without.good().for_host(host).count(), 1, "what `vestibule route` tells");
+    }
+    let nameless = Shelf::with(&[("nameless", &[], &PKCS_RSA_SHA256), part]);
+    assert_eq!(chosen(&nameless.good(), None, &[ECDSA]), "nameless");
+}
+
+#[test]
 fn a_wildcard_serves_whom_the_exact_one_cannot() {
     let shelf = Shelf::with(&[("exact", &["b.a.test"], &PKCS_RSA_SHA256), ("wild", &["*.a.test"], P256)]);
     assert_eq!(chosen(&shelf.good(), Some("b.a.test"), &[ECDSA]), "wild");
@@ -268,4 +283,62 @@ fn a_set_is_told_from_one_in_which_a_certificate_stands_behind_another() {
     fs::write(shelf.path("chain.pem"), format!("{a}{b}")).unwrap();
     let chain = CertificateFiles { key: Some(shelf.path("a.key")), ..entry(&shelf.path("chain.pem")) };
     assert_ne!(load(&[chain]).0.identity(), load(&shelf.entries).0.identity());
+}
+
+#[test]
+fn each_chain_has_the_key_of_its_own_folder() {
+    let shelf = Shelf { entries: Vec::new(), ..Shelf::with(&[("b", &["b.test"], P256), ("a", &["a.test"], P256)]) };
+    for name in ["a", "b"] {
+        let folder = shelf.path("live").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::rename(shelf.path(&format!("{name}.pem")), folder.join("fullchain.pem")).unwrap();
+        fs::rename(shelf.path(&format!("{name}.key")), folder.join("privkey.pem")).unwrap();
+    }
+    let with_key = |key: &str| CertificateFiles { key: Some(shelf.path(key)), ..entry(&shelf.path("live/*/fullchain.pem")) };
+    let (certificates, findings) = load(&[with_key("live/*/privkey.pem")]);
+    assert_eq!(findings, []);
+    assert_eq!(certificates.names().map(ToString::to_string).collect::<Vec<_>>(), ["a.test", "b.test"]);
+    for unclear in ["live/*/*.pem", "keys/*/privkey.pem", "l*/*/privkey.pem"] {
+        let (_, findings) = load(&[with_key(unclear)]);
+        assert_eq!(findings.iter().map(|finding| finding.part).collect::<Vec<_>>(), [Part::Key(0)], "{unclear}");
+        assert!(findings[0].problem.contains("does not say which key each chain has"), "{findings:?}");
+    }
+}
+
+#[test]
+fn of_a_certificate_that_ends_it_is_said_at_once_and_then_every_day() {
+    let shelf = Shelf::with(&[("a", &["a.test"], P256)]);
+    let certificates = shelf.good();
+    let facts = &certificates.all()[0].facts;
+    let ends = facts.not_after;
+    let mut reminders = Reminders::default();
+    let minute = Duration::from_secs(60);
+    let mut due = |now| reminders.due(&certificates, now).len();
+    for (now, said) in [
+        (ends - 15 * DAY, 0),
+        (ends - 14 * DAY, 1),
+        (ends - 14 * DAY + minute, 0),
+        (ends - 13 * DAY, 1),
+        (ends - DAY / 2, 1),
+        (ends + minute, 1),
+        (ends + 2 * minute, 0),
+        (ends + minute + DAY, 1),
+    ] {
+        assert_eq!(due(now), said, "{:?} before the end", ends.duration_since(now));
+    }
+    assert_eq!(Reminders::default().due(&certificates, ends + minute).len(), 0, "the start has said it");
+}
+
+#[test]
+fn an_ocsp_answer_is_sent_until_it_ends() {
+    let (certificates, findings) = load(&[CertificateFiles { ocsp: Some(data("stapled.ocsp")), ..entry(&data("stapled.pem")) }]);
+    assert_eq!(findings, []);
+    let staple = fs::read(data("stapled.ocsp")).unwrap();
+    let end = crate::tls::ocsp::end(&staple, &certificates.all()[0].facts).unwrap();
+    assert!(certificates.without_ended_staples(end - Duration::from_secs(1)).is_none());
+    let (rest, ended) = certificates.without_ended_staples(end).unwrap();
+    assert_eq!(ended, [data("stapled.pem")]);
+    assert_eq!(rest.all()[0].certified.ocsp, None);
+    assert_eq!(rest.identity(), certificates.identity());
+    assert!(rest.without_ended_staples(end).is_none(), "it is said once");
 }

@@ -58,6 +58,12 @@ impl Lists {
     }
 }
 
+/// Whether one of the lists is this authority's.
+pub(super) fn tell_of(lists: &[CertificateRevocationListDer<'_>], authority: &Facts) -> bool {
+    let parsed = lists.iter().filter_map(|list| CertificateRevocationList::from_der(list).ok());
+    parsed.into_iter().any(|(_, list)| list.issuer().as_raw() == authority.subject_der)
+}
+
 /// Whether a certificate is on one of the lists, for those about which nobody else asks. The lists are the user's own, so
 /// their signatures are not looked at.
 pub(super) fn are_revoking(lists: &[CertificateRevocationListDer<'_>], whose: &Facts) -> bool {

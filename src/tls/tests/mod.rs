@@ -4,6 +4,7 @@ mod boundary;
 mod clients;
 mod lifetimes;
 mod peer;
+mod reminders;
 mod site;
 
 use super::Terminator;
