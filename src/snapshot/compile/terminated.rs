@@ -64,11 +64,24 @@ impl Compiler {
     fn check_covered(&mut self, path: &[Key], host: &str, profile: &str) {
         let Some(certificates) = self.terminators.get(profile).map(|terminator| terminator.certificates()) else { return };
         let Ok(pattern) = HostPattern::parse(host) else { return };
-        let names: Vec<_> = certificates.names().cloned().collect();
-        if certificates.all().is_empty() || names.iter().any(|name| name.meets(&pattern)) {
+        if certificates.all().is_empty() {
             return;
         }
-        let problem = format!("no certificate of [terminate.{}] is for {host:?}, so clients will not trust it", Key::from(profile));
+        let names: Vec<_> = certificates.names().cloned().collect();
+        let halves = match &pattern {
+            HostPattern::AndBelow(parent) => {
+                vec![(parent.to_string(), HostPattern::Exact(parent.clone())), (format!("*.{parent}"), HostPattern::Below(parent.clone()))]
+            }
+            _ => vec![(host.to_owned(), pattern)],
+        };
+        let is_uncovered = |(_, half): &&(String, HostPattern)| !names.iter().any(|name| name.meets(half));
+        let uncovered: Vec<_> = halves.iter().filter(is_uncovered).collect();
+        let what = match uncovered[..] {
+            [] => return,
+            [(half, _)] if halves.len() > 1 => format!("{half:?}, for which {host:?} stands too"),
+            _ => format!("{host:?}"),
+        };
+        let problem = format!("no certificate of [terminate.{}] is for {what}, so clients will not trust it", Key::from(profile));
         let place = self.places.key(path);
         self.diagnostics.warning("uncovered-host", place, problem).help(format!("there are certificates for {}", listed(&names)));
     }
