@@ -3,6 +3,8 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use rustls::version::TLS12;
+
 use crate::harness::tls::handshake;
 use crate::harness::{
     Authority, BlackHole, Fickle, Gate, NameServer, Process, Server, TlsByHand, answer, connect, heard, hello, reply, until,
@@ -161,6 +163,25 @@ async fn of_clients_whose_tls_fails_the_first_of_each_reason_is_told_with_its_wo
     for word in ["INFO ", "listener=\"https\"", &format!("client={client}"), "server_name=\"api.test\"", "the client does not trust"] {
         assert!(told[0].contains(word), "{word}: {}", told[0]);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_is_told_whatever_else_fails() {
+    let authority = Authority::new();
+    let client_auth = format!("client_auth = {{ ca = \"{}\", mode = \"require\" }}\n", authority.file().display());
+    let profile = authority.profile("public", &["api.test"], &client_auth);
+    let gate = Process::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nterminate = \"public\"\nupstream = \"127.0.0.1:1\"\n{ACCESS_LOG}{profile}"
+    ))
+    .await;
+    let another = Authority::named("another");
+    handshake(gate.connect().await, "api.test", another.trusted()).await.expect_err("it does not trust the gateway");
+    gate.says("the client does not trust").await;
+    let foreign = another.issue("partner.test");
+    // In TLS 1.3 a client would hear of it only when it reads on.
+    handshake(gate.connect().await, "api.test", authority.showing(&[&TLS12], &foreign)).await.expect_err("nobody vouches for it");
+    gate.says("CN=partner.test").await;
+    assert_eq!(gate.log().matches("INFO session ended: tls_failed").count(), 2, "{}", gate.log());
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) async fn say(client: &Client<'_>, reason: CloseReason, hello: Option<
 /// middle of a handshake that has failed. Closing on unread bytes would be a reset, which takes from the client what was
 /// sent to it last.
 fn lingers(reason: CloseReason) -> bool {
-    reason.side() != Side::Client || matches!(reason, CloseReason::NotTls | CloseReason::TlsFailed(_))
+    reason.side() != Side::Client || matches!(reason, CloseReason::NotTls | CloseReason::TlsFailed(_) | CloseReason::CertificateRefused)
 }
 
 async fn end_in_order(client: &Socket, last_words: &[u8]) {

@@ -190,14 +190,17 @@ impl Ledger {
             self.refusals[at].fetch_add(1, Ordering::Relaxed);
         }
         let detail = ended.detail.as_deref().unwrap_or_default();
-        let (listener, kind) = (&session.listener, ended.reason.label());
+        let (listener, kind) = (&session.listener, kind(ended.reason));
         match ended.reason {
             // As many as come, and mostly for one cause: the first is told, and the summary counts all.
             CloseReason::NoDescriptor => {
                 self.complain(listener, kind, "connections are turned away", &format_args!("out of descriptors: {detail}"))
             }
             CloseReason::NoSource => self.complain(listener, kind, "connections are turned away", &detail),
-            reason @ (CloseReason::Unresolved | CloseReason::TlsFailed(_) | CloseReason::HandshakeTimeout)
+            reason @ (CloseReason::Unresolved
+            | CloseReason::TlsFailed(_)
+            | CloseReason::CertificateRefused
+            | CloseReason::HandshakeTimeout)
                 if !self.may_tell(listener, kind) =>
             {
                 note(session, LogLevel::Debug, reason, detail)
@@ -207,6 +210,14 @@ impl Ledger {
             }
             reason => note(session, reason.level(), reason, detail),
         }
+    }
+}
+
+/// Of what kind a trouble is: of each, one is told in a while.
+fn kind(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::CertificateRefused => "a client's certificate",
+        other => other.label(),
     }
 }
 

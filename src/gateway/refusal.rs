@@ -55,7 +55,10 @@ impl From<HandshakeError> for Refusal {
             HandshakeError::Failed(rustls::Error::PeerMisbehaved(ServerNameDifferedOnRetry)) => {
                 CloseReason::MalformedHello(alert::ILLEGAL_PARAMETER)
             }
-            HandshakeError::Failed(_) | HandshakeError::Certificate(_) => CloseReason::TlsFailed(None),
+            HandshakeError::Failed(rustls::Error::NoCertificatesPresented) | HandshakeError::Certificate(_) => {
+                CloseReason::CertificateRefused
+            }
+            HandshakeError::Failed(_) => CloseReason::TlsFailed(None),
             HandshakeError::Timeout(_) => CloseReason::HandshakeTimeout,
             HandshakeError::Gone => CloseReason::HandshakeGone,
             HandshakeError::Broken(_) => CloseReason::ClientReset,

@@ -38,6 +38,8 @@ pub enum CloseReason {
     NotTls,
     /// The TLS handshake with the client failed. It is told by this alert, unless rustls has told it already.
     TlsFailed(Option<u8>),
+    /// The same, since the client shows no certificate or none that is good: told apart, so that no scanner drowns it out.
+    CertificateRefused,
     /// The TLS handshake was not over within `handshake_timeout`.
     HandshakeTimeout,
     /// The client closed in the middle of the TLS handshake.
@@ -169,6 +171,7 @@ impl CloseReason {
             Self::ForwardRefused => 403,
             Self::NotTls
             | Self::TlsFailed(_)
+            | Self::CertificateRefused
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -201,7 +204,7 @@ impl CloseReason {
             Self::MalformedHello(_) => "malformed_hello",
             Self::HelloTooLarge => "hello_too_large",
             Self::NotTls => "not_tls",
-            Self::TlsFailed(_) => "tls_failed",
+            Self::TlsFailed(_) | Self::CertificateRefused => "tls_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HandshakeGone => "handshake_gone",
             Self::NoRoute => "no_route",
@@ -233,6 +236,7 @@ impl CloseReason {
             | Self::HelloTooLarge
             | Self::NotTls
             | Self::TlsFailed(_)
+            | Self::CertificateRefused
             | Self::HandshakeTimeout
             | Self::HandshakeGone
             | Self::NoRoute
@@ -256,7 +260,7 @@ impl CloseReason {
     #[must_use]
     pub fn level(self) -> LogLevel {
         match self {
-            Self::TlsFailed(_) | Self::HandshakeTimeout => LogLevel::Info,
+            Self::TlsFailed(_) | Self::CertificateRefused | Self::HandshakeTimeout => LogLevel::Info,
             Self::NoServer | Self::Unresolved => LogLevel::Warn,
             Self::NoSource | Self::NoDescriptor | Self::Failed => LogLevel::Error,
             _ => LogLevel::Debug,
