@@ -17,11 +17,11 @@ pub(super) struct NoVersion {
 /// # Errors
 /// When there is none.
 pub(super) fn in_common(hello: &ClientHello, settings: &ServerSettings) -> Result<(), NoVersion> {
-    let spoken: Vec<u16> = settings.versions.iter().map(|version| version.version.into()).collect();
-    if spoken.iter().any(|version| hello.offers(*version)) {
+    let spoken = settings.versions.iter().map(|version| u16::from(version.version));
+    if spoken.clone().any(|version| hello.offers(version)) {
         return Ok(());
     }
-    let spoken: Vec<_> = NAMES.iter().filter(|(version, _)| spoken.contains(version)).map(|(_, name)| *name).collect();
+    let spoken: Vec<_> = NAMES.iter().filter(|(version, _)| spoken.clone().any(|one| one == *version)).map(|(_, name)| *name).collect();
     Err(NoVersion { offered: offered(hello), spoken: spoken.join(" and ") })
 }
 

@@ -15,9 +15,9 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::{FromDer, X509Version};
+use x509_parser::x509::X509Version;
 
-use super::verify::{self, Trusted};
+use super::verify::{self, Trusted, parsed};
 use crate::host::{HostPattern, Hostname};
 
 /// Takes the certificates that authorities vouch for, and those that are listed themselves.
@@ -165,8 +165,4 @@ fn stands_for(common: &str, name: &ServerName<'_>) -> bool {
 
 fn is_old(certificate: &CertificateDer<'_>) -> bool {
     parsed(certificate).is_ok_and(|parsed| parsed.version() != X509Version::V3)
-}
-
-fn parsed<'c>(certificate: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Error> {
-    X509Certificate::from_der(certificate).map(|(_, parsed)| parsed).map_err(|_| CertificateError::BadEncoding.into())
 }

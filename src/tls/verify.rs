@@ -135,7 +135,11 @@ fn is_authority(certificate: &X509Certificate<'_>) -> bool {
     }
 }
 
-fn parsed<'c>(certificate: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Error> {
+/// What a certificate says.
+///
+/// # Errors
+/// When it cannot be read, or is more than a certificate.
+pub(super) fn parsed<'c>(certificate: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Error> {
     match X509Certificate::from_der(certificate) {
         Ok(([], parsed)) => Ok(parsed),
         _ => Err(CertificateError::BadEncoding.into()),
