@@ -15,6 +15,10 @@ pub mod units;
 pub mod config;
 
 // Layer 2: pure.
+pub mod proxy_protocol;
+
+pub mod admit;
+
 pub mod hello;
 pub mod route;
 pub mod session;

@@ -77,6 +77,26 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
         .ok_or_else(|| unit_error("this size is too large", "a smaller one"))
 }
 
+/// Reads how much may pass in a second: a size, `"1m"` or `"1m/s"`, or bits, `"8Mbit/s"`. Bits count in powers of 1000.
+///
+/// # Errors
+/// When it is neither, or does not fit 63 bits.
+pub fn rate(text: &str) -> Result<u64, UnitError> {
+    let text = text.trim();
+    let each = text.strip_suffix("/s").unwrap_or(text);
+    let Some((number, unit)) = leading_number(each).filter(|(_, unit)| unit.trim_start().to_ascii_lowercase().ends_with("bit")) else {
+        return size(each).map_err(|error| unit_error(error.problem, "\"1m\" (bytes in a second, powers of 1024) or \"8Mbit/s\""));
+    };
+    let bits = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "bit" => 1,
+        "kbit" => 1_000,
+        "mbit" => 1_000_000,
+        "gbit" => 1_000_000_000,
+        _ => return Err(unit_error(format!("{:?} is no unit of a rate", unit.trim_start()), "one of bit/s, kbit/s, Mbit/s, Gbit/s")),
+    };
+    number.checked_mul(bits).map(|bits| bits.div_ceil(8)).ok_or_else(|| unit_error("this rate is too large", "a smaller one"))
+}
+
 /// The error for a duration that is only a number.
 #[must_use]
 pub fn bare_duration(number: &str) -> UnitError {
@@ -126,6 +146,24 @@ mod tests {
         }
         assert_eq!(written(Duration::from_secs(90)), "90s");
         assert_eq!([60, 600, 3_600].map(|seconds| written(Duration::from_secs(seconds))), ["60s", "10m", "1h"]);
+    }
+
+    #[test]
+    fn rates_are_bytes_or_bits_in_a_second() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("512", 512),
+            ("1m", 1 << 20),
+            ("1m/s", 1 << 20),
+            ("8Mbit/s", 1_000_000),
+            ("80 kbit/s", 10_000),
+            ("1Gbit/s", 125_000_000),
+        ] {
+            assert_eq!(rate(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "fast", "1m/m", "8Xbit/s", "-1", "99999999999Gbit/s"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

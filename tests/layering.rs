@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 10] = [
     &["address", "host", "sys", "template", "units"],
     &["config"],
-    &["hello", "route", "session"],
+    &["admit", "hello", "proxy_protocol", "route", "session"],
     &["net"],
     &["peek", "relay", "tls", "variables"],
     &["log", "upstream"],

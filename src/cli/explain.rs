@@ -205,6 +205,7 @@ impl Told<'_> {
                 let name = crate::session::alert::NAMES.iter().find(|(_, number)| number == alert).map_or("", |(name, _)| name);
                 self.line(format_args!("  -> refused with the alert {name}, as the entry says"));
             }
+            Action::Show => self.line(format_args!("  -> answered with how the upstreams stand, and closed")),
             Action::Respond(text) => {
                 let mut answer = Vec::new();
                 render(text, session, &mut answer);
@@ -257,7 +258,7 @@ fn upstream(action: &Action, session: &Session) -> Option<Arc<str>> {
             render(template, session, &mut text);
             Some(String::from_utf8_lossy(&text).into())
         }
-        Action::Reject(_) | Action::Respond(_) => None,
+        Action::Reject(_) | Action::Respond(_) | Action::Show => None,
     }
 }
 

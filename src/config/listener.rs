@@ -6,7 +6,10 @@ use figment::value::Value;
 use serde::Serialize;
 
 use super::habits;
+use super::keepalive::Keepalive;
 use super::places::Places;
+use super::proxy_protocol::AcceptProxyProtocol;
+use super::rate::Rate;
 use super::read::{Read, Reader, Table};
 use super::upstream::UpstreamDefaults;
 use super::values::{MOST, OneOrMany, bare_port, lasting, number, size, words};
@@ -18,6 +21,9 @@ use crate::address::ListenAddress;
 pub struct Listener {
     /// The addresses, as written.
     pub listen: Vec<String>,
+    /// What is spoken there; none written is TCP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protocol: Vec<Protocol>,
     /// What becomes of a connection.
     #[serde(flatten)]
     pub action: ListenerAction,
@@ -43,6 +49,26 @@ pub enum ListenerAction {
     Upstream(String),
     /// Sends a text and closes.
     Respond(String),
+    /// Shows how the gateway stands.
+    Show(Show),
+}
+
+words! {
+    /// What a listener can show of the gateway.
+    Show, "what a listener can show", {
+        /// The upstreams and their servers, as nginx-upsync's `upstream_show`.
+        Upstreams = "upstreams",
+    }
+}
+
+words! {
+    /// What is spoken on an address.
+    Protocol, "a protocol", {
+        /// Connections.
+        Tcp = "tcp",
+        /// Datagrams.
+        Udp = "udp",
+    }
 }
 
 words! {
@@ -65,6 +91,7 @@ impl Read for Listener {
             reader.cut("listen");
         }
         let listen = listen.map(|all| all.0.into_iter().map(|one| one.0).collect()).unwrap_or_default();
+        let protocol: Option<OneOrMany<Protocol>> = reader.take(&mut table, "protocol");
         let action = listener_action(&mut table, reader);
         let terminate = reader.take_with(&mut table, "terminate", habits::profile);
         let lost_terminate = reader.was_cut("terminate");
@@ -73,15 +100,17 @@ impl Read for Listener {
         let session = SessionKeys::take(&mut table, reader);
         // Without what was written, it would pass TLS on that was to end here.
         (!lost_terminate).then_some(())?;
-        Some(Self { listen, action: action?, terminate, preread, listening, session })
+        let (protocol, listening) = (protocol.map(|all| all.0).unwrap_or_default(), listening?);
+        Some(Self { listen, protocol, action: action?, terminate, preread, listening, session })
     }
 }
 
 fn listener_action(table: &mut Table, reader: &mut Reader<'_>) -> Option<ListenerAction> {
-    match reader.only_one(table, ["routes", "upstream", "respond"])? {
+    match reader.only_one(table, ["routes", "upstream", "respond", "show"])? {
         "routes" => reader.take(table, "routes").map(ListenerAction::Routes),
         "upstream" => reader.take(table, "upstream").map(ListenerAction::Upstream),
-        _ => reader.take(table, "respond").map(ListenerAction::Respond),
+        "respond" => reader.take(table, "respond").map(ListenerAction::Respond),
+        _ => reader.take(table, "show").map(ListenerAction::Show),
     }
 }
 
@@ -119,18 +148,58 @@ pub struct Listening {
     pub ipv6_only: Option<bool>,
     /// Whether each worker has its own socket.
     pub reuse_port: Option<bool>,
+    /// Whether a PROXY header comes first.
+    pub accept_proxy_protocol: Option<AcceptProxyProtocol>,
+    /// From accept until that header is whole.
+    #[serde(serialize_with = "print::some_duration")]
+    pub proxy_protocol_timeout: Option<Duration>,
+    /// Ranges and named networks whose header is believed.
+    pub trusted_proxies: Option<Vec<String>>,
+    /// Who may come: ordered rules, the first that fits decides.
+    pub access: Option<Vec<String>>,
+    /// Names of `[limit.NAME]` that count its sessions.
+    pub limits: Option<Vec<String>>,
+    /// Sessions of this listener that may be open at once.
+    pub max_connections: Option<u32>,
+    /// Whether and when the kernel asks a silent client if it is still there.
+    pub keepalive: Option<Keepalive>,
+    /// Bytes that the kernel holds for us of what a client sends.
+    pub receive_buffer: Option<u64>,
+    /// Bytes that the kernel holds for a client.
+    pub send_buffer: Option<u64>,
+    /// Who may connect to a unix socket: permissions in octal.
+    pub mode: Option<String>,
+    /// Whether an address may be listened on that this machine does not have.
+    pub free_bind: Option<bool>,
+    /// The only network interface that is listened on.
+    pub interface: Option<String>,
 }
 
 impl Listening {
-    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
-        Self {
+    /// Nothing, if what keeps clients out cannot be read.
+    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        let listening = Self {
             preread_timeout: reader.take_with(table, "preread_timeout", lasting),
             preread_buffer_size: reader.take_with(table, "preread_buffer_size", hello_size),
             defer_accept: reader.take(table, "defer_accept"),
             backlog: reader.take_with(table, "backlog", number(1..=65_535)),
             ipv6_only: reader.take(table, "ipv6_only"),
             reuse_port: reader.take(table, "reuse_port"),
-        }
+            accept_proxy_protocol: reader.take(table, "accept_proxy_protocol"),
+            proxy_protocol_timeout: reader.take_with(table, "proxy_protocol_timeout", lasting),
+            trusted_proxies: reader.take(table, "trusted_proxies"),
+            access: reader.take(table, "access"),
+            limits: reader.take(table, "limits"),
+            max_connections: reader.take_with(table, "max_connections", number(1..=MOST)),
+            keepalive: reader.take(table, "keepalive"),
+            receive_buffer: reader.take_with(table, "receive_buffer", size),
+            send_buffer: reader.take_with(table, "send_buffer", size),
+            mode: reader.take(table, "mode"),
+            free_bind: reader.take(table, "free_bind"),
+            interface: reader.take(table, "interface"),
+        };
+        let keeps_out = ["accept_proxy_protocol", "trusted_proxies", "access", "limits"];
+        (!keeps_out.into_iter().any(|key| reader.was_cut(key))).then_some(listening)
     }
 }
 
@@ -166,6 +235,16 @@ pub struct SessionKeys {
     pub source: Option<String>,
     /// Whether that address may be one that this machine does not have.
     pub transparent: Option<bool>,
+    /// Bytes in a second from the client.
+    pub upload_rate: Option<Rate>,
+    /// Bytes in a second to the client.
+    pub download_rate: Option<Rate>,
+    /// Datagrams of a client after which the next one begins a new session; 0 is no limit.
+    pub requests: Option<u32>,
+    /// Datagrams that a server answers to each of a client's, after which the session ends.
+    pub responses: Option<u32>,
+    /// The largest piece that is passed on at once where nothing better is known.
+    pub buffer_size: Option<u64>,
 }
 
 impl SessionKeys {
@@ -179,6 +258,11 @@ impl SessionKeys {
             half_close: reader.take(table, "half_close"),
             source: reader.take(table, "source"),
             transparent: reader.take(table, "transparent"),
+            upload_rate: reader.take(table, "upload_rate"),
+            download_rate: reader.take(table, "download_rate"),
+            requests: reader.take_with(table, "requests", number(0..=MOST)),
+            responses: reader.take_with(table, "responses", number(0..=MOST)),
+            buffer_size: reader.take_with(table, "buffer_size", size),
         }
     }
 }
@@ -186,6 +270,11 @@ impl SessionKeys {
 /// `[defaults]`: what listeners, upstreams and servers start from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Defaults {
+    /// What is spoken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protocol: Vec<Protocol>,
+    /// Whether first bytes are looked at.
+    pub preread: Option<Preread>,
     /// How listeners listen.
     #[serde(flatten)]
     pub listening: Listening,
@@ -199,8 +288,11 @@ pub struct Defaults {
 impl Read for Defaults {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::DEFAULTS)?;
+        let protocol: Option<OneOrMany<Protocol>> = reader.take(&mut table, "protocol");
         Some(Self {
-            listening: Listening::take(&mut table, reader),
+            protocol: protocol.map(|all| all.0).unwrap_or_default(),
+            preread: reader.take(&mut table, "preread"),
+            listening: Listening::take(&mut table, reader).unwrap_or_default(),
             session: SessionKeys::take(&mut table, reader),
             upstream: reader.take(&mut table, "upstream").unwrap_or_default(),
         })

@@ -7,10 +7,14 @@ mod habits;
 mod hosts;
 mod keepalive;
 mod layer;
+mod limit;
 mod listener;
+mod map;
 mod places;
 mod print;
 mod process;
+mod proxy_protocol;
+mod rate;
 mod read;
 mod render;
 mod resolver;
@@ -35,9 +39,13 @@ use read::{Read, Reader};
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use keepalive::{Keepalive, KeepaliveTimes};
-pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, SessionKeys};
+pub use limit::{Frequency, Limit, Per};
+pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, Protocol, SessionKeys, Show};
+pub use map::{Map, MapPattern, Share};
 pub use places::{Key, Places};
-pub use process::{AccessLog, AccessLogFormat, Count, Log, LogFormat, LogLevel, Process, Watch};
+pub use process::{AccessLog, AccessLogFormat, Count, Gzip, Log, LogFormat, LogLevel, Process, Watch};
+pub use proxy_protocol::{AcceptProxyProtocol, ProxyTlv, ProxyVersion, SendProxyProtocol};
+pub use rate::Rate;
 pub use render::Paint;
 pub use resolver::Resolver;
 pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
@@ -65,6 +73,10 @@ pub struct Config {
     pub listener: BTreeMap<String, Listener>,
     /// `[routes.NAME]`.
     pub routes: BTreeMap<String, Routes>,
+    /// `[limit.NAME]`: how many may come.
+    pub limit: BTreeMap<String, Limit>,
+    /// `[map.NAME]`: variables of the user's own.
+    pub map: BTreeMap<String, Map>,
     /// `[terminate.NAME]`: profiles of TLS.
     pub terminate: BTreeMap<String, Terminate>,
     /// `[upstream.NAME]`.
@@ -144,6 +156,8 @@ impl Read for Config {
             defaults: reader.take(&mut table, "defaults").unwrap_or_default(),
             listener: reader.take_with(&mut table, "listener", values::named).unwrap_or_default(),
             routes: reader.take_with(&mut table, "routes", values::named).unwrap_or_default(),
+            limit: reader.take_with(&mut table, "limit", values::named).unwrap_or_default(),
+            map: reader.take_with(&mut table, "map", values::named).unwrap_or_default(),
             terminate: reader.take_with(&mut table, "terminate", values::named).unwrap_or_default(),
             upstream: reader.take_with(&mut table, "upstream", values::named).unwrap_or_default(),
         })
@@ -200,6 +214,11 @@ mod tests {
             (words::ROUTES, "[routes.x]"),
             (words::TARGET, "[routes.x.hosts.\"a.b\"]"),
             (words::PATTERN, "[[routes.x.patterns]]"),
+            (words::LIMIT, "[limit.x]"),
+            (words::MAP, "[map.x]"),
+            (words::MAP_PATTERN, "[[map.x.patterns]]"),
+            (words::SHARE, "[[map.x.shares]]"),
+            (words::SEND_PROXY_PROTOCOL, "[upstream.x.send_proxy_protocol]"),
             (words::TERMINATE, "[terminate.x]"),
             (words::CERTIFICATE, "[[terminate.x.certificates]]"),
             (words::SESSION_TICKETS, "[terminate.x.session_tickets]"),

@@ -6,7 +6,7 @@ use figment::value::Value;
 use serde::{Serialize, Serializer};
 
 use super::read::{Read, Reader};
-use super::values::{MOST, number, unknown_word, words};
+use super::values::{MOST, number, positive, size, unknown_word, words};
 use super::{print, words as kinds};
 
 /// `[process]`.
@@ -143,6 +143,16 @@ pub struct AccessLog {
     pub file: String,
     /// How a line looks.
     pub format: AccessLogFormat,
+    /// A template; a session has no line where it is empty or "0".
+    #[serde(rename = "if")]
+    pub condition: Option<String>,
+    /// Bytes that are gathered before they are written; absent writes each line at once.
+    pub buffer: Option<u64>,
+    /// How long lines are gathered at most.
+    #[serde(serialize_with = "print::some_duration")]
+    pub flush: Option<Duration>,
+    /// How hard a file is compressed, from 1 to 9; absent is not at all.
+    pub gzip: Option<Gzip>,
 }
 
 impl Read for AccessLog {
@@ -151,7 +161,39 @@ impl Read for AccessLog {
         Some(Self {
             file: reader.take_with(&mut table, "file", access_log_file).unwrap_or_else(|| "-".into()),
             format: reader.take(&mut table, "format").unwrap_or(AccessLogFormat::Text),
+            condition: reader.take(&mut table, "if"),
+            buffer: reader.take_with(&mut table, "buffer", size),
+            flush: reader.take_with(&mut table, "flush", positive),
+            gzip: reader.take(&mut table, "gzip"),
         })
+    }
+}
+
+/// `gzip`: a switch, or how hard it is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gzip {
+    /// Not at all.
+    Off,
+    /// So hard: 1 is the fastest, 9 the smallest.
+    Level(u8),
+}
+
+impl Read for Gzip {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if matches!(value, Value::Num(..)) {
+            return number(1..=9)(value, reader).map(Self::Level);
+        }
+        // nginx's level, where none is written.
+        bool::read(value, reader).map(|on| if on { Self::Level(1) } else { Self::Off })
+    }
+}
+
+impl Serialize for Gzip {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_bool(false),
+            Self::Level(level) => serializer.serialize_u8(*level),
+        }
     }
 }
 

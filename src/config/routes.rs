@@ -92,6 +92,16 @@ pub struct Target {
     /// Which sessions it is for.
     #[serde(flatten)]
     pub guards: Guards,
+    /// Who may come here besides: ordered rules, the first that fits decides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<String>,
+    /// Names of `[limit.NAME]` that count its sessions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// What the operator wants to be reminded of.
+    pub note: Option<String>,
+    /// Where new sessions go instead, for the time being.
+    pub maintenance: Option<String>,
     /// How its sessions run.
     #[serde(flatten)]
     pub session: SessionKeys,
@@ -138,14 +148,34 @@ words! {
 }
 
 impl Target {
+    /// One that says nothing but what becomes of the session.
+    fn plain(action: Action) -> Self {
+        Self {
+            action,
+            terminate: None,
+            guards: Guards::default(),
+            access: Vec::new(),
+            limits: Vec::new(),
+            note: None,
+            maintenance: None,
+            session: SessionKeys::default(),
+        }
+    }
+
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
         let action = action(table, reader);
         let guards = Guards::take(table, reader);
         let terminate = reader.take_with(table, "terminate", habits::profile);
         // Without what was written, it would pass TLS on that was to end here.
         let lost_terminate = reader.was_cut("terminate");
+        // Without them it would let in whom it was to refuse.
+        let access = guard_list(table, reader, "access");
+        let limits = guard_list(table, reader, "limits");
+        let note = reader.take(table, "note");
+        let maintenance = reader.take(table, "maintenance");
         let session = SessionKeys::take(table, reader);
-        (!lost_terminate).then_some(Self { action: action?, terminate, guards: guards?, session })
+        let (action, guards, access, limits) = (action?, guards?, access?, limits?);
+        (!lost_terminate).then_some(Self { action, terminate, guards, access, limits, note, maintenance, session })
     }
 }
 
@@ -161,7 +191,7 @@ impl Read for Target {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if !matches!(value, Value::Dict(..)) {
             let action = Action::Upstream(String::read(value, reader)?);
-            return Some(Self { action, terminate: None, guards: Guards::default(), session: SessionKeys::default() });
+            return Some(Self::plain(action));
         }
         let mut table = reader.table(value, &kinds::TARGET)?;
         Self::take(&mut table, reader)
@@ -192,6 +222,12 @@ fn guard<T: Read>(table: &mut Table, reader: &mut Reader<'_>, key: &'static str)
         reader.cut(key);
     }
     (!reader.was_cut(key)).then_some(values)
+}
+
+/// A list that lets sessions in or keeps them out; one that can't be read takes with it what it belongs to.
+pub(super) fn guard_list(table: &mut Table, reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
+    let list = reader.take(table, key).unwrap_or_default();
+    (!reader.was_cut(key)).then_some(list)
 }
 
 /// A regex over the whole name, and its target.

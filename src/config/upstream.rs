@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::habits;
 use super::keepalive::Keepalive;
 use super::places::Places;
+use super::proxy_protocol::SendProxyProtocol;
 use super::read::{Read, Reader, Table};
 use super::resolver::Resolver;
 use super::terminate::UpstreamTls;
@@ -58,6 +59,8 @@ pub struct UpstreamKeys {
     pub user_timeout: Option<Duration>,
     /// TLS towards the servers; absent is none.
     pub tls: Option<UpstreamTls>,
+    /// Whether and how servers are told whom a connection is from.
+    pub send_proxy_protocol: Option<SendProxyProtocol>,
 }
 
 impl UpstreamKeys {
@@ -70,6 +73,7 @@ impl UpstreamKeys {
             keepalive: reader.take(table, "keepalive"),
             user_timeout: reader.take_with(table, "user_timeout", positive),
             tls: reader.take(table, "tls"),
+            send_proxy_protocol: reader.take(table, "send_proxy_protocol"),
         }
     }
 }

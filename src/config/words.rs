@@ -68,29 +68,74 @@ const SESSION: &[&str] = &[
     "half_close",
     "source",
     "transparent",
+    "upload_rate",
+    "download_rate",
+    "requests",
+    "responses",
+    "buffer_size",
 ];
-const LISTENING: &[&str] = &["preread_timeout", "preread_buffer_size", "defer_accept", "backlog", "ipv6_only", "reuse_port"];
+const LISTENING: &[&str] = &[
+    "preread_timeout",
+    "preread_buffer_size",
+    "defer_accept",
+    "backlog",
+    "ipv6_only",
+    "reuse_port",
+    "accept_proxy_protocol",
+    "proxy_protocol_timeout",
+    "trusted_proxies",
+    "access",
+    "limits",
+    "max_connections",
+    "keepalive",
+    "receive_buffer",
+    "send_buffer",
+    "mode",
+    "free_bind",
+    "interface",
+];
+const TARGETED: &[&str] = &["access", "limits", "note", "maintenance"];
 const GUARDED: &[&str] = &["upstream", "reject", "respond", "terminate", "alpn", "from", "versions"];
-const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout", "tls"];
+const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout", "tls", "send_proxy_protocol"];
 const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "max_conns", "slow_start", "backup", "down", "service"];
 const TLS: &[&str] = &["alpn", "versions"];
 const RESOLVING: &[&str] = &["nameservers", "valid", "timeout", "ipv6"];
 
 pub(super) const FILE: Kind = Kind {
     name: "the file itself",
-    keys: &[&["process", "log", "access_log", "resolver", "networks", "defaults", "listener", "routes", "terminate", "upstream"]],
+    keys: &[&[
+        "process",
+        "log",
+        "access_log",
+        "resolver",
+        "networks",
+        "defaults",
+        "listener",
+        "routes",
+        "limit",
+        "map",
+        "terminate",
+        "upstream",
+    ]],
 };
 pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout", "watch"]] };
 pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
-pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format"]] };
-pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["upstream"]] };
+pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format", "if", "buffer", "flush", "gzip"]] };
+pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["protocol", "preread", "upstream"]] };
 pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[GROUPED, &["server"]] };
 pub(super) const SERVER_DEFAULTS: Kind = Kind { name: "server of [defaults.upstream]", keys: &[SERVING] };
-pub(super) const LISTENER: Kind =
-    Kind { name: "a listener", keys: &[&["listen", "routes", "upstream", "respond", "terminate", "preread"], LISTENING, SESSION] };
+pub(super) const LISTENER: Kind = Kind {
+    name: "a listener",
+    keys: &[&["listen", "protocol", "routes", "upstream", "respond", "show", "terminate", "preread"], LISTENING, SESSION],
+};
 pub(super) const ROUTES: Kind = Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "patterns"]] };
-pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, SESSION] };
-pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, SESSION] };
+pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, TARGETED, SESSION] };
+pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, TARGETED, SESSION] };
+pub(super) const LIMIT: Kind = Kind { name: "[limit.NAME]", keys: &[&["key", "connections", "rate", "burst", "exempt", "dry_run"]] };
+pub(super) const MAP: Kind = Kind { name: "[map.NAME]", keys: &[&["of", "values", "hosts", "ranges", "patterns", "shares", "default"]] };
+pub(super) const MAP_PATTERN: Kind = Kind { name: "a pattern of a map", keys: &[&["match", "value"]] };
+pub(super) const SHARE: Kind = Kind { name: "a share", keys: &[&["percent", "value"]] };
+pub(super) const SEND_PROXY_PROTOCOL: Kind = Kind { name: "send_proxy_protocol", keys: &[&["version", "tlvs"]] };
 pub(super) const TERMINATE: Kind = Kind {
     name: "[terminate.NAME]",
     keys: &[
@@ -122,6 +167,12 @@ pub(super) const EVERYWHERE: &[Kind] = &[
     TERMINATE,
     CERTIFICATE,
     CLIENT_AUTH,
+    LIMIT,
+    MAP,
+    MAP_PATTERN,
+    SHARE,
+    ACCESS_LOG,
+    SEND_PROXY_PROTOCOL,
     UPSTREAM_TLS,
     RESOLVER,
     KEEPALIVE,
@@ -174,6 +225,25 @@ const NGINX: &[(&str, &str)] = &[
     ("proxy_ssl_certificate_key", "`key` of an upstream's `tls`"),
     ("proxy_ssl_session_reuse", "`session_reuse` of an upstream's `tls`"),
     ("proxy_bind", "`source`"),
+    ("proxy_upload_rate", "`upload_rate`"),
+    ("proxy_download_rate", "`download_rate`"),
+    ("proxy_requests", "`requests`"),
+    ("proxy_responses", "`responses`"),
+    ("proxy_buffer_size", "`buffer_size`"),
+    ("proxy_protocol", "`accept_proxy_protocol` of a listener (`listen ... proxy_protocol`), `send_proxy_protocol` of an upstream"),
+    ("set_real_ip_from", "`trusted_proxies`"),
+    ("allow", "`access = [\"allow RANGE\"]`"),
+    ("deny", "`access = [\"deny RANGE\"]`"),
+    ("limit_conn", "`limits = [\"NAME\"]`, with [limit.NAME]"),
+    ("limit_conn_zone", "[limit.NAME] with `key`"),
+    ("limit_conn_dry_run", "`dry_run` of [limit.NAME]"),
+    ("geo", "[map.NAME] with `ranges`"),
+    ("split_clients", "[map.NAME] with `shares`"),
+    ("so_keepalive", "`keepalive`"),
+    ("rcvbuf", "`receive_buffer`"),
+    ("sndbuf", "`send_buffer`"),
+    ("freebind", "`free_bind`"),
+    ("upstream_show", "`show = \"upstreams\"` of a listener"),
     ("proxy_socket_keepalive", "`keepalive` of an upstream"),
     ("resolver_timeout", "`timeout` of [resolver]"),
     ("resolve", "nothing: names are looked up again by themselves"),
@@ -192,6 +262,10 @@ const NGINX: &[(&str, &str)] = &[
 /// What HAProxy's users write by habit.
 const HAPROXY: &[(&str, &str)] = &[
     ("bind", "`listen`"),
+    ("accept-proxy", "`accept_proxy_protocol = \"require\"`"),
+    ("send-proxy", "`send_proxy_protocol = \"v1\"`"),
+    ("send-proxy-v2", "`send_proxy_protocol = \"v2\"`"),
+    ("stick-table", "[limit.NAME]"),
     ("frontend", "[listener.NAME]"),
     ("backend", "[upstream.NAME]"),
     ("default_backend", "`default` of [routes.NAME], or `upstream` of a listener,"),

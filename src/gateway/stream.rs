@@ -72,6 +72,7 @@ fn set_up<'s>(
         let destination = match &target.action {
             Action::Forward(destination) => destination,
             Action::Reject(alert) => return Err(CloseReason::Rejected(*alert).into()),
+            Action::Show => return Err(CloseReason::Responded.into()),
             Action::Respond(text) => return Err(respond(client, text, target, session).await),
         };
         // A client that gives up meanwhile takes no server's connection.

@@ -133,7 +133,7 @@ impl<'s> Line<'s> {
             time: now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
             connection: session.number,
             listener: &session.listener,
-            protocol: "TCP",
+            protocol: session.protocol.label(),
             remote_addr,
             remote_port,
             server_addr,

@@ -60,6 +60,24 @@ pub enum CloseReason {
     NoSource,
     /// No descriptor was left for the server's connection.
     NoDescriptor,
+    /// A rule of `access` refuses the client.
+    AccessDenied,
+    /// A `[limit.NAME]` is reached.
+    LimitReached,
+    /// What came where a PROXY header must stand is none, or one that is broken.
+    BadProxyHeader,
+    /// A PROXY header came from somebody who is not among the `trusted_proxies`.
+    UntrustedProxy,
+    /// The PROXY header was not whole within `proxy_protocol_timeout`.
+    ProxyHeaderTimeout,
+    /// The client closed before its PROXY header was whole.
+    ProxyHeaderGone,
+    /// All datagrams that were to come, came.
+    Finished,
+    /// Datagrams that a server was to answer went unanswered for `idle_timeout`.
+    NoResponse,
+    /// The session made room for another one, having seen no answer.
+    Evicted,
     /// The gateway was told to stop, and `shutdown_timeout` was over.
     Drained,
     /// The gateway was told to stop at once.
@@ -165,10 +183,14 @@ impl CloseReason {
             | Self::Responded
             | Self::HelloTimeout
             | Self::HelloGone
+            | Self::ProxyHeaderTimeout
+            | Self::ProxyHeaderGone
+            | Self::Finished
+            | Self::Evicted
             | Self::Drained
             | Self::Stopped => 200,
-            Self::MalformedHello(_) | Self::HelloTooLarge => 400,
-            Self::ForwardRefused => 403,
+            Self::MalformedHello(_) | Self::HelloTooLarge | Self::BadProxyHeader => 400,
+            Self::ForwardRefused | Self::AccessDenied | Self::UntrustedProxy => 403,
             Self::NotTls
             | Self::TlsFailed(_)
             | Self::CertificateRefused
@@ -181,7 +203,8 @@ impl CloseReason {
             | Self::NoSource
             | Self::NoDescriptor
             | Self::Failed => 500,
-            Self::NoServer => 502,
+            Self::NoServer | Self::NoResponse => 502,
+            Self::LimitReached => 503,
         }
     }
 
@@ -215,6 +238,15 @@ impl CloseReason {
             Self::NoServer => "no_server",
             Self::NoSource => "no_source",
             Self::NoDescriptor => "no_descriptor",
+            Self::AccessDenied => "access_denied",
+            Self::LimitReached => "limit_reached",
+            Self::BadProxyHeader => "bad_proxy_header",
+            Self::UntrustedProxy => "untrusted_proxy",
+            Self::ProxyHeaderTimeout => "proxy_header_timeout",
+            Self::ProxyHeaderGone => "proxy_header_gone",
+            Self::Finished => "finished",
+            Self::NoResponse => "no_response",
+            Self::Evicted => "evicted",
             Self::Drained => "drained",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
@@ -241,11 +273,23 @@ impl CloseReason {
             | Self::HandshakeGone
             | Self::NoRoute
             | Self::NoTarget
+            | Self::AccessDenied
+            | Self::BadProxyHeader
+            | Self::UntrustedProxy
+            | Self::ProxyHeaderTimeout
+            | Self::ProxyHeaderGone
             | Self::ForwardRefused => Side::Client,
-            Self::ServerClosed | Self::ServerReset | Self::ServerTruncated | Self::ServerTlsError | Self::NoServer | Self::Unresolved => {
-                Side::Server
-            }
+            Self::ServerClosed
+            | Self::ServerReset
+            | Self::ServerTruncated
+            | Self::ServerTlsError
+            | Self::NoServer
+            | Self::NoResponse
+            | Self::Unresolved
+            | Self::Finished => Side::Server,
             Self::IdleTimeout
+            | Self::LimitReached
+            | Self::Evicted
             | Self::Responded
             | Self::Rejected(_)
             | Self::NoSource
@@ -268,7 +312,7 @@ impl CloseReason {
     }
 
     /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 16] = [
+    pub const REFUSALS: [&'static str; 22] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
@@ -281,6 +325,12 @@ impl CloseReason {
         Self::NoTarget.label(),
         Self::Rejected(None).label(),
         Self::ForwardRefused.label(),
+        Self::AccessDenied.label(),
+        Self::LimitReached.label(),
+        Self::BadProxyHeader.label(),
+        Self::UntrustedProxy.label(),
+        Self::ProxyHeaderTimeout.label(),
+        Self::ProxyHeaderGone.label(),
         Self::Unresolved.label(),
         Self::NoServer.label(),
         Self::NoSource.label(),
@@ -294,7 +344,7 @@ impl CloseReason {
             Self::MalformedHello(number) | Self::Rejected(Some(number)) | Self::TlsFailed(Some(number)) => Farewell::Alert(number),
             Self::HelloTooLarge => Farewell::Alert(alert::RECORD_OVERFLOW),
             Self::NoRoute | Self::NoTarget => Farewell::Alert(alert::UNRECOGNIZED_NAME),
-            Self::ForwardRefused => Farewell::Alert(alert::ACCESS_DENIED),
+            Self::ForwardRefused | Self::AccessDenied | Self::LimitReached => Farewell::Alert(alert::ACCESS_DENIED),
             Self::ClientClosedUnanswered
             | Self::ClientReset
             | Self::ServerReset

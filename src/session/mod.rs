@@ -23,6 +23,8 @@ pub struct Session {
     pub number: u64,
     /// `$listener`.
     pub listener: Arc<str>,
+    /// `$protocol`.
+    pub protocol: Protocol,
     /// The client's end.
     pub client: Peer,
     /// The gateway's end of the client's connection.
@@ -69,6 +71,26 @@ pub enum Peer {
     Ip(SocketAddr),
     /// A unix socket; clients of these have no address of their own.
     Unix,
+}
+
+/// What a session speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A connection.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// nginx's word for it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
 }
 
 /// What the first bytes of a connection turned out to be: `$hello`.
@@ -131,6 +153,7 @@ impl Session {
             local,
             started,
             started_at,
+            protocol: Protocol::Tcp,
             hello: None,
             server_name: None,
             alpn: None,

@@ -45,6 +45,8 @@ pub enum Action {
     Reject(Option<u8>),
     /// Answered with a text.
     Respond(Text),
+    /// Answered with how the upstreams stand.
+    Show,
 }
 
 /// Where a session is forwarded to.

@@ -159,7 +159,7 @@ impl Variable {
             Self::RemotePort => port(session.client)?.into(),
             Self::ServerAddr => remote_address(session.local),
             Self::ServerPort => port(session.local)?.into(),
-            Self::Protocol => "TCP".into(),
+            Self::Protocol => session.protocol.label().into(),
             Self::Connection => session.number.to_string().into(),
             Self::Hostname => hostname().into(),
             Self::Pid => std::process::id().to_string().into(),

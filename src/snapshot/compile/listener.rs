@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Compiler;
 use super::targets::{Above, limits};
 use crate::address::ListenAddress;
-use crate::config::{self, Config, Key, ListenerAction, Place, Preread, path_to, suggest};
+use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
 use crate::snapshot::{Action, Binding, Guards, Listener, Target};
@@ -93,6 +93,7 @@ impl Compiler {
                 }
                 Action::Forward(destination)
             }
+            ListenerAction::Show(Show::Upstreams) => Action::Show,
             ListenerAction::Respond(text) => {
                 if written.preread == Some(Preread::Tls) && written.terminate.is_none() {
                     self.wrong(&path_to!["listener", name, "preread"], "a client that speaks TLS could not read a plain answer")
@@ -152,7 +153,7 @@ fn listener(
     let (own, defaults) = (&written.listening, &config.defaults.listening);
     let map = match &written.action {
         ListenerAction::Routes(map) => Some(map.as_str().into()),
-        ListenerAction::Upstream(_) | ListenerAction::Respond(_) => None,
+        ListenerAction::Upstream(_) | ListenerAction::Respond(_) | ListenerAction::Show(_) => None,
     };
     let peeks = map.is_some() || written.preread == Some(Preread::Tls) || written.terminate.is_some();
     let peek = peeks.then(|| PeekLimits {
