@@ -45,3 +45,4 @@ mod tls_bulk; // much, slow and silent, where TLS ends in between
 mod tls_endings; // the same where TLS ends in between
 mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log
+mod udp; // datagrams go both ways as they were sent, each client's by themselves

@@ -12,42 +12,87 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::log::AccessLog;
 use crate::session::{CloseReason, LogLevel, Session};
 
-/// How many sessions may be open at once, over all workers.
+/// How many sessions may be open at once, over all workers, and how many descriptors they may take together: a connection
+/// takes two, a session of datagrams one.
 ///
 /// Who waits says so and then looks whether there is room; who leaves makes room and then looks whether somebody waits.
 /// That one of the two sees the other takes an order that all threads agree on, hence `SeqCst`.
 #[derive(Debug)]
 pub(super) struct Capacity {
     most: usize,
-    open: AtomicUsize,
+    descriptors: usize,
+    /// The sessions in the upper half, their descriptors in the lower one.
+    open: AtomicU64,
     waiting: AtomicUsize,
     freed: Notify,
 }
 
-/// The right to one session, given back when dropped.
+/// The right to one session that takes so many descriptors, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Capacity>);
+pub(super) struct Permit<const DESCRIPTORS: u64 = 2>(Arc<Capacity>);
+
+impl<const DESCRIPTORS: u64> Permit<DESCRIPTORS> {
+    /// What it is in the count.
+    const COUNTS: u64 = (1 << HALF) + DESCRIPTORS;
+}
+
+/// Where the upper half of a count begins.
+const HALF: u32 = 32;
 
 impl Capacity {
+    /// For so many sessions, however many descriptors they take.
+    #[cfg(test)]
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
+        Self::within(most, usize::MAX)
     }
 
-    /// How many there may be.
+    /// For so many sessions, which take no more descriptors than these.
+    pub(super) fn within(most: usize, descriptors: usize) -> Arc<Self> {
+        // More than fit into half a count are never open at once.
+        let (most, descriptors) = (most.min(MOST_COUNTED), descriptors.min(MOST_COUNTED));
+        Arc::new(Self { most, descriptors, open: AtomicU64::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
+    }
+
+    /// How many connections there may be.
     pub(super) fn most(&self) -> usize {
-        self.most
+        self.most.min(self.descriptors / 2)
+    }
+
+    /// How many sessions of datagrams there may be.
+    pub(super) fn most_flows(&self) -> usize {
+        self.most.min(self.descriptors)
     }
 
     /// How many sessions are open.
     pub(super) fn open(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
+        (self.open.load(Ordering::SeqCst) >> HALF) as usize
     }
 
-    /// A permit, if one is left.
+    /// Whether somebody waits for a session to end.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// A permit for a connection, if one is left.
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Permit> {
-        let below = |open| (open < self.most).then_some(open + 1);
-        self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, below).ok()?;
+        self.try_take_one()
+    }
+
+    /// A permit for a session of datagrams, if one is left.
+    pub(super) fn try_take_flow(self: &Arc<Self>) -> Option<Permit<1>> {
+        self.try_take_one()
+    }
+
+    fn try_take_one<const DESCRIPTORS: u64>(self: &Arc<Self>) -> Option<Permit<DESCRIPTORS>> {
+        let more = |open| self.fits::<DESCRIPTORS>(open).then_some(open + Permit::<DESCRIPTORS>::COUNTS);
+        self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
         Some(Permit(self.clone()))
+    }
+
+    /// Whether one more session fits.
+    fn fits<const DESCRIPTORS: u64>(&self, open: u64) -> bool {
+        let (sessions, descriptors) = (open >> HALF, open & (u64::MAX >> HALF));
+        sessions < self.most as u64 && descriptors + DESCRIPTORS <= self.descriptors as u64
     }
 
     /// A permit, as soon as there is one.
@@ -56,7 +101,7 @@ impl Capacity {
             if let Some(permit) = self.try_take() {
                 return permit;
             }
-            self.wait(|| self.open() < self.most).await;
+            self.wait(|| self.fits::<2>(self.open.load(Ordering::SeqCst))).await;
         }
     }
 
@@ -76,9 +121,9 @@ impl Capacity {
     }
 }
 
-impl Drop for Permit {
+impl<const DESCRIPTORS: u64> Drop for Permit<DESCRIPTORS> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.open.fetch_sub(Self::COUNTS, Ordering::SeqCst);
         if self.0.waiting.load(Ordering::SeqCst) > 0 {
             self.0.freed.notify_waiters();
         }
@@ -100,6 +145,9 @@ impl Drop for Waiting<'_> {
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+/// What half a count holds, with room for one more.
+const MOST_COUNTED: usize = (u32::MAX - 2) as usize;
 
 /// What all workers write their sessions' ends to.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod datagram;
 mod farewell;
 mod forwards;
 mod live;

@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::address::Address;
 use crate::session::Session;
 use crate::snapshot::{Destination, ForwardRules, Target};
-use crate::upstream::{Balance, Connected, Pool, ServerLine, Upstream, Wanted};
+use crate::upstream::{Balance, Connected, Opened, Pool, ServerLine, Upstream, Wanted};
 use crate::variables::render;
 
 /// Finds the upstream, and connects to one of its servers.
@@ -25,6 +25,15 @@ pub(super) async fn connect(
     session.upstream = Some(pool.upstream.name().clone());
     let source = target.source.as_ref().and_then(|rule| rule.of(session));
     Ok(pool.connect(&Wanted { first, limits, source }, session).await?)
+}
+
+/// The same for a session of datagrams: finds the upstream, and opens a socket for one of its servers.
+pub(super) async fn open(destination: &Destination, target: &Target, session: &mut Session, worker: &Worker) -> Result<Opened, Refusal> {
+    let limits = &target.limits.connect;
+    let pool = destination.pool(limits.connect_timeout, session, worker).await?;
+    session.upstream = Some(pool.upstream.name().clone());
+    let source = target.source.as_ref().and_then(|rule| rule.of(session));
+    Ok(pool.open(&Wanted { first: &[], limits, source }, session).await?)
 }
 
 impl Destination {

@@ -16,8 +16,8 @@ use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
 use crate::log::AccessLog;
-use crate::net::{ListenOptions, bind, local, may_be_transparent};
-use crate::session::Peer;
+use crate::net::{BindError, ListenOptions, bind, bind_udp, local, may_be_transparent};
+use crate::session::{Peer, Protocol};
 use crate::snapshot::{Listener, Snapshot};
 use crate::upstream::Resolver;
 
@@ -38,12 +38,12 @@ impl Gateway {
         let mut sockets = bind_all(snapshot, workers)?;
         let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();
         let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
-        let most = most_sessions(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
+        let capacity = capacity(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
         let resolver = Resolver::new(control.handle().clone());
         resolver.follow(snapshot.every_pool.iter().map(|pool| (&*pool.resolver, &pool.upstream)))?;
         let shared = Arc::new(Shared {
-            capacity: Capacity::new(most),
+            capacity,
             ledger: Arc::new(Ledger::new(logs)),
             pools: snapshot.pools.clone(),
             forwards: Forwards::new(resolver.on_demand(&snapshot.resolver)?),
@@ -73,6 +73,7 @@ impl Gateway {
 /// One address of a listener, bound.
 struct Listening {
     listener: Arc<Listener>,
+    protocol: Protocol,
     address: ListenAddress,
     sockets: Vec<OwnedFd>,
     file: Option<SocketFile>,
@@ -84,22 +85,48 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Vec<Listening>, Start
         for address in &listener.addresses {
             let options = listen_options(snapshot, listener, address, workers);
             let to_error = |source| StartError::Bind { listener: listener.name.clone(), source };
-            let sockets = match bind(address, &options) {
+            let sockets = match bind_each(listener, address, &options) {
                 Err(error) if listener.can_do_without(address, &error.source) => {
                     tracing::info!(listener = &*listener.name, "this machine has no IPv6: {address} is left out");
                     continue;
                 }
                 sockets => sockets.map_err(to_error)?,
             };
-            let address = real_address(address, &sockets);
-            let file = match &address {
-                ListenAddress::Unix(path) => Some(SocketFile(path.clone())),
-                ListenAddress::Ip(_) => None,
-            };
-            bound.push(Listening { listener: listener.clone(), address, sockets, file });
+            for (protocol, sockets) in sockets {
+                let address = real_address(address, &sockets);
+                let file = match &address {
+                    ListenAddress::Unix(path) => Some(SocketFile(path.clone())),
+                    ListenAddress::Ip(_) => None,
+                };
+                bound.push(Listening { listener: listener.clone(), protocol, address, sockets, file });
+            }
         }
     }
     Ok(bound)
+}
+
+/// The sockets of an address, by what is spoken there. With port 0 it is one port for all protocols, so another one is
+/// looked for when the first is taken by one of them.
+fn bind_each(listener: &Listener, address: &ListenAddress, options: &ListenOptions) -> Result<Vec<(Protocol, Vec<OwnedFd>)>, BindError> {
+    let mut tries = if address.port() == Some(0) { PORTS_TRIED } else { 1 };
+    loop {
+        tries -= 1;
+        let (mut bound, mut address) = (Vec::new(), address.clone());
+        let all = listener.protocols.iter().try_for_each(|&protocol| {
+            let sockets = match (&address, protocol) {
+                (ListenAddress::Ip(ip), Protocol::Udp) => bind_udp(*ip, options),
+                _ => bind(&address, options),
+            }?;
+            address = real_address(&address, &sockets);
+            bound.push((protocol, sockets));
+            Ok(())
+        });
+        match all {
+            Ok(()) => return Ok(bound),
+            Err(_) if tries > 0 && !bound.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn listen_options(snapshot: &Snapshot, listener: &Listener, address: &ListenAddress, workers: usize) -> ListenOptions {
@@ -147,31 +174,32 @@ fn start_workers(
 fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSender<Accepted>]) -> Vec<Vec<Assignment>> {
     let mut assignments: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
     let mut turn = 0;
-    for Listening { listener, sockets, .. } in sockets {
+    for Listening { listener, protocol, sockets, .. } in sockets {
         let single = sockets.len() == 1 && workers > 1;
         for (index, socket) in sockets.into_iter().enumerate() {
             let (worker, hand_to) = if single { (turn % workers, outboxes.to_vec()) } else { (index, Vec::new()) };
-            assignments[worker].push(Assignment { listener: listener.clone(), socket, hand_to });
+            assignments[worker].push(Assignment { listener: listener.clone(), socket, hand_to, protocol });
         }
         turn += usize::from(single);
     }
     assignments
 }
 
-/// How many sessions there may be. Each takes two descriptors, and some are kept for everything else. So does each
-/// listening socket: its own, and that of a client which waits for its turn.
-fn most_sessions(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -> Result<usize, StartError> {
+/// How many sessions there may be. A connection takes two descriptors and a session of datagrams one, and some are kept for
+/// everything else. So does each listening socket: its own, and that of a client which waits for its turn.
+fn capacity(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -> Result<Arc<Capacity>, StartError> {
     let kept = RESERVED_DESCRIPTORS + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
-    let spare = limit.saturating_sub(kept) / 2;
-    let fits = usize::try_from(spare).unwrap_or(usize::MAX);
+    let spare = usize::try_from(limit.saturating_sub(kept)).unwrap_or(usize::MAX);
+    let has_connections = snapshot.listeners.iter().any(|listener| listener.protocols.contains(&Protocol::Tcp));
+    let fits = if has_connections { spare / 2 } else { spare };
     if fits == 0 {
         return Err(StartError::Descriptors { limit });
     }
-    let wanted = snapshot.process.max_connections.unwrap_or(fits);
-    if wanted > fits {
+    let wanted = snapshot.process.max_connections;
+    if let Some(wanted) = wanted.filter(|&wanted| wanted > fits) {
         tracing::warn!("max_connections = {wanted} needs more descriptors than the limit of {limit} has: {fits} it is");
     }
-    Ok(wanted.min(fits))
+    Ok(Capacity::within(wanted.unwrap_or(usize::MAX), spare))
 }
 
 /// Raises the soft limit to the hard one, which needs no privilege.
@@ -193,5 +221,7 @@ fn cores() -> usize {
 
 /// For logs, the resolver, the control thread's runtime, and whatever an operator needs to look in.
 const RESERVED_DESCRIPTORS: u64 = 64;
+/// How many ports are tried where any will do.
+const PORTS_TRIED: usize = 20;
 /// For a worker's runtime and its epoll set.
 const WORKERS_DESCRIPTORS: u64 = 6;

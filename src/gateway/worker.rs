@@ -1,7 +1,7 @@
 //! One thread on the data path: its runtime, its sockets, its sessions. A session never leaves the worker that
 //! accepted it, so nothing on its way needs a lock.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -14,11 +14,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::datagram::{self, Datagrams};
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::stream;
 use crate::net::{Acceptor, FirstBytes, Socket, drive, is_out_of_descriptors, local};
-use crate::session::{CloseReason, Peer, Session};
+use crate::session::{CloseReason, Peer, Protocol, Session};
 use crate::snapshot::{Listener, Pools};
 
 /// What all workers share.
@@ -48,6 +49,8 @@ pub(super) struct Assignment {
     pub(super) socket: OwnedFd,
     /// The workers to hand connections to in turn; none if they are this worker's own.
     pub(super) hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
+    /// What is spoken there.
+    pub(super) protocol: Protocol,
 }
 
 /// A connection on its way to the worker that will serve it.
@@ -71,11 +74,16 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let worker = Rc::new(Worker::new(shared, assignments.len()));
-        for Assignment { listener, socket, hand_to } in assignments {
+        let (connections, datagrams): (Vec<_>, Vec<_>) =
+            assignments.into_iter().partition(|assignment| assignment.protocol == Protocol::Tcp);
+        let worker = Rc::new(Worker::new(shared, connections.len() + usize::from(!datagrams.is_empty())));
+        for Assignment { listener, socket, hand_to, .. } in connections {
             let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
             let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
             spawn_local(worker.clone().accept(acceptor, hands, open));
+        }
+        if !datagrams.is_empty() {
+            worker.clone().serve_datagrams(datagrams)?;
         }
         spawn_local(async {
             if let Err(error) = drive().await {
@@ -102,12 +110,48 @@ pub(super) struct Worker {
     acceptors: usize,
     /// Hears of each new session.
     busy: Notify,
+    datagrams: RefCell<Datagrams>,
 }
 
 impl Worker {
     fn new(shared: Arc<Shared>, acceptors: usize) -> Self {
         let phase = Cell::new(Phase::Running);
-        Self { shared, phase, told: Notify::new(), open: Cell::new(0), idle: Notify::new(), acceptors, busy: Notify::new() }
+        let datagrams = RefCell::new(Datagrams::new(shared.capacity.most_flows()));
+        Self { shared, phase, told: Notify::new(), open: Cell::new(0), idle: Notify::new(), acceptors, busy: Notify::new(), datagrams }
+    }
+
+    pub(super) fn capacity(&self) -> &Arc<Capacity> {
+        &self.shared.capacity
+    }
+
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Waits until there is another phase.
+    pub(super) async fn told(&self) {
+        self.told.notified().await;
+    }
+
+    /// The worker's UDP. It is never borrowed across a wait.
+    pub(super) fn datagrams(&self) -> RefMut<'_, Datagrams> {
+        self.datagrams.borrow_mut()
+    }
+
+    fn serve_datagrams(self: Rc<Self>, assignments: Vec<Assignment>) -> io::Result<()> {
+        for Assignment { listener, socket, .. } in assignments {
+            self.datagrams().open(listener, socket)?;
+        }
+        let open = self.clone().opened();
+        spawn_local(async move {
+            datagram::serve(self).await;
+            drop(open);
+        });
+        Ok(())
     }
 
     pub(super) fn pools(&self) -> &Pools {
@@ -203,6 +247,12 @@ impl Worker {
     async fn permit(&self, listener: &Listener) -> Option<Permit> {
         if let Some(permit) = self.shared.capacity.try_take() {
             return Some(permit);
+        }
+        // UDP sessions that have seen no answer hold nobody up.
+        while self.datagrams().make_room().is_some() {
+            if let Some(permit) = self.shared.capacity.try_take() {
+                return Some(permit);
+            }
         }
         let most = self.shared.capacity.most();
         self.shared.ledger.complain(

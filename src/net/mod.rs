@@ -1,6 +1,7 @@
-//! Sockets: binding and accepting (`listen`), connecting (`dial`), and one type for TCP and unix streams.
+//! Sockets: binding and accepting (`listen`), connecting (`dial`), one type for TCP and unix streams, and `udp`.
 //! Nothing here knows what the bytes mean.
 
+mod crowd;
 mod dial;
 mod listen;
 mod near_end;
@@ -8,7 +9,9 @@ mod reactor;
 mod scratch;
 mod socket;
 mod stream;
+mod udp;
 
+pub use crowd::Crowd;
 pub use dial::{DialError, dial_tcp, dial_unix, is_out_of_descriptors};
 pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
 pub use near_end::{Keepalive, Silence, Source, SourceError, may_be_transparent};
@@ -16,3 +19,4 @@ pub use reactor::drive;
 pub use scratch::{SCRATCH_SIZE, with_scratch};
 pub use socket::{FirstBytes, Socket};
 pub use stream::Stream;
+pub use udp::{Arrival, Offload, Run, UdpLink, UdpListener, bind_udp, dial_udp};

@@ -4,6 +4,7 @@
 //! A session has no buffer of its own: bytes go through the worker's scratch, and only what the other side would
 //! not take at once is kept, one read's worth at most; until it is gone nothing more is read (backpressure).
 
+mod datagram;
 mod direction;
 
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use std::task::{Context, Poll};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::net::Stream;
+pub use datagram::{DatagramLimits, Exchange};
 use direction::{Broken, Direction, How, Progress};
 
 /// What a relay keeps to.

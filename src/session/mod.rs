@@ -6,6 +6,7 @@
 
 mod close_reason;
 mod tls;
+pub mod udp_table;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
+use crate::session::Protocol;
 use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
@@ -109,6 +110,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Each address once, in the order they are written.
     pub addresses: Vec<ListenAddress>,
+    /// What is spoken on each of them.
+    pub protocols: Vec<Protocol>,
     /// How its sockets are bound.
     pub binding: Binding,
     /// Whether and how far first bytes are read before anything else.

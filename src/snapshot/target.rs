@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{ForwardRules, SourceRule};
 use crate::hello::ClientHello;
-use crate::relay::RelayLimits;
+use crate::relay::{DatagramLimits, RelayLimits};
 use crate::tls::Terminator;
 use crate::upstream::{ConnectLimits, Pool};
 use crate::variables::Text;
@@ -34,6 +34,8 @@ pub struct TargetLimits {
     pub connect: ConnectLimits,
     /// Once joined.
     pub relay: RelayLimits,
+    /// The same for datagrams.
+    pub datagrams: DatagramLimits,
 }
 
 /// What is done with a session.

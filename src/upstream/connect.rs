@@ -109,15 +109,20 @@ impl Pool {
                 last = Some(error);
             }
         }
+        Err(self.gave_up(&search, begun, last, session))
+    }
+
+    /// Why a search led to nobody.
+    pub(super) fn gave_up(&self, search: &Search<'_>, begun: Instant, last: Option<TryError>, session: &mut Session) -> ConnectError {
         if last.is_none() {
             // As nginx: with no server to name, `$upstream_addr` is the group's name.
             session.begin_try(self.upstream.name().clone(), begun);
         }
         let asked = search.asked(self);
         match last {
-            Some(last) if last.is_of_source() => Err(ConnectError::NoSource { asked, last }),
-            Some(last) => Err(ConnectError::NoServer { asked, last }),
-            None => Err(ConnectError::Nobody { asked, why: search.missing(self, Instant::now()) }),
+            Some(last) if last.is_of_source() => ConnectError::NoSource { asked, last },
+            Some(last) => ConnectError::NoServer { asked, last },
+            None => ConnectError::Nobody { asked, why: search.missing(self, Instant::now()) },
         }
     }
 }

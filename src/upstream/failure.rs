@@ -93,6 +93,14 @@ pub enum TryError {
         /// What it gives.
         text: Box<str>,
     },
+    /// It was not asked: what it speaks is not carried by datagrams.
+    #[error("{address} is not asked: {why}")]
+    NoDatagrams {
+        /// The server.
+        address: Arc<str>,
+        /// Why.
+        why: &'static str,
+    },
     /// It was not dialled, for want of the source that was asked for.
     #[error("{address} is not dialled: the source {source}")]
     Source {
@@ -112,7 +120,7 @@ impl TryError {
             Self::GivenUp { .. } => "it did not answer others".into(),
             Self::Failed { source, .. } => source.to_string(),
             Self::Tls { source, .. } => source.of_server(),
-            Self::Name { .. } | Self::Source { .. } => self.to_string(),
+            Self::Name { .. } | Self::NoDatagrams { .. } | Self::Source { .. } => self.to_string(),
         }
     }
 
@@ -124,7 +132,7 @@ impl TryError {
     /// Whether it says something of the server.
     pub(super) fn is_of_server(&self) -> bool {
         match self {
-            Self::Source { .. } | Self::Name { .. } => false,
+            Self::Source { .. } | Self::Name { .. } | Self::NoDatagrams { .. } => false,
             Self::Tls { is_led_by_client, source, .. } => !is_led_by_client || matches!(source, HandshakeError::Timeout(_)),
             Self::Timeout { .. } | Self::GivenUp { .. } | Self::Failed { .. } => true,
         }
@@ -143,7 +151,7 @@ impl TryError {
             Self::Failed { source, .. } => {
                 matches!(source.kind(), AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut)
             }
-            Self::GivenUp { .. } | Self::Tls { .. } | Self::Name { .. } | Self::Source { .. } => false,
+            Self::GivenUp { .. } | Self::Tls { .. } | Self::Name { .. } | Self::NoDatagrams { .. } | Self::Source { .. } => false,
         }
     }
 }

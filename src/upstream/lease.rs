@@ -50,6 +50,21 @@ impl Lease {
         told::back(self, back);
     }
 
+    /// A server of datagrams did its part. There is no connect whose time could be told; the rest is as
+    /// [`connected`](Self::connected).
+    pub fn served(&self, now: Instant) {
+        let mut group = self.upstream.group();
+        self.end_probe(&mut group);
+        let back = group.connected(&self.server, now, Duration::ZERO);
+        drop(group);
+        told::back(self, back);
+    }
+
+    /// Whether others wait for what becomes of this.
+    pub(super) fn probes(&self) -> bool {
+        self.probes.get()
+    }
+
     /// The server did not answer. Says whether it is left alone from now on; those who wait for it as well hear of that.
     pub fn failed(&self, now: Instant) -> bool {
         let mut group = self.upstream.group();

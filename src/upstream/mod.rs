@@ -3,6 +3,7 @@
 
 mod balance;
 mod connect;
+mod datagrams;
 mod encryption;
 mod failure;
 mod families;
@@ -29,6 +30,7 @@ use tokio::time::Instant;
 pub use balance::Balance;
 use balance::Ring;
 pub use connect::{ConnectLimits, Connected, Wanted};
+pub use datagrams::Opened;
 pub use encryption::Encryption;
 pub(crate) use encryption::own_name;
 pub use failure::{ConnectError, TryError};

@@ -16,6 +16,7 @@ mod server;
 pub mod tls;
 mod tls_by_hand;
 pub mod tls_server;
+mod udp;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +46,8 @@ pub use process::Process;
 pub use server::{BlackHole, Received, Server, at, refusing, reply};
 #[allow(unused_imports, reason = "each behaviour uses its own part")]
 pub use tls_by_hand::TlsByHand;
+#[allow(unused_imports, reason = "each behaviour uses its own part")]
+pub use udp::{UdpClient, UdpServer};
 
 /// Longer than anything here should take, however loaded the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
+use super::datagrams::protocols;
 use super::targets::{Above, limits};
 use crate::address::ListenAddress;
 use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, path_to, suggest};
@@ -167,5 +168,5 @@ fn listener(
         // Only where the client speaks first in any case; on others it would hold back a server's greeting.
         defer_accept: peeks && own.defer_accept.or(defaults.defer_accept).unwrap_or(true),
     };
-    Listener { name: name.into(), addresses, binding, peek, routes, map }
+    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, peek, routes, map }
 }

@@ -1,6 +1,7 @@
 //! From what was written to what runs: names are linked, texts parsed, tables built. Every complaint is collected,
 //! and nothing is opened, so that `check` sees what `run` would.
 
+mod datagrams;
 mod fallbacks;
 mod hash_keys;
 mod listener;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Compiler;
 use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path_to, suggest};
-use crate::relay::RelayLimits;
+use crate::relay::{DatagramLimits, RelayLimits};
 use crate::route::Pattern;
 use crate::session::alert;
 use crate::snapshot::{Action, Guards, Target, TargetLimits};
@@ -162,6 +162,7 @@ pub(super) fn limits(levels: &[&SessionKeys]) -> TargetLimits {
     fn first<T: Copy>(levels: &[&SessionKeys], key: impl Fn(&SessionKeys) -> Option<T>, built_in: T) -> T {
         levels.iter().find_map(|level| key(level)).unwrap_or(built_in)
     }
+    let idle_timeout = first(levels, |keys| keys.idle_timeout, Duration::from_secs(600));
     TargetLimits {
         connect: ConnectLimits {
             connect_timeout: first(levels, |keys| keys.connect_timeout, Duration::from_secs(60)),
@@ -169,9 +170,11 @@ pub(super) fn limits(levels: &[&SessionKeys]) -> TargetLimits {
             tries: first(levels, |keys| keys.next_upstream_tries, 0) as usize,
             tries_timeout: first(levels, |keys| keys.next_upstream_timeout, Duration::ZERO),
         },
-        relay: RelayLimits {
-            idle_timeout: first(levels, |keys| keys.idle_timeout, Duration::from_secs(600)),
-            half_close: first(levels, |keys| keys.half_close, true),
+        relay: RelayLimits { idle_timeout, half_close: first(levels, |keys| keys.half_close, true) },
+        datagrams: DatagramLimits {
+            requests: first(levels, |keys| keys.requests, 0),
+            responses: first(levels, |keys| keys.responses.map(Some), None),
+            idle_timeout,
         },
     }
 }

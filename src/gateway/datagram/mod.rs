@@ -1,0 +1,312 @@
+//! The life of a worker's UDP: one task for all of its sockets and sessions. A session has a row of a table and a socket
+//! towards its server, and no task; nothing is allocated for a datagram.
+//!
+//! What waits does so in the kernel: a server's answers stay unread while the listening socket is full. A client's
+//! datagrams are not held back, since one client would hold back all: what its server's socket does not take is lost.
+
+mod door;
+mod opening;
+mod session;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+
+use super::live::{Live, Permit};
+use super::worker::{Phase, Worker};
+use crate::net::{Arrival, Crowd, Run};
+use crate::session::udp_table::{Flow, FlowId, UdpTable};
+use crate::session::{CloseReason, Peer, Protocol, Session};
+use crate::snapshot::{Action, Listener, Target};
+use crate::variables::render;
+use door::Door;
+use session::{DatagramSession, Heard};
+
+/// The UDP of a worker, as its task and those who need room see it.
+pub(super) struct Datagrams {
+    crowd: Arc<Crowd>,
+    /// Who was told of and not looked at yet.
+    told: VecDeque<u64>,
+    doors: Vec<Door>,
+    table: UdpTable<Box<DatagramSession>>,
+    /// What the table's clock counts from.
+    born: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Serves the datagrams of bound sockets until the worker ends.
+pub(super) async fn serve(worker: Rc<Worker>) {
+    loop {
+        match worker.phase() {
+            Phase::Cut(reason) => return worker.datagrams().end_all(reason),
+            Phase::Draining if worker.datagrams().table.is_empty() => return worker.datagrams().doors.clear(),
+            Phase::Draining | Phase::Running => {}
+        }
+        tokio::select! {
+            biased;
+            () = worker.told() => {}
+            () = poll_fn(|cx| worker.datagrams().poll(cx, &worker)) => {}
+        }
+    }
+}
+
+impl Datagrams {
+    /// Room for so many sessions, and no socket yet.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            crowd: Arc::default(),
+            told: VecDeque::new(),
+            doors: Vec::new(),
+            table: UdpTable::new(most),
+            born: Instant::now(),
+            timer: None,
+        }
+    }
+
+    /// Takes a bound socket.
+    pub(super) fn open(&mut self, listener: Arc<Listener>, socket: OwnedFd) -> io::Result<()> {
+        let number = DOOR | self.doors.len() as u64;
+        self.doors.push(Door::new(listener, socket, self.crowd.waker(number))?);
+        self.crowd.tell(number);
+        Ok(())
+    }
+
+    /// Ends the session that makes room for another, and returns its right to be one; none if nobody has to.
+    pub(super) fn make_room(&mut self) -> Option<Permit<1>> {
+        Some(self.table.make_room()?.end(CloseReason::Evicted, None))
+    }
+
+    /// Takes in what has come and looks who has been silent for too long. Ready when it may be the end of a drain.
+    fn poll(&mut self, cx: &mut Context<'_>, worker: &Rc<Worker>) -> Poll<()> {
+        self.crowd.take(&mut self.told, cx.waker());
+        for _ in 0..TURNS {
+            let Some(number) = self.told.pop_front() else { break };
+            match number & DOOR {
+                0 => self.hear(FlowId::from_u64(number)),
+                _ => self.take_in((number & !DOOR) as usize, worker),
+            }
+        }
+        if !self.told.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+        self.keep_time(cx);
+        match worker.phase() != Phase::Running && self.table.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Takes in what clients sent to a socket.
+    fn take_in(&mut self, index: usize, worker: &Rc<Worker>) {
+        let Self { doors, crowd, .. } = self;
+        let Some(door) = doors.get_mut(index) else { return };
+        if door.flush().is_ready() {
+            door.held.drain(..).for_each(|id| crowd.tell(id.to_u64()));
+        }
+        let (socket, waker) = (door.socket.clone(), door.waker.clone());
+        let received = socket.poll_receive(&mut Context::from_waker(&waker), |arrival| self.arrive(index, arrival, worker));
+        match received {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.crowd.tell(DOOR | index as u64),
+            Poll::Ready(Err(error)) => {
+                let listener = &self.doors[index].listener.name;
+                worker.ledger().complain(listener, "receive", "datagrams may be lost", &format_args!("receiving failed: {error}"));
+                self.crowd.tell(DOOR | index as u64);
+            }
+        }
+    }
+
+    /// Finds the sessions of what a client sent, or begins them, and passes it on.
+    fn arrive(&mut self, index: usize, arrival: Arrival<'_>, worker: &Rc<Worker>) {
+        let Arrival { mut run, client, local } = arrival;
+        let flow = Flow { socket: index as u32, client, local };
+        while run.count() > 0 {
+            let Some(id) = self.table.find(&flow).or_else(|| self.admit(flow, &mut run, worker)) else { continue };
+            let now = self.now();
+            let Some(session) = self.table.used(id, now) else { return };
+            session.pass_on(run.take(session.room()));
+            if session.room() == 0 {
+                self.table.unbind(id);
+            }
+            self.conclude(id);
+        }
+    }
+
+    /// Begins a session. If there is to be none, what the datagrams are worth is settled here, and they are taken off.
+    fn admit(&mut self, flow: Flow, run: &mut Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
+        let begun = self.begin(flow, run, worker);
+        if begun.is_none() {
+            run.take(1);
+        }
+        begun
+    }
+
+    fn begin(&mut self, flow: Flow, run: &Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
+        if worker.phase() != Phase::Running {
+            return None;
+        }
+        let door = &self.doors[flow.socket as usize];
+        let (listener, bound) = (door.listener.clone(), door.socket.local());
+        let Some(permit) = self.permit(worker) else {
+            let most = worker.capacity().most_flows();
+            worker.ledger().complain(
+                &listener.name,
+                "max_connections",
+                "datagrams of new clients are dropped until a session ends or is silent",
+                &format_args!("max_connections = {most} is reached"),
+            );
+            return None;
+        };
+        let local = (flow.local.unwrap_or(bound.ip()), bound.port()).into();
+        let now = Instant::now();
+        let session =
+            Session::new(worker.ledger().number(), listener.name.clone(), Peer::Ip(flow.client), Peer::Ip(local), now, SystemTime::now());
+        let mut live = Live::new(Session { protocol: Protocol::Udp, ..session }, worker.ledger().clone());
+        let target = only_target(&listener)?;
+        match &target.action {
+            Action::Forward(_) => {}
+            Action::Respond(text) => {
+                live.bytes_received = run.clone().take(1).bytes().len() as u64;
+                let mut answer = Vec::new();
+                render(text, &live, &mut answer);
+                live.bytes_sent = answer.len() as u64;
+                live.end(CloseReason::Responded, None);
+                self.doors[flow.socket as usize].send(Run::single(&answer), flow.client, flow.local);
+                return None;
+            }
+            Action::Reject(_) | Action::Show => return None,
+        }
+        let limits = target.limits.datagrams;
+        let session = DatagramSession::new(live, listener, flow, limits, permit, worker);
+        let idle_timeout = u64::try_from(limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let id = self.table.admit(flow, Box::new(session), idle_timeout, now).ok()?;
+        if let Some(session) = self.table.get_mut(id) {
+            session.be_told_by(self.crowd.waker(id.to_u64()));
+        }
+        self.go_on(id);
+        self.table.find(&flow)
+    }
+
+    /// The right to one more session. Where others wait for one, a newcomer takes none from them but that of a session
+    /// that makes room.
+    fn permit(&mut self, worker: &Worker) -> Option<Permit<1>> {
+        let free = || worker.capacity().try_take_flow();
+        match worker.capacity().is_waited_for() {
+            true => self.make_room(),
+            false => free().or_else(|| self.make_room()),
+        }
+    }
+
+    /// Goes on with a session of which there is news.
+    fn hear(&mut self, id: FlowId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        if session.is_opening() {
+            return self.go_on(id);
+        }
+        let Some(door) = self.doors.get_mut(session.door()) else { return };
+        if door.is_full() {
+            return door.held.push(id);
+        }
+        let Heard { answers, more } = session.pass_back(door);
+        if answers {
+            self.table.answered(id);
+            let now = self.now();
+            let _ = self.table.used(id, now);
+        }
+        if more {
+            self.crowd.tell(id.to_u64());
+        }
+        self.conclude(id);
+    }
+
+    /// Goes on with the way to a server.
+    fn go_on(&mut self, id: FlowId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let Some(door) = self.doors.get(session.door()) else { return };
+        match session.poll_open(door) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => {
+                // What its server has sent meanwhile, and word of more.
+                self.crowd.tell(id.to_u64());
+                self.conclude(id);
+            }
+            Poll::Ready(Err(refusal)) => {
+                if let Some(session) = self.table.remove(id) {
+                    session.end(refusal.reason, refusal.detail);
+                }
+            }
+        }
+    }
+
+    /// Ends a session in which all has come that was to come.
+    fn conclude(&mut self, id: FlowId) {
+        if self.table.get_mut(id).is_some_and(|session| session.is_over())
+            && let Some(session) = self.table.remove(id)
+        {
+            session.end(CloseReason::Finished, None);
+        }
+    }
+
+    /// Ends those who have been silent for too long, and sees to it that the next is looked at in time.
+    fn keep_time(&mut self, cx: &mut Context<'_>) {
+        let Some(due) = self.next_look() else { return };
+        let mut timer = self.timer.take().unwrap_or_else(|| Box::pin(sleep_until(due)));
+        // Moved only when it is too late: most sessions come after others whose time is over first.
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            self.expire();
+            let Some(due) = self.next_look() else { break };
+            timer.as_mut().reset(due.max(Instant::now() + BREATH));
+        }
+        self.timer = Some(timer);
+    }
+
+    fn expire(&mut self) {
+        let (now, mut budget) = (self.now(), EXPIRED_AT_ONCE);
+        while let Some(session) = self.table.expired(now, &mut budget) {
+            let reason = session.reason_of_silence();
+            session.end(reason, None);
+        }
+    }
+
+    fn end_all(&mut self, reason: CloseReason) {
+        for session in self.table.drain() {
+            session.end(reason, None);
+        }
+        self.doors.clear();
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.table.next_due().map(|due| self.born + Duration::from_millis(due))
+    }
+
+    /// The table's time.
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What becomes of the datagrams of a listener: without a map there is one target, for everybody.
+fn only_target(listener: &Listener) -> Option<&Target> {
+    listener.routes.lookup(crate::route::FirstName::NoName)?.entry.target.first()
+}
+
+/// What tells the number of a socket from that of a session.
+const DOOR: u64 = 1 << 63;
+/// How many sockets are looked at before others have their turn.
+const TURNS: usize = 32;
+/// How many sessions are looked at for their time before others have their turn.
+const EXPIRED_AT_ONCE: usize = 500;
+/// When the rest of them is.
+const BREATH: Duration = Duration::from_millis(1);

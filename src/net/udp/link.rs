@@ -1,0 +1,122 @@
+//! A UDP socket that is connected to one server, for one session: it hears nobody else, and it hears when the server's
+//! machine says that nobody is there.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+
+use super::send::{Destination, is_of_other_side, send_some};
+use super::{Offload, Run, slots};
+use crate::net::reactor::{Ready, Registration};
+use crate::net::{DialError, Source, SourceError};
+
+/// A connected socket on a worker's thread.
+#[derive(Debug)]
+pub struct UdpLink {
+    // In this order, as in `Socket`.
+    descriptor: OwnedFd,
+    registration: Registration,
+    server: SocketAddr,
+    offload: Offload,
+    /// Whether the kernel hands over bursts in one piece.
+    coalesces: Cell<bool>,
+}
+
+/// Opens a socket for a server. Nothing is sent by this, so that nobody knows yet if it is there.
+///
+/// # Errors
+/// When there is no way to the server, the source cannot be used, or the machine has no socket or port to spare.
+pub fn dial_udp(server: SocketAddr, source: Option<Source>) -> Result<OwnedFd, DialError> {
+    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::DGRAM, flags, None).map_err(io::Error::from)?;
+    if let Some(source) = source {
+        source.bind(&socket, server)?;
+    }
+    match connect(&socket, &server) {
+        Ok(()) => Ok(socket),
+        // No port is left to send from, to whomever.
+        Err(Errno::AGAIN | Errno::ADDRINUSE) => {
+            let any = if server.is_ipv4() { SocketAddr::from(([0; 4], 0)) } else { SocketAddr::from(([0_u16; 8], 0)) };
+            Err(SourceError::NoPort(source.map_or(any, |source| source.address)).into())
+        }
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+impl UdpLink {
+    /// Takes a socket that was dialled for this server onto this thread.
+    ///
+    /// # Errors
+    /// When one more descriptor cannot be watched.
+    pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
+        let registration = Registration::new(&descriptor, &[Ready::Write])?;
+        Ok(Self { descriptor, registration, server, offload, coalesces: Cell::new(false) })
+    }
+
+    /// Whether an error is word that datagrams do not arrive, rather than something about a single one.
+    #[must_use]
+    pub fn is_refusal(error: &io::Error) -> bool {
+        is_of_other_side(error)
+    }
+
+    /// Shows what the server has sent, as much as one call takes, and is ready if there is likely more. If not, all is shown by then.
+    ///
+    /// # Errors
+    /// When word came that an earlier datagram did not arrive.
+    pub fn poll_receive(&self, cx: &mut Context<'_>, mut each: impl FnMut(Run<'_>)) -> Poll<io::Result<()>> {
+        let mut came = 0;
+        loop {
+            ready!(self.registration.poll(Ready::Read, cx));
+            let received = slots::receive(
+                |slots, facts| self.offload.0.recv((&self.descriptor).into(), slots, facts),
+                |bytes, facts| {
+                    came += 1;
+                    // One from somebody else may have come before the socket was connected.
+                    if facts.addr == self.server {
+                        each(Run::new(bytes, facts.stride));
+                    }
+                },
+            );
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.blocked(),
+                Ok(is_full) => {
+                    if came >= BURST && !self.coalesces.replace(true) {
+                        // Not for each socket: it takes a dozen calls, and most sessions see a few datagrams.
+                        let _ = Offload::enable(&self.descriptor);
+                    }
+                    match is_full {
+                        true => return Poll::Ready(Ok(())),
+                        false => self.registration.drained(),
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Sends datagrams to the server. What was sent is taken off the run, also while there is no room for the rest.
+    ///
+    /// # Errors
+    /// When the first that is left cannot be sent, or word came that an earlier one did not arrive.
+    pub fn poll_send(&self, cx: &mut Context<'_>, run: &mut Run<'_>) -> Poll<io::Result<()>> {
+        let destination = Destination { to: self.server, from: None, is_connected: true };
+        while run.count() > 0 {
+            ready!(self.registration.poll(Ready::Write, cx));
+            match send_some(&self.descriptor, &self.offload, run, destination) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => other?,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// So many at once are worth being told in one piece.
+const BURST: usize = 8;
