@@ -6,6 +6,7 @@
 
 mod close_reason;
 mod tls;
+#[allow(clippy::indexing_slicing, reason = "its numbers are its own, none is a stranger's")]
 pub mod udp_table;
 
 use std::net::{IpAddr, SocketAddr};
