@@ -16,6 +16,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger, Live, Permit};
+use super::refusal::Refusal;
 use super::stream;
 use crate::net::{Acceptor, FirstBytes, Socket, drive, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Session};
@@ -46,6 +47,8 @@ pub(super) enum Phase {
 pub(super) struct Assignment {
     pub(super) listener: Arc<Listener>,
     pub(super) socket: OwnedFd,
+    /// How many sessions the listener may have.
+    pub(super) capacity: Arc<Capacity>,
     /// The workers to hand connections to in turn; none if they are this worker's own.
     pub(super) hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
 }
@@ -72,8 +75,8 @@ pub(super) fn run(
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let worker = Rc::new(Worker::new(shared, assignments.len()));
-        for Assignment { listener, socket, hand_to } in assignments {
-            let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
+        for Assignment { listener, socket, capacity, hand_to } in assignments {
+            let hands = Hands { local: local(&socket)?, capacity, hand_to, next: 0, listener };
             let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
             spawn_local(worker.clone().accept(acceptor, hands, open));
         }
@@ -185,7 +188,7 @@ impl Worker {
                 accepted = acceptor.accept() => accepted,
             };
             match accepted {
-                Ok((socket, client)) => match self.permit(&hands.listener).await {
+                Ok((socket, client)) => match self.permit(&hands).await {
                     Some(permit) => self.pass_on(&mut hands, socket, client, permit),
                     None => break,
                 },
@@ -194,26 +197,27 @@ impl Worker {
         }
         // Who is in the queue when the door closes has been let in by the kernel, and is not sent away.
         while let Some((socket, client)) = acceptor.accept_waiting() {
-            let Some(permit) = self.shared.capacity.try_take() else { break };
+            let Some(permit) = hands.capacity.try_take() else { break };
             self.pass_on(&mut hands, socket, client, permit);
         }
     }
 
     /// The right to one more session, as soon as there is room; none if the door is to close before.
-    async fn permit(&self, listener: &Listener) -> Option<Permit> {
-        if let Some(permit) = self.shared.capacity.try_take() {
+    async fn permit(&self, hands: &Hands) -> Option<Permit> {
+        if let Some(permit) = hands.capacity.try_take() {
             return Some(permit);
         }
-        let most = self.shared.capacity.most();
+        let (name, full) = (&hands.listener.name, hands.capacity.full());
+        let of = if full.is_part() { format!(" of [listener.{name}]") } else { String::new() };
         self.shared.ledger.complain(
-            &listener.name,
+            name,
             "max_connections",
             "connections wait until a session ends",
-            &format_args!("max_connections = {most} is reached"),
+            &format_args!("max_connections = {}{of} is reached", full.most()),
         );
         tokio::select! {
             biased;
-            permit = self.shared.capacity.take() => Some(permit),
+            permit = hands.capacity.take() => Some(permit),
             () = self.draining() => None,
         }
     }
@@ -230,18 +234,22 @@ impl Worker {
 
     /// Starts a session.
     fn serve(self: &Rc<Self>, accepted: Accepted) {
-        let Accepted { listener, socket, client, local, permit } = accepted;
+        let Accepted { listener, socket, client, local: written, permit } = accepted;
+        let is_wildcard = written.ip().is_some_and(|ip| ip.is_unspecified());
+        let asked = (is_wildcard && self.shared.tells_server_address).then(|| local(&socket).ok()).flatten();
+        let number = self.shared.ledger.number();
+        let local = asked.unwrap_or(written);
+        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        let mut live = Live::new(session, self.shared.ledger.clone());
+        // Refused before anything is done for it: those who come without being let in are many at times.
+        if let Err(Refusal { reason, detail }) = live.admit(&listener.admission) {
+            return live.end(reason, detail);
+        }
         let first_bytes = if listener.binding.defer_accept { FirstBytes::Waiting } else { FirstBytes::ToCome };
         let socket = match Socket::accepted(socket, client, first_bytes) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!("an accepted connection is lost: {error}"),
         };
-        let is_wildcard = local.ip().is_some_and(|ip| ip.is_unspecified());
-        let asked = (is_wildcard && self.shared.tells_server_address).then(|| socket.local_address()).flatten();
-        let number = self.shared.ledger.number();
-        let local = asked.map_or(local, Peer::Ip);
-        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
-        let mut live = Live::new(session, self.shared.ledger.clone());
         let open = self.clone().opened();
         self.busy.notify_one();
         spawn_local(async move {
@@ -284,6 +292,7 @@ impl Worker {
 struct Hands {
     listener: Arc<Listener>,
     local: Peer,
+    capacity: Arc<Capacity>,
     hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
     next: usize,
 }

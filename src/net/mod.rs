@@ -2,12 +2,14 @@
 //! Nothing here knows what the bytes mean.
 
 mod dial;
+mod explain;
 mod listen;
 mod near_end;
 mod reactor;
 mod scratch;
 mod socket;
 mod stream;
+mod unix_listener;
 
 pub use dial::{DialError, dial_tcp, dial_unix, is_out_of_descriptors};
 pub use listen::{Acceptor, BindError, ListenOptions, bind, local};
