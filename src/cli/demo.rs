@@ -51,7 +51,7 @@ async fn start_servers(snapshot: &Snapshot, certificates: &Certificates) -> Resu
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let options = ListenOptions { sockets: 1, backlog: 128, ipv6_only: true, defer_accept: false, shares_port: false };
+    let options = ListenOptions { backlog: 128, ..ListenOptions::default() };
     let sockets = bind(&crate::address::ListenAddress::Ip(address), &options).map_err(Failure::run)?;
     let socket = sockets.into_iter().next().ok_or_else(|| Failure::run("no socket was bound"))?;
     TcpListener::from_std(socket.into()).map_err(Failure::run)

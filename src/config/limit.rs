@@ -1,5 +1,7 @@
 //! How many may come: `[limit.NAME]`.
 
+use std::fmt;
+
 use figment::value::Value;
 use serde::{Serialize, Serializer};
 
@@ -85,9 +87,15 @@ impl Read for Frequency {
     }
 }
 
+impl fmt::Display for Frequency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = Per::ALL.into_iter().find(|(_, per)| *per == self.per).map_or("", |(word, _)| word);
+        write!(f, "{}/{unit}", self.count)
+    }
+}
+
 impl Serialize for Frequency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let unit = Per::ALL.into_iter().find(|(_, per)| *per == self.per).map_or("", |(word, _)| word);
-        serializer.collect_str(&format_args!("{}/{unit}", self.count))
+        serializer.collect_str(self)
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::habits;
 use super::keepalive::Keepalive;
+use super::mode::Mode;
 use super::places::Places;
 use super::proxy_protocol::AcceptProxyProtocol;
 use super::rate::Rate;
@@ -168,7 +169,7 @@ pub struct Listening {
     /// Bytes that the kernel holds for a client.
     pub send_buffer: Option<u64>,
     /// Who may connect to a unix socket: permissions in octal.
-    pub mode: Option<String>,
+    pub mode: Option<Mode>,
     /// Whether an address may be listened on that this machine does not have.
     pub free_bind: Option<bool>,
     /// The only network interface that is listened on.

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::habits;
 use super::hosts;
 use super::listener::SessionKeys;
-use super::places::Places;
+use super::places::{Key, Places};
 use super::read::{Read, Reader, Table};
 use super::values::words;
 use super::words as kinds;
+use crate::path_to;
 
 /// `[routes.NAME]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,6 +54,25 @@ fn patterns(value: Value, reader: &mut Reader<'_>) -> Option<Vec<Pattern>> {
         return None;
     }
     Vec::read(value, reader)
+}
+
+impl Routes {
+    /// All targets, each with its path from the map on.
+    pub fn targets_with_paths(&self) -> impl Iterator<Item = (Vec<Key>, &Target)> {
+        let special = [("default", &self.default), ("no_sni", &self.no_sni), ("not_tls", &self.not_tls)];
+        let special = special.into_iter().filter_map(|(key, targets)| Some((path_to![key].to_vec(), targets.as_ref()?)));
+        let hosts = self.hosts.iter().map(|(host, targets)| (path_to!["hosts", host].to_vec(), targets));
+        let lists = special.chain(hosts).flat_map(|(entry, targets)| {
+            targets.iter().enumerate().map(move |(index, target)| ([&entry[..], &path_to![index]].concat(), target))
+        });
+        let patterns = self.patterns.iter().enumerate();
+        lists.chain(patterns.map(|(index, pattern)| (path_to!["patterns", index].to_vec(), &pattern.target)))
+    }
+
+    /// All targets.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets_with_paths().map(|(_, target)| target)
+    }
 }
 
 /// Where a session may go: the first of these whose guards all fit; never empty.

@@ -1,153 +1,17 @@
-//! The sessions now open: how many there may be, and the guard that writes each one's end down exactly once.
+//! The sessions now open: the guard that writes each one's end down exactly once, and where it is written to.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep};
 
+pub(super) use super::capacity::{Capacity, Permit};
+use crate::admit::Permits;
 use crate::log::AccessLog;
 use crate::session::{CloseReason, LogLevel, Session};
-
-/// How many sessions may be open at once, over all workers, and how many descriptors they may take together: a connection
-/// takes two, a session of datagrams one.
-///
-/// Who waits says so and then looks whether there is room; who leaves makes room and then looks whether somebody waits.
-/// That one of the two sees the other takes an order that all threads agree on, hence `SeqCst`.
-#[derive(Debug)]
-pub(super) struct Capacity {
-    most: usize,
-    descriptors: usize,
-    /// The sessions in the upper half, their descriptors in the lower one.
-    open: AtomicU64,
-    waiting: AtomicUsize,
-    freed: Notify,
-}
-
-/// The right to one session that takes so many descriptors, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Permit<const DESCRIPTORS: u64 = 2>(Arc<Capacity>);
-
-impl<const DESCRIPTORS: u64> Permit<DESCRIPTORS> {
-    /// What it is in the count.
-    const COUNTS: u64 = (1 << HALF) + DESCRIPTORS;
-}
-
-/// Where the upper half of a count begins.
-const HALF: u32 = 32;
-
-impl Capacity {
-    /// For so many sessions, however many descriptors they take.
-    #[cfg(test)]
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Self::within(most, usize::MAX)
-    }
-
-    /// For so many sessions, which take no more descriptors than these.
-    pub(super) fn within(most: usize, descriptors: usize) -> Arc<Self> {
-        // More than fit into half a count are never open at once.
-        let (most, descriptors) = (most.min(MOST_COUNTED), descriptors.min(MOST_COUNTED));
-        Arc::new(Self { most, descriptors, open: AtomicU64::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
-    }
-
-    /// How many connections there may be.
-    pub(super) fn most(&self) -> usize {
-        self.most.min(self.descriptors / 2)
-    }
-
-    /// How many sessions of datagrams there may be.
-    pub(super) fn most_flows(&self) -> usize {
-        self.most.min(self.descriptors)
-    }
-
-    /// How many sessions are open.
-    pub(super) fn open(&self) -> usize {
-        (self.open.load(Ordering::SeqCst) >> HALF) as usize
-    }
-
-    /// Whether somebody waits for a session to end.
-    pub(super) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
-    }
-
-    /// A permit for a connection, if one is left.
-    pub(super) fn try_take(self: &Arc<Self>) -> Option<Permit> {
-        self.try_take_one()
-    }
-
-    /// A permit for a session of datagrams, if one is left.
-    pub(super) fn try_take_flow(self: &Arc<Self>) -> Option<Permit<1>> {
-        self.try_take_one()
-    }
-
-    fn try_take_one<const DESCRIPTORS: u64>(self: &Arc<Self>) -> Option<Permit<DESCRIPTORS>> {
-        let more = |open| self.fits::<DESCRIPTORS>(open).then_some(open + Permit::<DESCRIPTORS>::COUNTS);
-        self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Permit(self.clone()))
-    }
-
-    /// Whether one more session fits.
-    fn fits<const DESCRIPTORS: u64>(&self, open: u64) -> bool {
-        let (sessions, descriptors) = (open >> HALF, open & (u64::MAX >> HALF));
-        sessions < self.most as u64 && descriptors + DESCRIPTORS <= self.descriptors as u64
-    }
-
-    /// A permit, as soon as there is one.
-    pub(super) async fn take(self: &Arc<Self>) -> Permit {
-        loop {
-            if let Some(permit) = self.try_take() {
-                return permit;
-            }
-            self.wait(|| self.fits::<2>(self.open.load(Ordering::SeqCst))).await;
-        }
-    }
-
-    /// Waits until a session ends.
-    pub(super) async fn one_less(&self) {
-        self.wait(|| false).await;
-    }
-
-    /// Waits for the next session to end, unless `over` says that one has meanwhile.
-    async fn wait(&self, over: impl Fn() -> bool) {
-        let waiting = Waiting::new(self);
-        let freed = self.freed.notified();
-        if !over() {
-            freed.await;
-        }
-        drop(waiting);
-    }
-}
-
-impl<const DESCRIPTORS: u64> Drop for Permit<DESCRIPTORS> {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(Self::COUNTS, Ordering::SeqCst);
-        if self.0.waiting.load(Ordering::SeqCst) > 0 {
-            self.0.freed.notify_waiters();
-        }
-    }
-}
-
-/// Counts an acceptor among those that wait, so that sessions which end while nobody does need not tell anyone.
-struct Waiting<'c>(&'c Capacity);
-
-impl<'c> Waiting<'c> {
-    fn new(capacity: &'c Capacity) -> Self {
-        capacity.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(capacity)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// What half a count holds, with room for one more.
-const MOST_COUNTED: usize = (u32::MAX - 2) as usize;
 
 /// What all workers write their sessions' ends to.
 #[derive(Debug, Default)]
@@ -198,7 +62,7 @@ impl Ledger {
 
     /// Whether this kind of trouble was not told for a while, of a listener or an upstream. Who asks tells it, if so.
     /// Clients may choose what upstreams are called: beyond so many nothing is told.
-    fn may_tell(&self, of: &Arc<str>, kind: &'static str) -> bool {
+    pub(super) fn may_tell(&self, of: &Arc<str>, kind: &'static str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= MOST_TOLD {
             told.retain(|_, at| at.elapsed() < QUIET);
@@ -296,14 +160,16 @@ fn note(session: &Session, level: LogLevel, reason: CloseReason, detail: &str) {
 
 /// An open session. However its task ends, even by a panic, its end is written down once.
 pub(super) struct Live {
-    session: Box<Session>,
-    ledger: Arc<Ledger>,
+    pub(super) session: Box<Session>,
+    pub(super) ledger: Arc<Ledger>,
+    /// What it counts as, by its limits.
+    pub(super) permits: Permits,
     written: bool,
 }
 
 impl Live {
     pub(super) fn new(session: Session, ledger: Arc<Ledger>) -> Self {
-        Self { session: Box::new(session), ledger, written: false }
+        Self { session: Box::new(session), ledger, permits: Permits::default(), written: false }
     }
 
     /// Writes the end down.
@@ -311,6 +177,8 @@ impl Live {
         if !std::mem::replace(&mut self.written, true) {
             self.session.end(reason, detail, Instant::now());
             self.ledger.write(&self.session);
+            // Before the client hears of the end: if it comes again then, there is room for it.
+            self.permits = Permits::default();
         }
     }
 }
@@ -338,23 +206,6 @@ impl DerefMut for Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_permit_that_is_given_back_is_taken_at_once() {
-        let capacity = Capacity::new(1);
-        let first = capacity.try_take().unwrap();
-        assert!(capacity.try_take().is_none());
-        let waiting = tokio::spawn({
-            let capacity = capacity.clone();
-            async move { capacity.take().await }
-        });
-        tokio::task::yield_now().await;
-        drop(first);
-        let second = waiting.await.unwrap();
-        assert_eq!(capacity.open(), 1);
-        drop(second);
-        assert_eq!(capacity.open(), 0);
-    }
 
     #[test]
     fn a_session_whose_task_dies_is_still_counted() {

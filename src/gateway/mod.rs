@@ -1,5 +1,7 @@
 //! The only place that knows the whole life of the gateway: it binds, starts the workers, and tells them to end.
 
+mod admission;
+mod capacity;
 mod certificates;
 mod client;
 mod datagram;
@@ -8,6 +10,7 @@ mod forwards;
 mod live;
 mod reach;
 mod refusal;
+mod show;
 mod start;
 mod stream;
 mod versions;

@@ -1,6 +1,7 @@
 //! From a snapshot to a running gateway: limits, logs, sockets, names, threads, in this order. What can fail fails
 //! before the first connection is accepted.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
@@ -8,6 +9,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
 
 use super::certificates::Certificates;
 use super::forwards::Forwards;
@@ -15,6 +17,7 @@ use super::live::{Capacity, Ledger};
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
+use crate::admit::Limit;
 use crate::log::AccessLog;
 use crate::net::{BindError, ListenOptions, bind, bind_udp, local, may_be_transparent};
 use crate::session::{Peer, Protocol};
@@ -55,6 +58,9 @@ impl Gateway {
         let certificates = Certificates::new(&snapshot.rereads);
         if snapshot.process.watches_certificates {
             control.spawn(certificates.clone().follow());
+        }
+        if !snapshot.limits.is_empty() {
+            control.spawn(forget_idle(snapshot.limits.values().map(|keyed| keyed.limit.clone()).collect()));
         }
         let threads = start_workers(&shared, workers, sockets, &told).map_err(StartError::Thread)?;
         Ok(Self {
@@ -137,6 +143,12 @@ fn listen_options(snapshot: &Snapshot, listener: &Listener, address: &ListenAddr
         ipv6_only: binding.ipv6_only,
         defer_accept: binding.defer_accept,
         shares_port: snapshot.shares_port(address),
+        keepalive: binding.keepalive,
+        receive_buffer: binding.receive_buffer,
+        send_buffer: binding.send_buffer,
+        mode: binding.mode,
+        free_bind: binding.free_bind,
+        interface: binding.interface.clone(),
     }
 }
 
@@ -154,7 +166,7 @@ fn start_workers(
     told: &watch::Receiver<Phase>,
 ) -> std::io::Result<Vec<thread::JoinHandle<()>>> {
     let (outboxes, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
-    let mut assignments = assign(workers, sockets, &outboxes);
+    let mut assignments = assign(&shared.capacity, workers, sockets, &outboxes);
     drop(outboxes);
     let mut threads = Vec::new();
     for (index, inbox) in inboxes.into_iter().enumerate() {
@@ -171,18 +183,36 @@ fn start_workers(
 
 /// Gives each worker its socket of every address; an address with a single one goes to each worker in turn, and
 /// what is accepted there is handed round.
-fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSender<Accepted>]) -> Vec<Vec<Assignment>> {
+fn assign(
+    whole: &Arc<Capacity>,
+    workers: usize,
+    sockets: Vec<Listening>,
+    outboxes: &[mpsc::UnboundedSender<Accepted>],
+) -> Vec<Vec<Assignment>> {
+    let mut capacities = BTreeMap::new();
     let mut assignments: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
     let mut turn = 0;
     for Listening { listener, protocol, sockets, .. } in sockets {
         let single = sockets.len() == 1 && workers > 1;
+        let capacity = || listener.max_connections.map_or_else(|| whole.clone(), |most| whole.part(most));
+        let capacity = capacities.entry(listener.name.clone()).or_insert_with(capacity).clone();
         for (index, socket) in sockets.into_iter().enumerate() {
             let (worker, hand_to) = if single { (turn % workers, outboxes.to_vec()) } else { (index, Vec::new()) };
-            assignments[worker].push(Assignment { listener: listener.clone(), socket, hand_to, protocol });
+            assignments[worker].push(Assignment { listener: listener.clone(), socket, capacity: capacity.clone(), hand_to, protocol });
         }
         turn += usize::from(single);
     }
     assignments
+}
+
+/// Has the limits forget, now and then, what they need not know any more, so that a flood of keys leaves nothing behind.
+async fn forget_idle(limits: Vec<Arc<Limit>>) {
+    loop {
+        tokio::time::sleep(FORGET).await;
+        for limit in &limits {
+            limit.forget_idle(Instant::now());
+        }
+    }
 }
 
 /// How many sessions there may be. A connection takes two descriptors and a session of datagrams one, and some are kept for
@@ -199,7 +229,7 @@ fn capacity(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -
     if let Some(wanted) = wanted.filter(|&wanted| wanted > fits) {
         tracing::warn!("max_connections = {wanted} needs more descriptors than the limit of {limit} has: {fits} it is");
     }
-    Ok(Capacity::within(wanted.unwrap_or(usize::MAX), spare))
+    Ok(Capacity::new(wanted.unwrap_or(usize::MAX), spare))
 }
 
 /// Raises the soft limit to the hard one, which needs no privilege.
@@ -223,5 +253,7 @@ fn cores() -> usize {
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// How many ports are tried where any will do.
 const PORTS_TRIED: usize = 20;
+/// How often limits forget.
+const FORGET: Duration = Duration::from_secs(10);
 /// For a worker's runtime and its epoll set.
 const WORKERS_DESCRIPTORS: u64 = 6;

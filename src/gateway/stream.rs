@@ -12,6 +12,7 @@ use super::farewell;
 use super::live::Live;
 use super::reach::connect;
 use super::refusal::Refusal;
+use super::show;
 use super::versions::in_common;
 use super::worker::Worker;
 use crate::hello::{ClientHello, ServerName};
@@ -52,12 +53,14 @@ pub(super) async fn serve(client: &Socket, listener: Arc<Listener>, live: &mut L
 fn set_up<'s>(
     client: &'s mut Client<'_>,
     listener: Arc<Listener>,
-    session: &'s mut Session,
+    live: &'s mut Live,
     worker: &'s Worker,
 ) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
-        let (first, mut read) = first(client.socket, &listener, session).await?;
-        let target = route(&listener, first.as_ref(), session)?;
+        let (first, mut read) = first(client.socket, &listener, live).await?;
+        let target = route(&listener, first.as_ref(), live)?;
+        live.admit(&target.admission)?;
+        let session = &mut **live;
         if let Some(terminator) = &target.terminate {
             if first == Some(First::NotTls) {
                 return Err(CloseReason::NotTls.into());
@@ -72,7 +75,7 @@ fn set_up<'s>(
         let destination = match &target.action {
             Action::Forward(destination) => destination,
             Action::Reject(alert) => return Err(CloseReason::Rejected(*alert).into()),
-            Action::Show => return Err(CloseReason::Responded.into()),
+            Action::Show => return Err(answer(client, &show::upstreams(worker.pools()), target, session).await),
             Action::Respond(text) => return Err(respond(client, text, target, session).await),
         };
         // A client that gives up meanwhile takes no server's connection.
@@ -129,7 +132,10 @@ fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Sessio
     }
     let client = session.client.ip();
     let target = found.entry.target.iter().find(|target| target.guards.fit(client, hello(first)));
-    target.ok_or_else(|| CloseReason::NoTarget.into())
+    let target = target.ok_or(CloseReason::NoTarget)?;
+    session.note = target.note.clone();
+    session.maintenance = target.in_maintenance;
+    Ok(target)
 }
 
 /// What the table is asked for. One without a map has only a default, which is for everybody.
@@ -157,12 +163,17 @@ fn name(hello: Option<&ClientHello>) -> Option<&Hostname> {
 
 /// Sends the answer, over TLS if that ends here.
 async fn respond(client: &Client<'_>, text: &Text, target: &Target, session: &mut Session) -> Refusal {
-    let mut answer = Vec::new();
-    render(text, session, &mut answer);
+    let mut text_of_session = Vec::new();
+    render(text, session, &mut text_of_session);
+    answer(client, &text_of_session, target, session).await
+}
+
+/// Sends bytes that are the whole answer.
+async fn answer(client: &Client<'_>, bytes: &[u8], target: &Target, session: &mut Session) -> Refusal {
     let idle_timeout = target.limits.relay.idle_timeout;
     let ended = match client.tls() {
-        Some(tls) => send(&tls, &answer, idle_timeout, session).await,
-        None => send(client.socket, &answer, idle_timeout, session).await,
+        Some(tls) => send(&tls, bytes, idle_timeout, session).await,
+        None => send(client.socket, bytes, idle_timeout, session).await,
     };
     ended.err().unwrap_or(CloseReason::Responded).into()
 }

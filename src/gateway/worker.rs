@@ -14,9 +14,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::capacity::{CONNECTION, FLOW};
 use super::datagram::{self, Datagrams};
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger, Live, Permit};
+use super::refusal::Refusal;
 use super::stream;
 use crate::net::{Acceptor, FirstBytes, Socket, drive, is_out_of_descriptors, local};
 use crate::session::{CloseReason, Peer, Protocol, Session};
@@ -47,6 +49,8 @@ pub(super) enum Phase {
 pub(super) struct Assignment {
     pub(super) listener: Arc<Listener>,
     pub(super) socket: OwnedFd,
+    /// How many sessions the listener may have.
+    pub(super) capacity: Arc<Capacity>,
     /// The workers to hand connections to in turn; none if they are this worker's own.
     pub(super) hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
     /// What is spoken there.
@@ -77,8 +81,8 @@ pub(super) fn run(
         let (connections, datagrams): (Vec<_>, Vec<_>) =
             assignments.into_iter().partition(|assignment| assignment.protocol == Protocol::Tcp);
         let worker = Rc::new(Worker::new(shared, connections.len() + usize::from(!datagrams.is_empty())));
-        for Assignment { listener, socket, hand_to, .. } in connections {
-            let hands = Hands { local: local(&socket)?, hand_to, next: 0, listener };
+        for Assignment { listener, socket, capacity, hand_to, .. } in connections {
+            let hands = Hands { local: local(&socket)?, capacity, hand_to, next: 0, listener };
             let (open, acceptor) = (worker.clone().opened(), Acceptor::new(socket)?);
             spawn_local(worker.clone().accept(acceptor, hands, open));
         }
@@ -116,12 +120,8 @@ pub(super) struct Worker {
 impl Worker {
     fn new(shared: Arc<Shared>, acceptors: usize) -> Self {
         let phase = Cell::new(Phase::Running);
-        let datagrams = RefCell::new(Datagrams::new(shared.capacity.most_flows()));
+        let datagrams = RefCell::new(Datagrams::new(shared.capacity.most::<FLOW>()));
         Self { shared, phase, told: Notify::new(), open: Cell::new(0), idle: Notify::new(), acceptors, busy: Notify::new(), datagrams }
-    }
-
-    pub(super) fn capacity(&self) -> &Arc<Capacity> {
-        &self.shared.capacity
     }
 
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
@@ -143,8 +143,8 @@ impl Worker {
     }
 
     fn serve_datagrams(self: Rc<Self>, assignments: Vec<Assignment>) -> io::Result<()> {
-        for Assignment { listener, socket, .. } in assignments {
-            self.datagrams().open(listener, socket)?;
+        for Assignment { listener, socket, capacity, .. } in assignments {
+            self.datagrams().open(listener, socket, capacity)?;
         }
         let open = self.clone().opened();
         spawn_local(async move {
@@ -229,7 +229,7 @@ impl Worker {
                 accepted = acceptor.accept() => accepted,
             };
             match accepted {
-                Ok((socket, client)) => match self.permit(&hands.listener).await {
+                Ok((socket, client)) => match self.permit(&hands).await {
                     Some(permit) => self.pass_on(&mut hands, socket, client, permit),
                     None => break,
                 },
@@ -238,32 +238,33 @@ impl Worker {
         }
         // Who is in the queue when the door closes has been let in by the kernel, and is not sent away.
         while let Some((socket, client)) = acceptor.accept_waiting() {
-            let Some(permit) = self.shared.capacity.try_take() else { break };
+            let Some(permit) = hands.capacity.try_take() else { break };
             self.pass_on(&mut hands, socket, client, permit);
         }
     }
 
     /// The right to one more session, as soon as there is room; none if the door is to close before.
-    async fn permit(&self, listener: &Listener) -> Option<Permit> {
-        if let Some(permit) = self.shared.capacity.try_take() {
+    async fn permit(&self, hands: &Hands) -> Option<Permit> {
+        if let Some(permit) = hands.capacity.try_take() {
             return Some(permit);
         }
         // UDP sessions that have seen no answer hold nobody up.
-        while self.datagrams().make_room().is_some() {
-            if let Some(permit) = self.shared.capacity.try_take() {
+        while !hands.capacity.full().is_part() && self.datagrams().make_room().is_some() {
+            if let Some(permit) = hands.capacity.try_take() {
                 return Some(permit);
             }
         }
-        let most = self.shared.capacity.most();
+        let (name, full) = (&hands.listener.name, hands.capacity.full());
+        let of = if full.is_part() { format!(" of [listener.{name}]") } else { String::new() };
         self.shared.ledger.complain(
-            &listener.name,
+            name,
             "max_connections",
             "connections wait until a session ends",
-            &format_args!("max_connections = {most} is reached"),
+            &format_args!("max_connections = {}{of} is reached", full.most::<CONNECTION>()),
         );
         tokio::select! {
             biased;
-            permit = self.shared.capacity.take() => Some(permit),
+            permit = hands.capacity.take() => Some(permit),
             () = self.draining() => None,
         }
     }
@@ -280,18 +281,22 @@ impl Worker {
 
     /// Starts a session.
     fn serve(self: &Rc<Self>, accepted: Accepted) {
-        let Accepted { listener, socket, client, local, permit } = accepted;
+        let Accepted { listener, socket, client, local: written, permit } = accepted;
+        let is_wildcard = written.ip().is_some_and(|ip| ip.is_unspecified());
+        let asked = (is_wildcard && self.shared.tells_server_address).then(|| local(&socket).ok()).flatten();
+        let number = self.shared.ledger.number();
+        let local = asked.unwrap_or(written);
+        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        let mut live = Live::new(session, self.shared.ledger.clone());
+        // Refused before anything is done for it: those who come without being let in are many at times.
+        if let Err(Refusal { reason, detail }) = live.admit(&listener.admission) {
+            return live.end(reason, detail);
+        }
         let first_bytes = if listener.binding.defer_accept { FirstBytes::Waiting } else { FirstBytes::ToCome };
         let socket = match Socket::accepted(socket, client, first_bytes) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!("an accepted connection is lost: {error}"),
         };
-        let is_wildcard = local.ip().is_some_and(|ip| ip.is_unspecified());
-        let asked = (is_wildcard && self.shared.tells_server_address).then(|| socket.local_address()).flatten();
-        let number = self.shared.ledger.number();
-        let local = asked.map_or(local, Peer::Ip);
-        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
-        let mut live = Live::new(session, self.shared.ledger.clone());
         let open = self.clone().opened();
         self.busy.notify_one();
         spawn_local(async move {
@@ -334,6 +339,7 @@ impl Worker {
 struct Hands {
     listener: Arc<Listener>,
     local: Peer,
+    capacity: Arc<Capacity>,
     hand_to: Vec<mpsc::UnboundedSender<Accepted>>,
     next: usize,
 }

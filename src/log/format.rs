@@ -6,7 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::session::{Ended, Hello, Peer, Session, TlsFacts, Try};
+use crate::session::{Ended, Hello, LimitStatus, Peer, Session, TlsFacts, Try};
 use crate::template::{Piece, Template};
 use crate::variables::{Text, Variable, now, seconds};
 
@@ -85,6 +85,9 @@ struct Line<'s> {
     ech: bool,
     tls: Option<Tls<'s>>,
     route: Option<&'s str>,
+    note: Option<&'s str>,
+    maintenance: bool,
+    limit_status: Option<&'static str>,
     upstream: Option<&'s str>,
     servers: Vec<Server<'s>>,
     status: u16,
@@ -145,6 +148,9 @@ impl<'s> Line<'s> {
             ech: session.ech,
             tls: session.tls.as_deref().map(Tls::new),
             route: session.route.as_deref(),
+            note: session.note.as_deref(),
+            maintenance: session.maintenance,
+            limit_status: session.limit_status.map(LimitStatus::label),
             upstream: session.upstream.as_deref(),
             servers: servers(session),
             status: ended.reason.status(),

@@ -5,22 +5,23 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
+use super::Keepalive;
+use super::explain::explain;
 use super::reactor::{Ready, Registration};
+use super::unix_listener::bind_unix;
 use crate::address::ListenAddress;
 use crate::session::Peer;
 use crate::sys::set_defer_accept;
 
 /// How to bind the sockets of one address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ListenOptions {
     /// How many sockets share the address: the number of workers, or one.
     pub sockets: usize,
@@ -33,14 +34,46 @@ pub struct ListenOptions {
     /// Whether another listener of this gateway has the same port on a wildcard, so that the kernel must be told
     /// from the start that the port is shared.
     pub shares_port: bool,
+    /// When the kernel asks a silent client whether it is still there (nginx's `so_keepalive`).
+    pub keepalive: Option<Keepalive>,
+    /// Bytes that the kernel holds for us (nginx's `rcvbuf`); absent is its own choice.
+    pub receive_buffer: Option<usize>,
+    /// Bytes that the kernel holds for a client (nginx's `sndbuf`).
+    pub send_buffer: Option<usize>,
+    /// The permissions of a unix socket; absent is what the umask leaves.
+    pub mode: Option<u32>,
+    /// Whether the address may be one that this machine does not have (IP_FREEBIND).
+    pub free_bind: bool,
+    /// The only network interface that is listened on (SO_BINDTODEVICE).
+    pub interface: Option<Arc<str>>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            sockets: 1,
+            backlog: 511,
+            ipv6_only: true,
+            defer_accept: false,
+            shares_port: false,
+            keepalive: None,
+            receive_buffer: None,
+            send_buffer: None,
+            mode: None,
+            free_bind: false,
+            interface: None,
+        }
+    }
 }
 
 /// A listening socket that could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", explain(.source, .address))]
+#[error("cannot listen on {address}: {}", explain(.source, .address, .interface.as_deref()))]
 pub struct BindError {
     /// The address as written.
     pub address: ListenAddress,
+    /// The only interface that it was to be listened on.
+    pub interface: Option<Arc<str>>,
     /// What the operating system said.
     #[source]
     pub source: io::Error,
@@ -53,9 +86,10 @@ pub struct BindError {
 pub fn bind(address: &ListenAddress, options: &ListenOptions) -> Result<Vec<OwnedFd>, BindError> {
     let bound = match address {
         ListenAddress::Ip(ip) => bind_tcp(*ip, options),
-        ListenAddress::Unix(path) => bind_unix(path, options).map(|socket| vec![socket]),
+        ListenAddress::Unix(path) => bind_unix(path, backlog(options), options.mode).map(|socket| vec![socket]),
     };
-    bound.map_err(|source| BindError { address: address.clone(), source })
+    let interface = options.interface.clone().filter(|_| matches!(address, ListenAddress::Ip(_)));
+    bound.map_err(|source| BindError { address: address.clone(), interface, source })
 }
 
 fn bind_tcp(address: SocketAddr, options: &ListenOptions) -> io::Result<Vec<OwnedFd>> {
@@ -74,7 +108,7 @@ fn bind_tcp(address: SocketAddr, options: &ListenOptions) -> io::Result<Vec<Owne
         sockets.push(socket);
     }
     for socket in &sockets {
-        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        socket.listen(backlog(options))?;
         if options.defer_accept {
             set_defer_accept(socket, DEFER)?;
         }
@@ -91,24 +125,38 @@ fn tcp_socket(address: SocketAddr, options: &ListenOptions) -> io::Result<socket
     if address.is_ipv6() {
         socket.set_only_v6(options.ipv6_only)?;
     }
+    prepare(&socket, address, options)?;
     Ok(socket)
+}
+
+/// What is to be set before a bind. Accepted sockets inherit what concerns them, which costs nothing for each.
+pub(super) fn prepare(socket: &socket2::Socket, address: SocketAddr, options: &ListenOptions) -> io::Result<()> {
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(keepalive) = options.keepalive {
+        keepalive.apply(socket)?;
+    }
+    match address {
+        _ if !options.free_bind => {}
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
+    }
+    if let Some(interface) = &options.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn backlog(options: &ListenOptions) -> i32 {
+    i32::try_from(options.backlog).unwrap_or(i32::MAX)
 }
 
 fn options_address(address: &SockAddr) -> io::Result<SocketAddr> {
     address.as_socket().ok_or_else(|| io::Error::other("a TCP socket has an address of another family"))
-}
-
-/// A socket file that nobody listens on any more is left over from a process that died, and is replaced.
-fn bind_unix(path: &Path, options: &ListenOptions) -> io::Result<OwnedFd> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if is_socket && matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
-        std::fs::remove_file(path)?;
-    }
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    // The standard library chose a backlog of its own; listening again only changes it.
-    SockRef::from(&listener).listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    Ok(listener.into())
 }
 
 /// A listening socket on a worker's thread.
@@ -164,57 +212,16 @@ pub fn local(socket: &OwnedFd) -> io::Result<Peer> {
     Ok(SockRef::from(socket).local_addr()?.as_socket().map_or(Peer::Unix, Peer::Ip))
 }
 
-/// One sentence with the way out, for the mistakes that are made at a first start.
-fn explain(error: &io::Error, address: &ListenAddress) -> String {
-    match error.raw_os_error() {
-        Some(libc::EADDRINUSE) => in_the_way(address),
-        Some(libc::EACCES) => match address {
-            ListenAddress::Ip(ip) => format!(
-                "ports below 1024 need root or CAP_NET_BIND_SERVICE (sudo setcap cap_net_bind_service=+ep vestibule), or choose a port such as {}",
-                u32::from(ip.port()) + 8000
-            ),
-            ListenAddress::Unix(path) => format!("this user may not create {}", path.display()),
-        },
-        Some(libc::EADDRNOTAVAIL) => "this machine has no such address (`ip address` lists those it has)".into(),
-        Some(libc::EAFNOSUPPORT) => "this machine has no IPv6; write \"0.0.0.0:PORT\"".into(),
-        Some(libc::EMFILE) => {
-            "the descriptor limit is reached; raise it (`ulimit -n`, LimitNOFILE=), or set fewer workers: each has a socket of its own"
-                .into()
-        }
-        Some(libc::ENOENT) => "its folder does not exist".into(),
-        _ => error.to_string(),
-    }
-}
-
-/// What has the address already. The kernel has one error for whatever stands at a unix socket's path.
-fn in_the_way(address: &ListenAddress) -> String {
-    let found = match address {
-        ListenAddress::Unix(path) => std::fs::symlink_metadata(path).ok().map(|file| file.file_type()),
-        ListenAddress::Ip(_) => None,
-    };
-    match found {
-        Some(kind) if kind.is_dir() => "there is a folder; choose a path in it, or another one".into(),
-        Some(kind) if !kind.is_socket() => "there is a file that is no socket; remove it, or choose another path".into(),
-        _ => format!("another process listens there ({})", finder(address)),
-    }
-}
-
-fn finder(address: &ListenAddress) -> String {
-    match address {
-        ListenAddress::Ip(ip) => format!("`ss -ltnp 'sport = :{}'` shows which; stop it, or choose another port", ip.port()),
-        ListenAddress::Unix(path) => format!("`ss -lxp src {}` shows which; stop it, or choose another path", path.display()),
-    }
-}
-
 /// How long the kernel may hold a silent connection back: about a second, since it counts in retransmissions.
 const DEFER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener, TcpStream};
 
     fn options(sockets: usize) -> ListenOptions {
-        ListenOptions { sockets, backlog: 16, ipv6_only: true, defer_accept: false, shares_port: false }
+        ListenOptions { sockets, backlog: 16, ..ListenOptions::default() }
     }
 
     fn address(sockets: &[OwnedFd]) -> SocketAddr {
@@ -254,5 +261,55 @@ mod tests {
         assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
         let error = bind(&ListenAddress::Unix(folder.path().into()), &options(1)).unwrap_err().to_string();
         assert!(error.ends_with(": there is a folder; choose a path in it, or another one"), "{error}");
+    }
+
+    /// The accepted end of a connection to a listening socket with these options.
+    fn accepted(options: &ListenOptions) -> TcpStream {
+        let any = ListenAddress::Ip("127.0.0.1:0".parse().unwrap());
+        let listening = bind(&any, options).unwrap();
+        let _client = TcpStream::connect(address(&listening)).unwrap();
+        let listener = TcpListener::from(listening.into_iter().next().unwrap());
+        listener.set_nonblocking(false).unwrap();
+        listener.accept().unwrap().0
+    }
+
+    #[test]
+    fn accepted_connections_inherit_what_the_listening_socket_was_given() {
+        let keepalive = Keepalive { idle: Some(Duration::from_secs(61)), interval: Some(Duration::from_secs(11)), count: Some(5) };
+        let plain = accepted(&options(1));
+        let set = ListenOptions { keepalive: Some(keepalive), receive_buffer: Some(40_000), send_buffer: Some(50_000), ..options(1) };
+        let set = accepted(&set);
+        let (plain, set) = (SockRef::from(&plain), SockRef::from(&set));
+        assert!(!plain.keepalive().unwrap() && set.keepalive().unwrap());
+        assert_eq!(set.tcp_keepalive_time().unwrap(), Duration::from_secs(61));
+        assert_eq!(set.tcp_keepalive_interval().unwrap(), Duration::from_secs(11));
+        assert_eq!(set.tcp_keepalive_retries().unwrap(), 5);
+        // The kernel counts its own bookkeeping in, and so doubles what it is told (socket(7)).
+        assert_eq!(set.recv_buffer_size().unwrap(), 80_000);
+        assert_eq!(set.send_buffer_size().unwrap(), 100_000);
+    }
+
+    #[test]
+    fn an_address_that_this_machine_does_not_have_can_be_bound_freely() {
+        for written in ["192.0.2.77:0", "[2001:db8::77]:0"] {
+            let address = ListenAddress::Ip(written.parse().unwrap());
+            let error = bind(&address, &options(1)).unwrap_err().to_string();
+            assert!(error.contains("`free_bind = true`"), "{error}");
+            bind(&address, &ListenOptions { free_bind: true, ..options(2) }).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_told() {
+        let any = ListenAddress::Ip("127.0.0.1:0".parse().unwrap());
+        let error = bind(&any, &ListenOptions { interface: Some("nosuch0".into()), ..options(1) }).unwrap_err().to_string();
+        // Newer kernels say so to everybody, older ones only to those who might bind to one.
+        let known = ["this machine has no network interface \"nosuch0\"", "`interface` needs root or CAP_NET_RAW"];
+        assert!(known.iter().any(|known| error.contains(known)), "{error}");
+        let loopback = bind(&any, &ListenOptions { interface: Some("lo".into()), ..options(1) });
+        if let Ok(sockets) = loopback {
+            let bound = SockRef::from(&sockets[0]).device().unwrap();
+            assert_eq!(bound.as_deref(), Some(&b"lo"[..]));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod crowd;
 mod dial;
+mod explain;
 mod listen;
 mod near_end;
 mod reactor;
@@ -10,6 +11,7 @@ mod scratch;
 mod socket;
 mod stream;
 mod udp;
+mod unix_listener;
 
 pub use crowd::Crowd;
 pub use dial::{DialError, dial_tcp, dial_unix, is_out_of_descriptors};

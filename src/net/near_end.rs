@@ -81,7 +81,8 @@ impl Silence {
 }
 
 impl Keepalive {
-    fn apply(self, socket: &OwnedFd) -> io::Result<()> {
+    /// Has the kernel ask on this socket, and on those that are accepted from it.
+    pub(super) fn apply(self, socket: &impl AsFd) -> io::Result<()> {
         let Self { idle, interval, count } = self;
         let times = idle.into_iter().fold(TcpKeepalive::new(), TcpKeepalive::with_time);
         let times = interval.into_iter().fold(times, TcpKeepalive::with_interval);

@@ -51,6 +51,12 @@ pub struct Session {
     pub route: Option<Arc<str>>,
     /// What the winning pattern's groups took; the first is the whole name.
     pub captures: Vec<Capture>,
+    /// What the target's `note` says.
+    pub note: Option<Arc<str>>,
+    /// Whether it goes where `maintenance` says.
+    pub maintenance: bool,
+    /// `$limit_conn_status`; absent if no limit had to do with it.
+    pub limit_status: Option<LimitStatus>,
     /// `$upstream`.
     pub upstream: Option<Arc<str>>,
     /// The servers that were tried, in order; the last one is the one that was connected, if any was.
@@ -91,6 +97,29 @@ impl Protocol {
         match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
+        }
+    }
+}
+
+/// What limits said of a session: `$limit_conn_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitStatus {
+    /// None refused it.
+    Passed,
+    /// One would have, if it did more than tell.
+    RejectedDryRun,
+    /// One did.
+    Rejected,
+}
+
+impl LimitStatus {
+    /// nginx's word for it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::RejectedDryRun => "REJECTED_DRY_RUN",
+            Self::Rejected => "REJECTED",
         }
     }
 }
@@ -164,6 +193,9 @@ impl Session {
             tls: None,
             route: None,
             captures: Vec::new(),
+            note: None,
+            maintenance: false,
+            limit_status: None,
             upstream: None,
             tries: Vec::new(),
             bytes_received: 0,

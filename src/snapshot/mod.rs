@@ -1,6 +1,7 @@
 //! What runs: `routes.toml` compiled. Immutable, linked, and made without opening a socket, so that `check`,
 //! `route` and `run` see the same.
 
+mod admission;
 mod compile;
 mod forward;
 mod source;
@@ -13,12 +14,14 @@ use tokio::time::Duration;
 
 use crate::address::ListenAddress;
 use crate::log::{AccessLogSettings, LogSettings};
+use crate::net::Keepalive;
 use crate::peek::PeekLimits;
 use crate::route::RouteTable;
 use crate::session::Protocol;
 use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
+pub use admission::{Admission, Denied, KeyedLimit, Notice};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
 pub use source::SourceRule;
@@ -39,6 +42,8 @@ pub struct Snapshot {
     pub resolver: Arc<ResolverSettings>,
     /// `[terminate.NAME]`: the profiles under which TLS ends here.
     pub terminators: Terminators,
+    /// `[limit.NAME]`.
+    pub limits: Limits,
     /// All TLS whose files may change under the gateway, towards clients and servers.
     pub rereads: Vec<Arc<Reread>>,
     /// The upstreams that have a name.
@@ -87,6 +92,9 @@ impl Listener {
 /// The profiles by name.
 pub type Terminators = BTreeMap<Arc<str>, Arc<Terminator>>;
 
+/// The limits by name.
+pub type Limits = BTreeMap<Arc<str>, KeyedLimit>;
+
 /// The upstreams by name.
 pub type Pools = BTreeMap<Arc<str>, Arc<Pool>>;
 
@@ -114,6 +122,10 @@ pub struct Listener {
     pub protocols: Vec<Protocol>,
     /// How its sockets are bound.
     pub binding: Binding,
+    /// Sessions of this listener at once, if it has a number of its own.
+    pub max_connections: Option<usize>,
+    /// Who may come in at all, asked before anything is read but a PROXY header.
+    pub admission: Admission,
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.
@@ -123,7 +135,7 @@ pub struct Listener {
 }
 
 /// How a listener's sockets are bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Connections that may wait to be accepted, per socket.
     pub backlog: u32,
@@ -133,4 +145,16 @@ pub struct Binding {
     pub reuse_port: bool,
     /// Whether the kernel holds connections back until their first bytes are there.
     pub defer_accept: bool,
+    /// Whether and when the kernel asks a silent client if it is still there.
+    pub keepalive: Option<Keepalive>,
+    /// Bytes that the kernel holds for us of what a client sends; absent is its own choice.
+    pub receive_buffer: Option<usize>,
+    /// Bytes that the kernel holds for a client.
+    pub send_buffer: Option<usize>,
+    /// The permissions of a unix socket; absent is what the umask leaves.
+    pub mode: Option<u32>,
+    /// Whether an address may be bound that this machine does not have.
+    pub free_bind: bool,
+    /// The only network interface that is listened on.
+    pub interface: Option<Arc<str>>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{ForwardRules, SourceRule};
+use super::{Admission, ForwardRules, SourceRule};
 use crate::hello::ClientHello;
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::tls::Terminator;
@@ -17,6 +17,8 @@ use crate::variables::Text;
 pub struct Target {
     /// Who may take it.
     pub guards: Guards,
+    /// Who of these may come in, besides what the listener says.
+    pub admission: Admission,
     /// Ends TLS before that; absent passes it on as it came.
     pub terminate: Option<Arc<Terminator>>,
     /// What is done.
@@ -25,6 +27,10 @@ pub struct Target {
     pub limits: TargetLimits,
     /// The address from which its servers are dialled, unless that is left to the kernel.
     pub source: Option<SourceRule>,
+    /// What the operator wants to be reminded of.
+    pub note: Option<Arc<str>>,
+    /// Whether the action is that of `maintenance`, in place of the target's own.
+    pub in_maintenance: bool,
 }
 
 /// The session keys of a target, as inherited.

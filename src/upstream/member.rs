@@ -175,6 +175,8 @@ impl Member {
             sessions: self.server.sessions(),
             max_conns: self.line().max_conns,
             health: self.health(),
+            max_fails: self.line().max_fails,
+            fail_timeout: self.line().fail_timeout,
             fails: self.fails,
             weight: self.weight,
             effective_weight: self.effective,

@@ -99,6 +99,10 @@ pub struct ServerStatus {
     pub max_conns: u32,
     /// Whether it is left alone for its failures.
     pub health: Health,
+    /// After how many failures it is left alone; 0 = never.
+    pub max_fails: u32,
+    /// For how long it is then left alone.
+    pub fail_timeout: Duration,
     /// How many failures count against it.
     pub fails: u32,
     /// Its weight, as written or as a look-up says.

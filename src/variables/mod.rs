@@ -10,7 +10,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use tokio::time::Duration;
 
-use crate::session::{ClientCertificate, Hello, Peer, Session, Try};
+use crate::session::{ClientCertificate, Hello, LimitStatus, Peer, Session, Try};
 use crate::template::{Piece, Template};
 
 /// Declares the variables once: the enum, the list of names and the look-up by name cannot disagree.
@@ -58,6 +58,7 @@ variables! {
     Connection = "connection",
     Hello = "hello",
     Hostname = "hostname",
+    LimitConnStatus = "limit_conn_status",
     Listener = "listener",
     Msec = "msec",
     Pid = "pid",
@@ -167,6 +168,7 @@ impl Variable {
             Self::Route => session.route.as_deref()?.into(),
             Self::Upstream => session.upstream.as_deref()?.into(),
             Self::Hello => session.hello.map(Hello::label)?.into(),
+            Self::LimitConnStatus => session.limit_status.map(LimitStatus::label)?.into(),
             Self::SslPrereadServerName => session.server_name.as_deref()?.into(),
             Self::SslPrereadAlpnProtocols => session.alpn.as_deref()?.into(),
             Self::SslPrereadProtocol => session.tls_version?.into(),

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use crate::gateway::capacity::{Capacity, FLOW};
+use crate::gateway::live::Ledger;
 use crate::net::{Run, UdpListener};
 use crate::session::udp_table::FlowId;
 use crate::snapshot::Listener;
@@ -15,6 +17,8 @@ use crate::snapshot::Listener;
 /// A listening socket.
 pub(super) struct Door {
     pub(super) listener: Arc<Listener>,
+    /// How many sessions the listener may have.
+    pub(super) capacity: Arc<Capacity>,
     pub(super) socket: Rc<UdpListener>,
     pub(super) waker: Waker,
     /// Sessions whose answers wait until there is room again.
@@ -34,9 +38,9 @@ struct Parcel {
 }
 
 impl Door {
-    pub(super) fn new(listener: Arc<Listener>, socket: OwnedFd, waker: Waker) -> io::Result<Self> {
+    pub(super) fn new(listener: Arc<Listener>, socket: OwnedFd, capacity: Arc<Capacity>, waker: Waker) -> io::Result<Self> {
         let socket = Rc::new(UdpListener::new(socket)?);
-        Ok(Self { listener, socket, waker, held: Vec::new(), unsent: VecDeque::new(), unsent_bytes: 0 })
+        Ok(Self { listener, capacity, socket, waker, held: Vec::new(), unsent: VecDeque::new(), unsent_bytes: 0 })
     }
 
     /// Whether there is no room to send at the moment.
@@ -68,6 +72,18 @@ impl Door {
             self.unsent_bytes -= parcel.bytes.len();
         }
         Poll::Ready(())
+    }
+
+    /// Says that there is no room for new clients.
+    pub(super) fn complain_of_want_of_room(&self, ledger: &Ledger) {
+        let (name, full) = (&self.listener.name, self.capacity.full());
+        let of = if full.is_part() { format!(" of [listener.{name}]") } else { String::new() };
+        ledger.complain(
+            name,
+            "max_connections",
+            "datagrams of new clients are dropped until a session ends",
+            &format_args!("max_connections = {}{of} is reached, and all of them are served", full.most::<FLOW>()),
+        );
     }
 
     fn poll_send(&self, run: &mut Run<'_>, client: SocketAddr, local: Option<IpAddr>) -> Poll<()> {

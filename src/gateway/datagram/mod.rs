@@ -20,7 +20,8 @@ use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::live::{Live, Permit};
+use super::capacity::{Capacity, FLOW, Permit};
+use super::live::Live;
 use super::worker::{Phase, Worker};
 use crate::net::{Arrival, Crowd, Run};
 use crate::session::udp_table::{Flow, FlowId, UdpTable};
@@ -72,16 +73,16 @@ impl Datagrams {
     }
 
     /// Takes a bound socket.
-    pub(super) fn open(&mut self, listener: Arc<Listener>, socket: OwnedFd) -> io::Result<()> {
+    pub(super) fn open(&mut self, listener: Arc<Listener>, socket: OwnedFd, capacity: Arc<Capacity>) -> io::Result<()> {
         let number = DOOR | self.doors.len() as u64;
-        self.doors.push(Door::new(listener, socket, self.crowd.waker(number))?);
+        self.doors.push(Door::new(listener, socket, capacity, self.crowd.waker(number))?);
         self.crowd.tell(number);
         Ok(())
     }
 
     /// Ends the session that makes room for another, and returns its right to be one; none if nobody has to.
-    pub(super) fn make_room(&mut self) -> Option<Permit<1>> {
-        Some(self.table.make_room()?.end(CloseReason::Evicted, None))
+    pub(super) fn make_room(&mut self) -> Option<Permit<FLOW>> {
+        Some(self.table.make_room(|_| true)?.end(CloseReason::Evicted, None))
     }
 
     /// Takes in what has come and looks who has been silent for too long. Ready when it may be the end of a drain.
@@ -155,14 +156,8 @@ impl Datagrams {
         }
         let door = &self.doors[flow.socket as usize];
         let (listener, bound) = (door.listener.clone(), door.socket.local());
-        let Some(permit) = self.permit(worker) else {
-            let most = worker.capacity().most_flows();
-            worker.ledger().complain(
-                &listener.name,
-                "max_connections",
-                "datagrams of new clients are dropped until a session ends or is silent",
-                &format_args!("max_connections = {most} is reached"),
-            );
+        let Some(permit) = self.permit(flow.socket) else {
+            self.doors[flow.socket as usize].complain_of_want_of_room(worker.ledger());
             return None;
         };
         let local = (flow.local.unwrap_or(bound.ip()), bound.port()).into();
@@ -196,13 +191,22 @@ impl Datagrams {
         self.table.find(&flow)
     }
 
-    /// The right to one more session. Where others wait for one, a newcomer takes none from them but that of a session
-    /// that makes room.
-    fn permit(&mut self, worker: &Worker) -> Option<Permit<1>> {
-        let free = || worker.capacity().try_take_flow();
-        match worker.capacity().is_waited_for() {
-            true => self.make_room(),
-            false => free().or_else(|| self.make_room()),
+    /// The right to one more session of a socket's listener. Where others wait for room, a newcomer takes it only from one
+    /// of its own listener that makes room.
+    fn permit(&mut self, socket: u32) -> Option<Permit<FLOW>> {
+        let Self { doors, table, .. } = self;
+        let door = &doors[socket as usize];
+        let is_of_listener = |other: u32| Arc::ptr_eq(&doors[other as usize].listener, &door.listener);
+        if door.capacity.is_waited_for() {
+            return Some(table.make_room(is_of_listener)?.end(CloseReason::Evicted, None));
+        }
+        loop {
+            if let Some(permit) = door.capacity.try_take() {
+                return Some(permit);
+            }
+            let is_own = door.capacity.full().is_part();
+            let gone = table.make_room(|other| !is_own || is_of_listener(other))?;
+            drop(gone.end(CloseReason::Evicted, None));
         }
     }
 

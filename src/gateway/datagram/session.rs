@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::door::Door;
 use super::opening::{Facts, Opening};
-use crate::gateway::live::{Live, Permit};
+use crate::gateway::capacity::{FLOW, Permit};
+use crate::gateway::live::Live;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::net::{Run, UdpLink, is_out_of_descriptors};
@@ -26,7 +27,7 @@ pub(super) struct DatagramSession {
     limits: DatagramLimits,
     flow: Flow,
     waker: Waker,
-    permit: Permit<1>,
+    permit: Permit<FLOW>,
 }
 
 enum Stage {
@@ -61,7 +62,7 @@ impl DatagramSession {
         listener: Arc<Listener>,
         flow: Flow,
         limits: DatagramLimits,
-        permit: Permit<1>,
+        permit: Permit<FLOW>,
         worker: &Rc<Worker>,
     ) -> Self {
         let stage = Stage::Opening(Opening::new(live, listener, worker));
@@ -167,7 +168,7 @@ impl DatagramSession {
     }
 
     /// Ends it, and returns its right to be.
-    pub(super) fn end(self, reason: CloseReason, detail: Option<Box<str>>) -> Permit<1> {
+    pub(super) fn end(self, reason: CloseReason, detail: Option<Box<str>>) -> Permit<FLOW> {
         let now = Instant::now();
         let mut facts = match self.stage {
             Stage::Opening(opening) => {

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, Protocol, Type};
 
 use crate::address::ListenAddress;
+use crate::net::listen::prepare;
 use crate::net::{BindError, ListenOptions};
 
 /// Binds all sockets of one address. A taken port is noticed although the sockets share it among themselves.
@@ -15,7 +16,8 @@ use crate::net::{BindError, ListenOptions};
 /// # Errors
 /// When the address is taken, is not this machine's, or may not be bound by this user.
 pub fn bind_udp(address: SocketAddr, options: &ListenOptions) -> Result<Vec<OwnedFd>, BindError> {
-    bind_all(address, options).map_err(|source| BindError { address: ListenAddress::Ip(address), source })
+    let interface = options.interface.clone();
+    bind_all(address, options).map_err(|source| BindError { address: ListenAddress::Ip(address), interface, source })
 }
 
 fn bind_all(address: SocketAddr, options: &ListenOptions) -> io::Result<Vec<OwnedFd>> {
@@ -42,6 +44,7 @@ fn udp_socket(address: SocketAddr, options: &ListenOptions) -> io::Result<socket
     if address.is_ipv6() {
         socket.set_only_v6(options.ipv6_only)?;
     }
+    prepare(&socket, address, &ListenOptions { keepalive: None, ..options.clone() })?;
     Ok(socket)
 }
 
@@ -51,7 +54,7 @@ mod tests {
     use crate::net::local;
 
     fn options(sockets: usize) -> ListenOptions {
-        ListenOptions { sockets, backlog: 16, ipv6_only: true, defer_accept: false, shares_port: false }
+        ListenOptions { sockets, ..ListenOptions::default() }
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub struct UdpTable<R> {
     free: Vec<u32>,
     serial: u32,
     wheel: Wheel,
-    /// Those that have seen no answer, the oldest first.
-    unanswered: List,
+    /// Those of each socket that have seen no answer, the oldest first.
+    unanswered: Vec<List>,
     neighbours: Neighbours,
 }
 
@@ -86,7 +86,7 @@ impl<R> UdpTable<R> {
             free: Vec::new(),
             serial: 0,
             wheel: Wheel::default(),
-            unanswered: List::default(),
+            unanswered: Vec::new(),
             neighbours: Neighbours::default(),
         }
     }
@@ -132,7 +132,11 @@ impl<R> UdpTable<R> {
         if let Some(row) = before.and_then(|before| self.rows[before as usize].as_mut()) {
             row.is_bound = false;
         }
-        self.unanswered.push(index, &mut self.neighbours);
+        let socket = flow.socket as usize;
+        if socket >= self.unanswered.len() {
+            self.unanswered.resize(socket + 1, List::default());
+        }
+        self.unanswered[socket].push(index, &mut self.neighbours);
         self.wheel.file(index, last_tick(now, idle_timeout));
         Ok(FlowId { index, serial })
     }
@@ -156,7 +160,8 @@ impl<R> UdpTable<R> {
         if let Some(row) = self.row(id)
             && !std::mem::replace(&mut row.is_answered, true)
         {
-            self.unanswered.remove(id.index, &mut self.neighbours);
+            let socket = row.flow.socket as usize;
+            self.unanswered[socket].remove(id.index, &mut self.neighbours);
         }
     }
 
@@ -176,9 +181,12 @@ impl<R> UdpTable<R> {
         self.take(id.index)
     }
 
-    /// Takes out the one that makes room for another: the oldest that has seen no answer. Nobody does who is served.
-    pub fn make_room(&mut self) -> Option<R> {
-        self.take(self.unanswered.first()?)
+    /// Takes out the one that makes room for another: of some of the sockets, the oldest that has seen no answer. Nobody
+    /// does who is served.
+    pub fn make_room(&mut self, of: impl Fn(u32) -> bool) -> Option<R> {
+        let queues = (0..).zip(&self.unanswered).filter(|(socket, _)| of(*socket));
+        let oldest = queues.filter_map(|(_, queue)| queue.first()).max_by_key(|&index| self.age(index));
+        self.take(oldest?)
     }
 
     /// Takes out everybody.
@@ -214,11 +222,16 @@ impl<R> UdpTable<R> {
         self.rows.get_mut(id.index as usize)?.as_mut().filter(|row| row.serial == id.serial)
     }
 
+    /// How many sessions have begun since.
+    fn age(&self, index: u32) -> u32 {
+        self.rows[index as usize].as_ref().map_or(0, |row| self.serial.wrapping_sub(row.serial))
+    }
+
     fn take(&mut self, index: u32) -> Option<R> {
         let row = self.rows.get_mut(index as usize)?.take()?;
         self.wheel.unfile(index);
         if !row.is_answered {
-            self.unanswered.remove(index, &mut self.neighbours);
+            self.unanswered[row.flow.socket as usize].remove(index, &mut self.neighbours);
         }
         if row.is_bound {
             self.by_flow.remove(&row.flow);

@@ -56,11 +56,23 @@ fn room_is_made_by_the_oldest_without_an_answer_alone() {
     let ids: Vec<_> = (1..=3).map(|port| table.admit(flow(port), port, 100, 0).unwrap()).collect();
     assert_eq!(table.admit(flow(4), 4, 100, 0), Err(4));
     table.answered(ids[0]);
-    assert_eq!(table.make_room(), Some(2));
+    assert_eq!(table.make_room(|_| true), Some(2));
     table.admit(flow(4), 4, 100, 0).unwrap();
-    assert_eq!(table.make_room(), Some(3));
-    assert_eq!(table.make_room(), Some(4));
-    assert_eq!(table.make_room(), None, "who is served is not pushed out");
+    assert_eq!(table.make_room(|_| true), Some(3));
+    assert_eq!(table.make_room(|_| true), Some(4));
+    assert_eq!(table.make_room(|_| true), None, "who is served is not pushed out");
+}
+
+#[test]
+fn room_may_be_asked_of_one_socket() {
+    let mut table = UdpTable::new(10);
+    let of = |socket| Flow { socket, ..flow(socket as u16) };
+    for socket in [2, 0, 1, 0] {
+        assert!(table.admit(of(socket), socket as u16, 100, 0).is_ok());
+    }
+    assert_eq!(table.make_room(|socket| socket < 2), Some(0));
+    assert_eq!(table.make_room(|_| true), Some(2));
+    assert_eq!(table.make_room(|socket| socket > 2), None);
 }
 
 #[test]
@@ -139,7 +151,7 @@ proptest! {
                     None => {
                         if table.len() == most {
                             let oldest = model.iter().find(|(_, (.., answered))| !answered).map(|(serial, _)| *serial);
-                            let gone = table.make_room();
+                            let gone = table.make_room(|_| true);
                             prop_assert_eq!(gone, oldest);
                             gone.map(|serial| model.remove(&serial));
                         }

@@ -6,24 +6,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
+use super::binding::binding;
 use super::datagrams::protocols;
 use super::targets::{Above, limits};
 use crate::address::ListenAddress;
 use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
-use crate::snapshot::{Action, Binding, Guards, Listener, Target};
+use crate::snapshot::{Action, Admission, Guards, Listener, Target};
 
 impl Compiler {
     pub(super) fn compile_listeners(&mut self, config: &Config) -> Vec<Arc<Listener>> {
         let mut addresses = self.addresses(config);
+        let inherited = self.inherited_admission(config);
         let mut listeners = Vec::new();
         let mut compiled = BTreeSet::new();
         for (name, written) in &config.listener {
             let addresses = addresses.remove(name).unwrap_or_default();
+            self.check_idle_keys(name, &written.listening, &addresses);
+            let admission = self.listener_admission(name, written, &inherited);
             let table = self.table(name, written, config, &mut compiled);
-            if let Some(routes) = table {
-                listeners.push(Arc::new(listener(name, written, config, addresses, routes)));
+            if let (Some(routes), Some(admission)) = (table, admission) {
+                listeners.push(Arc::new(listener(name, written, config, addresses, admission, routes)));
             }
         }
         if config.listener.is_empty() && !self.places.was_cut(&path_to!["listener"]) {
@@ -106,7 +110,16 @@ impl Compiler {
         let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
         let limits = limits(&above.sessions);
-        let target = Target { guards: Guards::default(), terminate: above.terminate, action, limits, source };
+        let target = Target {
+            guards: Guards::default(),
+            admission: Admission::default(),
+            terminate: above.terminate,
+            action,
+            limits,
+            source,
+            note: None,
+            in_maintenance: false,
+        };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });
         table.build().ok()
@@ -149,6 +162,7 @@ fn listener(
     written: &config::Listener,
     config: &Config,
     addresses: Vec<ListenAddress>,
+    admission: Admission,
     routes: RouteTable<Vec<Target>>,
 ) -> Listener {
     let (own, defaults) = (&written.listening, &config.defaults.listening);
@@ -161,12 +175,9 @@ fn listener(
         timeout: own.preread_timeout.or(defaults.preread_timeout).unwrap_or(Duration::from_secs(30)),
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),
     });
-    let binding = Binding {
-        backlog: u32::from(own.backlog.or(defaults.backlog).unwrap_or(511)),
-        ipv6_only: own.ipv6_only.or(defaults.ipv6_only).unwrap_or(true),
-        reuse_port: own.reuse_port.or(defaults.reuse_port).unwrap_or(true),
-        // Only where the client speaks first in any case; on others it would hold back a server's greeting.
-        defer_accept: peeks && own.defer_accept.or(defaults.defer_accept).unwrap_or(true),
-    };
-    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, peek, routes, map }
+    // Only where the client speaks first in any case; on others it would hold back a server's greeting.
+    let defer_accept = peeks && own.defer_accept.or(defaults.defer_accept).unwrap_or(true);
+    let binding = binding(own, defaults, defer_accept);
+    let max_connections = own.max_connections.or(defaults.max_connections).map(|most| most as usize);
+    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, max_connections, admission, peek, routes, map }
 }

@@ -1,10 +1,15 @@
 //! From what was written to what runs: names are linked, texts parsed, tables built. Every complaint is collected,
 //! and nothing is opened, so that `check` sees what `run` would.
 
+mod access;
+mod admission;
+mod binding;
 mod datagrams;
 mod fallbacks;
 mod hash_keys;
+mod limits;
 mod listener;
+mod maintenance;
 mod networks;
 mod patterns;
 mod process;
@@ -25,7 +30,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Pools, Snapshot, Terminators};
+use super::{Limits, Pools, Snapshot, Terminators};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
@@ -52,22 +57,22 @@ impl Snapshot {
     }
 
     /// The same for a gateway that goes on from another: TLS profiles keep what they remember of clients, as far as name,
-    /// sizes and policy stay.
+    /// sizes and policy stay, and limits go on from their counts, as far as name and key stay.
     ///
     /// # Errors
     /// All complaints, if one of them is an error.
     pub fn compile_after(loaded: Loaded, previous: &Self) -> Result<Self, Diagnostics> {
-        let Compiled { snapshot, diagnostics, .. } = Self::compiled(loaded, previous.terminators.clone());
+        let Compiled { snapshot, diagnostics, .. } = Self::compiled(loaded, previous.terminators.clone(), &previous.limits);
         snapshot.ok_or(diagnostics)
     }
 
     /// As [`Snapshot::compile`], with the warnings of a configuration that is usable.
     #[must_use]
     pub fn check(loaded: Loaded) -> Compiled {
-        Self::compiled(loaded, Terminators::new())
+        Self::compiled(loaded, Terminators::new(), &Limits::new())
     }
 
-    fn compiled(loaded: Loaded, previous_terminators: Terminators) -> Compiled {
+    fn compiled(loaded: Loaded, previous_terminators: Terminators, previous_limits: &Limits) -> Compiled {
         let Loaded { config, places, diagnostics } = loaded;
         let own_sockets = listener::unix_sockets(&config);
         let mut compiler = Compiler {
@@ -78,6 +83,7 @@ impl Snapshot {
             previous_terminators,
             system_roots: SystemRoots::default(),
             rereads: Vec::new(),
+            limits: Limits::new(),
             resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
             pools: Pools::new(),
             made: Pools::new(),
@@ -85,7 +91,7 @@ impl Snapshot {
             is_transparent: false,
             lost_a_source: false,
         };
-        let snapshot = compiler.snapshot(&config);
+        let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, diagnostics, .. } = compiler;
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
     }
@@ -102,6 +108,7 @@ struct Compiler {
     /// The system's authorities, for all upstreams that trust them.
     system_roots: SystemRoots,
     rereads: Vec<Arc<Reread>>,
+    limits: Limits,
     /// `[resolver]`, which upstreams without one share.
     resolver: Arc<ResolverSettings>,
     pools: Pools,
@@ -116,8 +123,9 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
+    fn snapshot(&mut self, config: &Config, previous_limits: &Limits) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
+        self.limits = self.compile_limits(config, previous_limits);
         self.compile_terminators(config);
         self.check_terminated(config);
         self.pools = self.compile_upstreams(config);
@@ -129,6 +137,8 @@ impl Compiler {
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
         self.check_unused_maps(config);
+        self.check_unused_limits(config);
+        self.check_maintenance(config);
         Some(Snapshot {
             process: process::process(&config.process),
             log: process::log(&config.log, &self.places),
@@ -136,6 +146,7 @@ impl Compiler {
             listeners,
             resolver: self.resolver.clone(),
             terminators: std::mem::take(&mut self.terminators),
+            limits: std::mem::take(&mut self.limits),
             rereads: std::mem::take(&mut self.rereads),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,

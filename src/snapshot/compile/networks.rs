@@ -38,17 +38,22 @@ impl Compiler {
 
     /// Ranges and names of `[networks]`, as they stand in a guard.
     pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> Vec<IpNet> {
-        let mut ranges = Vec::new();
-        for (index, text) in written.iter().enumerate() {
-            if let Some(range) = range(text) {
-                ranges.push(range);
-            } else if let Some(named) = self.networks.get(text) {
-                ranges.extend_from_slice(named);
-            } else if !self.places.was_cut(&path_to!["networks", text]) {
-                self.no_range(&[path, &path_to![index]].concat(), text);
-            }
+        let each = written.iter().enumerate().map(|(index, text)| self.range(&[path, &path_to![index]].concat(), text));
+        each.collect::<Vec<_>>().concat()
+    }
+
+    /// One range, or the ranges of one of `[networks]`; nothing of what is neither.
+    pub(super) fn range(&mut self, path: &[Key], text: &str) -> Vec<IpNet> {
+        if let Some(range) = range(text) {
+            return vec![range];
         }
-        ranges
+        if let Some(named) = self.networks.get(text) {
+            return named.clone();
+        }
+        if !self.places.was_cut(&path_to!["networks", text]) {
+            self.no_range(path, text);
+        }
+        Vec::new()
     }
 
     fn no_range(&mut self, path: &[Key], text: &str) {

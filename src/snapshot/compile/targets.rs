@@ -70,12 +70,23 @@ impl Compiler {
         let guards = self.guards(path, &written.guards, stands);
         let terminate = self.terminate(path, written, stands, above);
         let ends_tls = written.terminate.is_some() || above.terminate.is_some();
-        let action = self.action(path, &written.action, stands, ends_tls)?;
+        let admission = self.target_admission(path, written);
+        let action = self.action(path, &written.action, stands, ends_tls);
+        let action = self.unless_in_maintenance(path, written, action, stands)?;
         let mut levels = vec![&written.session];
         levels.extend_from_slice(&above.sessions);
         let source = self.source(path, &levels, stands.pattern());
         self.check_families(path, &action, source.as_ref());
-        Some(Target { guards, terminate: terminate?, action, limits: limits(&levels), source })
+        Some(Target {
+            guards,
+            admission: admission?,
+            terminate: terminate?,
+            action,
+            limits: limits(&levels),
+            source,
+            note: written.note.as_deref().map(Into::into),
+            in_maintenance: written.maintenance.is_some(),
+        })
     }
 
     /// The profile under which TLS ends before a target; nothing at all if it cannot be had.
@@ -116,6 +127,24 @@ impl Compiler {
                 None
             }
         }
+    }
+
+    /// What `maintenance` says is done, in place of what the target itself says, which is checked all the same.
+    fn unless_in_maintenance(
+        &mut self,
+        path: &[Key],
+        written: &config::Target,
+        action: Option<Action>,
+        stands: Stands<'_>,
+    ) -> Option<Action> {
+        let Some(other) = &written.maintenance else { return action };
+        let at = [path, &path_to!["maintenance"]].concat();
+        if matches!(written.action, config::Action::Reject(_)) {
+            self.wrong_key(&at, "who is refused needs no other place to go").label("leave it out, or write the target's `upstream`");
+            return None;
+        }
+        let elsewhere = self.destination(&at, other, stands.pattern());
+        action.and(elsewhere.map(Action::Forward))
     }
 
     /// The alert; none for a plain close.

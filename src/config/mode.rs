@@ -1,0 +1,32 @@
+//! Permissions of a file, in octal digits as chmod(1) takes them.
+
+use figment::value::Value;
+use serde::{Serialize, Serializer};
+
+use super::read::{Read, Reader};
+
+/// Who may do what with a file: `"0660"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Read for Mode {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(text) = value.as_str() else {
+            // TOML reads 660 as a decimal number, and knows 0o660 as 432.
+            reader.unfit(&value, "permissions in octal digits, as a text,").label("\"0660\"");
+            return None;
+        };
+        let digits = text.len() <= 4 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let mode = digits.then(|| u32::from_str_radix(text, 8).ok()).flatten().filter(|mode| *mode <= 0o777);
+        if mode.is_none() {
+            reader.wrong(format!("{text:?} is no permissions in octal digits")).label("\"0660\"");
+        }
+        mode.map(Self)
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
+    }
+}

@@ -1,0 +1,71 @@
+//! `access`: rules, each a word and of whom it speaks.
+
+use super::Compiler;
+use crate::admit::{Access, Ranges, Rule, Who};
+use crate::config::{Key, path_to, suggest};
+
+impl Compiler {
+    /// The rules of a list; nothing if one of them cannot be read, for without it others would be let in.
+    pub(super) fn access(&mut self, path: &[Key], written: &[String]) -> Option<Access> {
+        let rules: Vec<_> = written.iter().enumerate().map(|(index, text)| self.rule(&[path, &path_to![index]].concat(), text)).collect();
+        let rules: Vec<Rule> = rules.into_iter().collect::<Option<_>>()?;
+        self.check_unreached(path, &rules);
+        self.check_open(path, &rules);
+        Some(Access::new(rules))
+    }
+
+    fn rule(&mut self, path: &[Key], text: &str) -> Option<Rule> {
+        let (word, who) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+        let who = who.trim().trim_end_matches(';').trim_end();
+        let allows = match word {
+            "allow" => true,
+            "deny" => false,
+            _ => {
+                let complaint = self.wrong(path, format!("{text:?} is no rule: it begins with \"allow\" or \"deny\""));
+                match suggest(word, ["allow", "deny"].into_iter()) {
+                    Some(meant) => complaint.label(format!("did you mean \"{meant}\"?")),
+                    None => complaint.label(EXAMPLE),
+                };
+                return None;
+            }
+        };
+        let who = match who {
+            "" => {
+                self.wrong(path, format!("{text:?} does not say whom")).label(EXAMPLE);
+                return None;
+            }
+            "all" => Who::All,
+            "unix:" => Who::Unix,
+            ranges => {
+                let complaints = self.diagnostics.len();
+                let ranges = self.range(path, ranges);
+                if self.diagnostics.len() > complaints {
+                    return None;
+                }
+                Who::Ranges(Ranges::new(&ranges))
+            }
+        };
+        Some(Rule { written: text.into(), allows, who })
+    }
+
+    /// Warns of rules behind one that is for everybody.
+    fn check_unreached(&mut self, path: &[Key], rules: &[Rule]) {
+        let Some(last) = rules.iter().position(|rule| rule.who == Who::All) else { return };
+        if last + 1 < rules.len() {
+            let place = self.places.value(&[path, &path_to![last + 1]].concat());
+            let problem = format!("this rule is never reached: \"{}\" before it is for everybody", rules[last].written);
+            self.diagnostics.warning("unreached-rule", place, problem);
+        }
+    }
+
+    /// Warns of rules that keep nobody out.
+    fn check_open(&mut self, path: &[Key], rules: &[Rule]) {
+        if !rules.is_empty() && rules.iter().all(|rule| rule.allows) {
+            let place = self.places.value(path);
+            let problem = "these rules keep nobody out: whom none of them is about may come in, too";
+            self.diagnostics.warning("open-access", place, problem).help("\"deny all\" as the last rule");
+        }
+    }
+}
+
+const EXAMPLE: &str = "\"allow 10.0.0.0/8\", \"deny all\"";
