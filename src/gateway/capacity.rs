@@ -48,6 +48,11 @@ impl Capacity {
         (self.open.load(Ordering::SeqCst) >> HALF) as usize
     }
 
+    /// Whether a permit is left.
+    pub(super) fn has_room(&self, descriptors: u64) -> bool {
+        self.fits(self.open.load(Ordering::SeqCst), descriptors) && self.whole.as_ref().is_none_or(|whole| whole.has_room(descriptors))
+    }
+
     /// A permit, if one is left.
     pub(super) fn try_take<const DESCRIPTORS: u64>(self: &Arc<Self>) -> Option<Permit<DESCRIPTORS>> {
         self.enter(DESCRIPTORS).then(|| Permit(self.clone()))

@@ -50,6 +50,7 @@ impl Gateway {
             ledger: Arc::new(Ledger::new(logs)),
             pools: snapshot.pools.clone(),
             forwards: Forwards::new(resolver.on_demand(&snapshot.resolver)?),
+            hops: Arc::default(),
             tells_server_address: snapshot.tells_server_address(),
         });
         let (phase, told) = watch::channel(Phase::Running);

@@ -15,7 +15,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::capacity::{CONNECTION, FLOW};
-use super::datagram::{self, Datagrams};
+use super::datagram::{self, Datagrams, Hops};
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger, Live, Permit};
 use super::refusal::Refusal;
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<Ledger>,
     pub(super) pools: Arc<Pools>,
     pub(super) forwards: Forwards,
+    /// Which ports the sessions of datagrams send from.
+    pub(super) hops: Arc<Hops>,
     /// Whether a log tells the gateway's own address, which must then be asked for on wildcard listeners.
     pub(super) tells_server_address: bool,
 }
@@ -120,7 +122,7 @@ pub(super) struct Worker {
 impl Worker {
     fn new(shared: Arc<Shared>, acceptors: usize) -> Self {
         let phase = Cell::new(Phase::Running);
-        let datagrams = RefCell::new(Datagrams::new(shared.capacity.most::<FLOW>()));
+        let datagrams = RefCell::new(Datagrams::new(shared.capacity.most::<FLOW>(), shared.hops.clone()));
         Self { shared, phase, told: Notify::new(), open: Cell::new(0), idle: Notify::new(), acceptors, busy: Notify::new(), datagrams }
     }
 

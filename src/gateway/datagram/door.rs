@@ -86,6 +86,16 @@ impl Door {
         );
     }
 
+    /// Says that datagrams come round and round.
+    pub(super) fn complain_of_loop(&self, ledger: &Ledger) {
+        ledger.complain(
+            &self.listener.name,
+            "loop",
+            "such datagrams are dropped",
+            &"datagrams come back from the gateway itself: its upstream leads here",
+        );
+    }
+
     fn poll_send(&self, run: &mut Run<'_>, client: SocketAddr, local: Option<IpAddr>) -> Poll<()> {
         let mut cx = Context::from_waker(&self.waker);
         while ready!(self.socket.poll_send(&mut cx, run, client, local)).is_err() {

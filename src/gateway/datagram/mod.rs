@@ -4,7 +4,9 @@
 //! What waits does so in the kernel: a server's answers stay unread while the listening socket is full. A client's
 //! datagrams are not held back, since one client would hold back all: what its server's socket does not take is lost.
 
+mod admit;
 mod door;
+mod hops;
 mod opening;
 mod session;
 
@@ -16,19 +18,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::capacity::{Capacity, FLOW, Permit};
-use super::live::Live;
 use super::worker::{Phase, Worker};
-use crate::net::{Arrival, Crowd, Run};
+use crate::net::{Arrival, Crowd};
+use crate::session::CloseReason;
 use crate::session::udp_table::{Flow, FlowId, UdpTable};
-use crate::session::{CloseReason, Peer, Protocol, Session};
-use crate::snapshot::{Action, Listener, Target};
-use crate::variables::render;
+use crate::snapshot::{Listener, Target};
 use door::Door;
+pub(super) use hops::Hops;
 use session::{DatagramSession, Heard};
 
 /// The UDP of a worker, as its task and those who need room see it.
@@ -41,6 +41,7 @@ pub(super) struct Datagrams {
     /// What the table's clock counts from.
     born: Instant,
     timer: Option<Pin<Box<Sleep>>>,
+    hops: Arc<Hops>,
 }
 
 /// Serves the datagrams of bound sockets until the worker ends.
@@ -61,7 +62,7 @@ pub(super) async fn serve(worker: Rc<Worker>) {
 
 impl Datagrams {
     /// Room for so many sessions, and no socket yet.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, hops: Arc<Hops>) -> Self {
         Self {
             crowd: Arc::default(),
             told: VecDeque::new(),
@@ -69,6 +70,7 @@ impl Datagrams {
             table: UdpTable::new(most),
             born: Instant::now(),
             timer: None,
+            hops,
         }
     }
 
@@ -130,7 +132,11 @@ impl Datagrams {
         let Arrival { mut run, client, local } = arrival;
         let flow = Flow { socket: index as u32, client, local };
         while run.count() > 0 {
-            let Some(id) = self.table.find(&flow).or_else(|| self.admit(flow, &mut run, worker)) else { continue };
+            let Some(id) = self.table.find(&flow).or_else(|| self.admit(flow, run, worker)) else {
+                // Each that begins no session is settled by itself.
+                run.take(1);
+                continue;
+            };
             let now = self.now();
             let Some(session) = self.table.used(id, now) else { return };
             session.pass_on(run.take(session.room()));
@@ -138,75 +144,6 @@ impl Datagrams {
                 self.table.unbind(id);
             }
             self.conclude(id);
-        }
-    }
-
-    /// Begins a session. If there is to be none, what the datagrams are worth is settled here, and they are taken off.
-    fn admit(&mut self, flow: Flow, run: &mut Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
-        let begun = self.begin(flow, run, worker);
-        if begun.is_none() {
-            run.take(1);
-        }
-        begun
-    }
-
-    fn begin(&mut self, flow: Flow, run: &Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
-        if worker.phase() != Phase::Running {
-            return None;
-        }
-        let door = &self.doors[flow.socket as usize];
-        let (listener, bound) = (door.listener.clone(), door.socket.local());
-        let Some(permit) = self.permit(flow.socket) else {
-            self.doors[flow.socket as usize].complain_of_want_of_room(worker.ledger());
-            return None;
-        };
-        let local = (flow.local.unwrap_or(bound.ip()), bound.port()).into();
-        let now = Instant::now();
-        let session =
-            Session::new(worker.ledger().number(), listener.name.clone(), Peer::Ip(flow.client), Peer::Ip(local), now, SystemTime::now());
-        let mut live = Live::new(Session { protocol: Protocol::Udp, ..session }, worker.ledger().clone());
-        let target = only_target(&listener)?;
-        match &target.action {
-            Action::Forward(_) => {}
-            Action::Respond(text) => {
-                live.bytes_received = run.clone().take(1).bytes().len() as u64;
-                let mut answer = Vec::new();
-                render(text, &live, &mut answer);
-                live.bytes_sent = answer.len() as u64;
-                live.end(CloseReason::Responded, None);
-                self.doors[flow.socket as usize].send(Run::single(&answer), flow.client, flow.local);
-                return None;
-            }
-            Action::Reject(_) | Action::Show => return None,
-        }
-        let limits = target.limits.datagrams;
-        let session = DatagramSession::new(live, listener, flow, limits, permit, worker);
-        let idle_timeout = u64::try_from(limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
-        let now = self.now();
-        let id = self.table.admit(flow, Box::new(session), idle_timeout, now).ok()?;
-        if let Some(session) = self.table.get_mut(id) {
-            session.be_told_by(self.crowd.waker(id.to_u64()));
-        }
-        self.go_on(id);
-        self.table.find(&flow)
-    }
-
-    /// The right to one more session of a socket's listener. Where others wait for room, a newcomer takes it only from one
-    /// of its own listener that makes room.
-    fn permit(&mut self, socket: u32) -> Option<Permit<FLOW>> {
-        let Self { doors, table, .. } = self;
-        let door = &doors[socket as usize];
-        let is_of_listener = |other: u32| Arc::ptr_eq(&doors[other as usize].listener, &door.listener);
-        if door.capacity.is_waited_for() {
-            return Some(table.make_room(is_of_listener)?.end(CloseReason::Evicted, None));
-        }
-        loop {
-            if let Some(permit) = door.capacity.try_take() {
-                return Some(permit);
-            }
-            let is_own = door.capacity.full().is_part();
-            let gone = table.make_room(|other| !is_own || is_of_listener(other))?;
-            drop(gone.end(CloseReason::Evicted, None));
         }
     }
 
@@ -236,7 +173,7 @@ impl Datagrams {
     fn go_on(&mut self, id: FlowId) {
         let Some(session) = self.table.get_mut(id) else { return };
         let Some(door) = self.doors.get(session.door()) else { return };
-        match session.poll_open(door) {
+        match session.poll_open(door, &self.hops) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
                 // What its server has sent meanwhile, and word of more.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::time::Instant;
 
 use super::door::Door;
+use super::hops::{Hops, OwnPort};
 use super::opening::{Facts, Opening};
 use crate::gateway::capacity::{FLOW, Permit};
 use crate::gateway::live::Live;
@@ -28,6 +29,8 @@ pub(super) struct DatagramSession {
     flow: Flow,
     waker: Waker,
     permit: Permit<FLOW>,
+    /// How many sessions its datagrams have been through with this one.
+    hops: u8,
 }
 
 enum Stage {
@@ -43,6 +46,7 @@ struct Open {
     link: UdpLink,
     facts: Facts,
     lease: Lease,
+    _port: Option<OwnPort>,
     /// Whether the last that was heard of the server is that nobody is there.
     is_refused: bool,
 }
@@ -63,10 +67,11 @@ impl DatagramSession {
         flow: Flow,
         limits: DatagramLimits,
         permit: Permit<FLOW>,
+        hops: u8,
         worker: &Rc<Worker>,
     ) -> Self {
         let stage = Stage::Opening(Opening::new(live, listener, worker));
-        Self { stage, exchange: Exchange::default(), limits, flow, waker: Waker::noop().clone(), permit }
+        Self { stage, exchange: Exchange::default(), limits, flow, waker: Waker::noop().clone(), permit, hops }
     }
 
     /// Who is woken when there is news for it.
@@ -95,7 +100,7 @@ impl DatagramSession {
     }
 
     /// Goes on with the way to a server, and passes on what has waited for it.
-    pub(super) fn poll_open(&mut self, door: &Door) -> Poll<Result<(), Refusal>> {
+    pub(super) fn poll_open(&mut self, door: &Door, all: &Arc<Hops>) -> Poll<Result<(), Refusal>> {
         let Stage::Opening(opening) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let (facts, opened) = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
         let waiting = opening.take_waiting();
@@ -104,7 +109,10 @@ impl DatagramSession {
             link.map(|link| (link, opened.lease)).map_err(|error| not_watched(&error))
         });
         match linked {
-            Ok((link, lease)) => self.stage = Stage::Open(Open { link, facts, lease, is_refused: false }),
+            Ok((link, lease)) => {
+                self.stage =
+                    Stage::Open(Open { _port: link.port().map(|port| all.note(port, self.hops)), link, facts, lease, is_refused: false })
+            }
             Err(refusal) => {
                 self.stage = Stage::Refused(facts);
                 return Poll::Ready(Err(refusal));
@@ -176,7 +184,7 @@ impl DatagramSession {
                 return self.permit;
             }
             Stage::Refused(facts) => facts,
-            Stage::Open(Open { link, facts, lease, is_refused }) => {
+            Stage::Open(Open { link, facts, lease, is_refused, _port }) => {
                 drop(link);
                 match reason {
                     CloseReason::Finished | CloseReason::IdleTimeout if !is_refused => lease.served(now),

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
+use socket2::SockRef;
+
 use super::send::{Destination, is_of_other_side, send_some};
 use super::{Offload, Run, slots};
 use crate::net::reactor::{Ready, Registration};
@@ -57,6 +59,12 @@ impl UdpLink {
     pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
         let registration = Registration::new(&descriptor, &[Ready::Write])?;
         Ok(Self { descriptor, registration, server, offload, coalesces: Cell::new(false) })
+    }
+
+    /// The port that it sends from.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        Some(SockRef::from(&self.descriptor).local_addr().ok()?.as_socket()?.port())
     }
 
     /// Whether an error is word that datagrams do not arrive, rather than something about a single one.

@@ -184,9 +184,14 @@ impl<R> UdpTable<R> {
     /// Takes out the one that makes room for another: of some of the sockets, the oldest that has seen no answer. Nobody
     /// does who is served.
     pub fn make_room(&mut self, of: impl Fn(u32) -> bool) -> Option<R> {
-        let queues = (0..).zip(&self.unanswered).filter(|(socket, _)| of(*socket));
-        let oldest = queues.filter_map(|(_, queue)| queue.first()).max_by_key(|&index| self.age(index));
+        let oldest = self.first_unanswered(of).max_by_key(|&index| self.age(index));
         self.take(oldest?)
+    }
+
+    /// Whether anybody would.
+    #[must_use]
+    pub fn can_make_room(&self, of: impl Fn(u32) -> bool) -> bool {
+        self.first_unanswered(of).next().is_some()
     }
 
     /// Takes out everybody.
@@ -220,6 +225,11 @@ impl<R> UdpTable<R> {
 
     fn row(&mut self, id: FlowId) -> Option<&mut Row<R>> {
         self.rows.get_mut(id.index as usize)?.as_mut().filter(|row| row.serial == id.serial)
+    }
+
+    /// Of each of these sockets the oldest that has seen no answer.
+    fn first_unanswered(&self, of: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.unanswered).filter(move |(socket, _)| of(*socket)).filter_map(|(_, queue)| queue.first())
     }
 
     /// How many sessions have begun since.

@@ -1,0 +1,136 @@
+//! A datagram of somebody unknown: who is let in, and what a session begins with.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::session::DatagramSession;
+use super::{Datagrams, only_target};
+use crate::gateway::capacity::{FLOW, Permit};
+use crate::gateway::live::Live;
+use crate::gateway::refusal::Refusal;
+use crate::gateway::worker::{Phase, Worker};
+use crate::net::Run;
+use crate::session::udp_table::{Flow, FlowId};
+use crate::session::{CloseReason, Peer, Protocol, Session};
+use crate::snapshot::{Action, Listener};
+use crate::variables::{Text, render};
+
+impl Datagrams {
+    /// Begins the session of a flow, for the first datagram of a run. If there is to be none, this settles what the
+    /// datagram is worth.
+    pub(super) fn admit(&mut self, flow: Flow, run: Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
+        if worker.phase() != Phase::Running {
+            return None;
+        }
+        // Asked before anything is written down: strangers who find no room must not fill the logs.
+        let door = &self.doors[flow.socket as usize];
+        if !self.has_room(flow.socket) {
+            door.complain_of_want_of_room(worker.ledger());
+            return None;
+        }
+        let Some(hops) = self.hops.after(flow.client, flow.local.unwrap_or(door.socket.local().ip())) else {
+            door.complain_of_loop(worker.ledger());
+            return None;
+        };
+        let listener = door.listener.clone();
+        let mut live = self.described(flow, &listener, worker);
+        match self.let_in(flow, run, &listener, &mut live) {
+            Ok(permit) => self.start(flow, listener, live, permit, hops, worker),
+            Err(Refusal { reason, detail }) => {
+                live.bytes_received = run.clone().take(1).bytes().len() as u64;
+                live.end(reason, detail);
+                None
+            }
+        }
+    }
+
+    /// The facts of a session that is about to begin.
+    fn described(&self, flow: Flow, listener: &Listener, worker: &Worker) -> Live {
+        let bound = self.doors[flow.socket as usize].socket.local();
+        let local = Peer::Ip((flow.local.unwrap_or(bound.ip()), bound.port()).into());
+        let (number, client) = (worker.ledger().number(), Peer::Ip(flow.client));
+        let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        Live::new(Session { protocol: Protocol::Udp, ..session }, worker.ledger().clone())
+    }
+
+    /// Asks who may come in. Who is answered by a text is so here, and has no session.
+    fn let_in(&mut self, flow: Flow, run: Run<'_>, listener: &Listener, live: &mut Live) -> Result<Permit<FLOW>, Refusal> {
+        live.admit(&listener.admission)?;
+        let target = only_target(listener).ok_or(CloseReason::NoRoute)?;
+        live.admit(&target.admission)?;
+        match &target.action {
+            Action::Forward(_) => self.permit(flow.socket).ok_or_else(|| CloseReason::LimitReached.into()),
+            Action::Respond(text) => {
+                live.bytes_received = run.clone().take(1).bytes().len() as u64;
+                Err(self.respond(flow, text, live).into())
+            }
+            Action::Reject(alert) => Err(CloseReason::Rejected(*alert).into()),
+            Action::Show => Err(CloseReason::NoRoute.into()),
+        }
+    }
+
+    fn respond(&mut self, flow: Flow, text: &Text, session: &mut Session) -> CloseReason {
+        let mut answer = Vec::new();
+        render(text, session, &mut answer);
+        session.bytes_sent = answer.len() as u64;
+        self.doors[flow.socket as usize].send(Run::single(&answer), flow.client, flow.local);
+        CloseReason::Responded
+    }
+
+    /// Puts a session into the table and sends it on its way. It may have ended by the time this returns.
+    fn start(
+        &mut self,
+        flow: Flow,
+        listener: Arc<Listener>,
+        live: Live,
+        permit: Permit<FLOW>,
+        hops: u8,
+        worker: &Rc<Worker>,
+    ) -> Option<FlowId> {
+        let limits = only_target(&listener)?.limits.datagrams;
+        let session = DatagramSession::new(live, listener, flow, limits, permit, hops, worker);
+        let idle_timeout = u64::try_from(limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        let id = self.table.admit(flow, Box::new(session), idle_timeout, self.now()).ok()?;
+        if let Some(session) = self.table.get_mut(id) {
+            session.be_told_by(self.crowd.waker(id.to_u64()));
+        }
+        self.go_on(id);
+        self.table.get_mut(id).map(|_| id)
+    }
+
+    /// Whether there is room for a newcomer, or somebody would make it.
+    fn has_room(&self, socket: u32) -> bool {
+        let door = &self.doors[socket as usize];
+        let is_part = door.capacity.full().is_part();
+        let has_room = !door.capacity.is_waited_for() && door.capacity.has_room(FLOW);
+        has_room || self.table.can_make_room(|other| !is_part || self.is_of_listener(other, socket))
+    }
+
+    /// The right to one more session of a socket's listener. Where others wait for room, a newcomer takes it only from one
+    /// of its own listener that makes room.
+    fn permit(&mut self, socket: u32) -> Option<Permit<FLOW>> {
+        let capacity = self.doors[socket as usize].capacity.clone();
+        let evict = |datagrams: &mut Self, is_own: bool| {
+            let Self { doors, table, .. } = datagrams;
+            let listener = &doors[socket as usize].listener;
+            let gone = table.make_room(|other| !is_own || Arc::ptr_eq(&doors[other as usize].listener, listener))?;
+            Some(gone.end(CloseReason::Evicted, None))
+        };
+        if capacity.is_waited_for() {
+            return evict(self, true);
+        }
+        loop {
+            if let Some(permit) = capacity.try_take() {
+                return Some(permit);
+            }
+            drop(evict(self, capacity.full().is_part())?);
+        }
+    }
+
+    fn is_of_listener(&self, other: u32, socket: u32) -> bool {
+        Arc::ptr_eq(&self.doors[other as usize].listener, &self.doors[socket as usize].listener)
+    }
+}
