@@ -5,6 +5,7 @@ mod client;
 mod farewell;
 mod forwards;
 mod live;
+mod proxied;
 mod reach;
 mod refusal;
 mod start;

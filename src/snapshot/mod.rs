@@ -3,6 +3,7 @@
 
 mod compile;
 mod forward;
+mod proxied;
 mod source;
 mod target;
 
@@ -20,6 +21,7 @@ use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
+pub use proxied::ProxyRule;
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 
@@ -111,6 +113,8 @@ pub struct Listener {
     pub addresses: Vec<ListenAddress>,
     /// How its sockets are bound.
     pub binding: Binding,
+    /// Whether a PROXY header comes before everything else.
+    pub proxy: Option<ProxyRule>,
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.

@@ -11,18 +11,20 @@ use crate::address::ListenAddress;
 use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
-use crate::snapshot::{Action, Binding, Guards, Listener, Target};
+use crate::snapshot::{Action, Binding, Guards, Listener, ProxyRule, Target};
 
 impl Compiler {
     pub(super) fn compile_listeners(&mut self, config: &Config) -> Vec<Arc<Listener>> {
         let mut addresses = self.addresses(config);
         let mut listeners = Vec::new();
         let mut compiled = BTreeSet::new();
+        let trusted = self.trusted_by_default(config);
         for (name, written) in &config.listener {
             let addresses = addresses.remove(name).unwrap_or_default();
+            let proxy = self.proxy_rule(name, written, config, trusted.as_ref());
             let table = self.table(name, written, config, &mut compiled);
             if let Some(routes) = table {
-                listeners.push(Arc::new(listener(name, written, config, addresses, routes)));
+                listeners.push(Arc::new(listener(name, written, config, addresses, routes, proxy)));
             }
         }
         if config.listener.is_empty() && !self.places.was_cut(&path_to!["listener"]) {
@@ -149,6 +151,7 @@ fn listener(
     config: &Config,
     addresses: Vec<ListenAddress>,
     routes: RouteTable<Vec<Target>>,
+    proxy: Option<ProxyRule>,
 ) -> Listener {
     let (own, defaults) = (&written.listening, &config.defaults.listening);
     let map = match &written.action {
@@ -165,7 +168,7 @@ fn listener(
         ipv6_only: own.ipv6_only.or(defaults.ipv6_only).unwrap_or(true),
         reuse_port: own.reuse_port.or(defaults.reuse_port).unwrap_or(true),
         // Only where the client speaks first in any case; on others it would hold back a server's greeting.
-        defer_accept: peeks && own.defer_accept.or(defaults.defer_accept).unwrap_or(true),
+        defer_accept: (peeks || proxy.is_some()) && own.defer_accept.or(defaults.defer_accept).unwrap_or(true),
     };
-    Listener { name: name.into(), addresses, binding, peek, routes, map }
+    Listener { name: name.into(), addresses, binding, proxy, peek, routes, map }
 }

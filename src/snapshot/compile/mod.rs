@@ -7,6 +7,7 @@ mod listener;
 mod networks;
 mod patterns;
 mod process;
+mod proxied;
 mod resolver;
 mod routes;
 mod silence;
@@ -18,7 +19,7 @@ mod texts;
 mod upstream_tls;
 mod upstreams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ impl Snapshot {
             own_sockets,
             is_transparent: false,
             lost_a_source: false,
+            announcements_judged: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config);
         let Compiler { places, diagnostics, .. } = compiler;
@@ -112,6 +114,8 @@ struct Compiler {
     is_transparent: bool,
     /// Whether a source that targets would inherit could not be read.
     lost_a_source: bool,
+    /// Where a way to announce clients stands that was judged already.
+    announcements_judged: BTreeSet<Vec<Key>>,
 }
 
 impl Compiler {

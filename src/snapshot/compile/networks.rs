@@ -40,15 +40,23 @@ impl Compiler {
     pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> Vec<IpNet> {
         let mut ranges = Vec::new();
         for (index, text) in written.iter().enumerate() {
-            if let Some(range) = range(text) {
-                ranges.push(range);
-            } else if let Some(named) = self.networks.get(text) {
-                ranges.extend_from_slice(named);
-            } else if !self.places.was_cut(&path_to!["networks", text]) {
-                self.no_range(&[path, &path_to![index]].concat(), text);
-            }
+            ranges.extend(self.range(&[path, &path_to![index]].concat(), text));
         }
         ranges
+    }
+
+    /// What one of them stands for.
+    pub(super) fn range(&mut self, path: &[Key], text: &str) -> Vec<IpNet> {
+        if let Some(range) = range(text) {
+            return vec![range];
+        }
+        if let Some(named) = self.networks.get(text) {
+            return named.clone();
+        }
+        if !self.places.was_cut(&path_to!["networks", text]) {
+            self.no_range(path, text);
+        }
+        Vec::new()
     }
 
     fn no_range(&mut self, path: &[Key], text: &str) {
