@@ -8,6 +8,7 @@ mod datagram;
 mod farewell;
 mod forwards;
 mod live;
+mod proxied;
 mod reach;
 mod refusal;
 mod show;

@@ -290,8 +290,11 @@ impl Worker {
         let local = asked.unwrap_or(written);
         let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
         let mut live = Live::new(session, self.shared.ledger.clone());
-        // Refused before anything is done for it: those who come without being let in are many at times.
-        if let Err(Refusal { reason, detail }) = live.admit(&listener.admission) {
+        // Refused before anything is done for it: those who come without being let in are many at times. Behind a PROXY header
+        // it is still to be learned who comes.
+        if listener.proxy.is_none()
+            && let Err(Refusal { reason, detail }) = live.admit(&listener.admission)
+        {
             return live.end(reason, detail);
         }
         let first_bytes = if listener.binding.defer_accept { FirstBytes::Waiting } else { FirstBytes::ToCome };

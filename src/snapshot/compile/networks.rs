@@ -38,11 +38,14 @@ impl Compiler {
 
     /// Ranges and names of `[networks]`, as they stand in a guard.
     pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> Vec<IpNet> {
-        let each = written.iter().enumerate().map(|(index, text)| self.range(&[path, &path_to![index]].concat(), text));
-        each.collect::<Vec<_>>().concat()
+        let mut ranges = Vec::new();
+        for (index, text) in written.iter().enumerate() {
+            ranges.extend(self.range(&[path, &path_to![index]].concat(), text));
+        }
+        ranges
     }
 
-    /// One range, or the ranges of one of `[networks]`; nothing of what is neither.
+    /// What one of them stands for.
     pub(super) fn range(&mut self, path: &[Key], text: &str) -> Vec<IpNet> {
         if let Some(range) = range(text) {
             return vec![range];
