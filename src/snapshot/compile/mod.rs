@@ -4,6 +4,7 @@
 mod fallbacks;
 mod hash_keys;
 mod listener;
+mod maps;
 mod networks;
 mod patterns;
 mod process;
@@ -28,6 +29,7 @@ use super::{Pools, Snapshot, Terminators};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
+use crate::variables::Map;
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl Snapshot {
             places,
             diagnostics,
             networks: BTreeMap::new(),
+            maps: BTreeMap::new(),
             terminators: Terminators::new(),
             previous_terminators,
             system_roots: SystemRoots::default(),
@@ -82,6 +85,7 @@ impl Snapshot {
             made: Pools::new(),
             own_sockets,
             is_transparent: false,
+            names_server_address: false,
             lost_a_source: false,
         };
         let snapshot = compiler.snapshot(&config);
@@ -95,6 +99,8 @@ struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
+    /// `[map.NAME]`; of those without a map, what is wrong has been said.
+    maps: BTreeMap<String, Option<Arc<Map>>>,
     terminators: Terminators,
     /// Those of the snapshot before.
     previous_terminators: Terminators,
@@ -110,6 +116,8 @@ struct Compiler {
     own_sockets: Vec<PathBuf>,
     /// Whether a target has servers see an address that this machine may not have.
     is_transparent: bool,
+    /// Whether a text tells the gateway's own address.
+    names_server_address: bool,
     /// Whether a source that targets would inherit could not be read.
     lost_a_source: bool,
 }
@@ -117,6 +125,7 @@ struct Compiler {
 impl Compiler {
     fn snapshot(&mut self, config: &Config) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
+        self.compile_maps(config);
         self.compile_terminators(config);
         self.check_terminated(config);
         self.pools = self.compile_upstreams(config);
@@ -139,6 +148,7 @@ impl Compiler {
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
             is_transparent: self.is_transparent,
+            names_server_address: self.names_server_address,
         })
     }
 

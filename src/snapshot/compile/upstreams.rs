@@ -228,11 +228,10 @@ fn may_become(template: &Text, name: &str) -> bool {
         && fits(template.pieces().last(), |name, text| name.ends_with(text))
 }
 
-/// Whether a template yields paths of the one folder that it begins with: no host name has a slash in it, nor has any
-/// part of one, but ALPN protocols are any bytes.
+/// Whether a template yields paths of the one folder that it begins with.
 fn stays_within_a_folder(template: &Text) -> bool {
     let is_path = matches!(template.pieces().first(), Some(Piece::Text(text)) if text.starts_with("unix:/"));
-    is_path && !template.variables().any(|variable| matches!(variable, Variable::SslPrereadAlpnProtocols))
+    is_path && !template.variables().any(Variable::may_hold_slash)
 }
 
 /// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.
