@@ -93,7 +93,8 @@ impl Map {
 
     /// The value for this session. One that tells the time is found once in a session's life, so that all who ask are
     /// answered alike; of any other the same facts give the same value.
-    pub(super) fn value<'s>(&'s self, session: &'s Session) -> Cow<'s, [u8]> {
+    #[must_use]
+    pub fn value<'s>(&'s self, session: &'s Session) -> Cow<'s, [u8]> {
         match self.nature.tells_time {
             true => session.kept.get_or(self.id, || (&*self.found(session)).into()).to_vec().into(),
             false => self.found(session),

@@ -73,6 +73,7 @@ variables! {
     RemotePort = "remote_port",
     Route = "route",
     ServerAddr = "server_addr",
+    ServerName = "server_name",
     ServerPort = "server_port",
     SessionTime = "session_time",
     SslAlpnProtocol = "ssl_alpn_protocol",
@@ -209,6 +210,7 @@ impl Variable {
             Self::Pid => std::process::id().to_string().into(),
             Self::Listener => (&*session.listener).into(),
             Self::Route => session.route.as_deref()?.into(),
+            Self::ServerName => server_name(session)?.into(),
             Self::Upstream => session.upstream.as_deref()?.into(),
             Self::Hello => session.hello.map(Hello::label)?.into(),
             Self::SslPrereadServerName => session.server_name.as_deref()?.into(),
@@ -276,6 +278,15 @@ pub fn now() -> Zoned {
 fn joined(session: &Session, value: impl Fn(&Try) -> Option<String>) -> Option<String> {
     let values: Vec<_> = session.tries.iter().map(|tried| value(tried).unwrap_or_else(|| "-".into())).collect();
     (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// The name of the host that won, or the regex; one that stands for a name and all below it is that name. Where no name
+/// has won, there is none.
+fn server_name(session: &Session) -> Option<&str> {
+    let route = session.route.as_deref()?;
+    // Whatever a pattern looks like, it has the whole name as its first group.
+    let is_name = !session.captures.is_empty() || !["default", "no_sni", "not_tls"].contains(&route);
+    is_name.then(|| if session.captures.is_empty() { route.strip_prefix('.').unwrap_or(route) } else { route })
 }
 
 fn client_certificate(session: &Session) -> Option<&ClientCertificate> {

@@ -234,7 +234,8 @@ fn stays_within_a_folder(template: &Text) -> bool {
     is_path && !template.variables().any(Variable::may_hold_slash)
 }
 
-/// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.
+/// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one; what a map
+/// gives may.
 fn may_become_an_address(template: &Text) -> bool {
     let may_hold_a_colon = |piece: &Piece<Variable>| match piece {
         Piece::Text(text) => text.contains(':'),
