@@ -97,12 +97,39 @@ impl<V> Template<V> {
         &self.pieces
     }
 
+    /// The text, if no variable is in it.
+    #[must_use]
+    pub fn plain(&self) -> Option<&str> {
+        match &*self.pieces {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The variable, if it is all there is.
+    #[must_use]
+    pub fn only_variable(&self) -> Option<&V> {
+        match &*self.pieces {
+            [Piece::Variable(variable)] => Some(variable),
+            _ => None,
+        }
+    }
+
     /// The variables in their order.
     pub fn variables(&self) -> impl Iterator<Item = &V> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Variable(variable) => Some(variable),
             Piece::Text(_) => None,
         })
+    }
+}
+
+/// A text that stands for itself.
+impl<V> From<&str> for Template<V> {
+    fn from(text: &str) -> Self {
+        let piece = (!text.is_empty()).then(|| Piece::Text(text.into()));
+        Self { pieces: piece.into_iter().collect() }
     }
 }
 

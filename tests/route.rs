@@ -58,6 +58,27 @@ fn told(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn a_map_says_what_it_was_asked_and_what_it_answers() {
+    let routes = "[listener.a]\nlisten = \":443\"\nroutes = \"dmz\"\n[routes.dmz]\ndefault = \"$backend\"\n\
+         [map.backend]\nof = \"$place $ssl_preread_alpn_protocols\"\ndefault = \"web\"\nvalues = { \"office h2\" = \"10.0.0.9:443\" }\n\
+         [map.place]\nof = \"$remote_addr\"\nranges = { \"10.0.0.0/8\" = \"office\" }\n\
+         [upstream.web]\nservers = [\"10.0.0.1:443\"]\n";
+    let folder = Folder::with(routes);
+    let told = |arguments: &[&str]| folder.run(&[&["route"], arguments].concat()).out;
+    let expected = "\
+a.test from 10.1.2.3 on a
+  exact                no entry
+  default              WINS                                   routes.toml:5
+  $place               \"office\" for \"10.1.2.3\"                routes.toml:10
+  $backend             \"10.0.0.9:443\" for \"office h2\"         routes.toml:6
+  -> the address 10.0.0.9:443, passed through; idle 10m (built in), connect 60s (built in)
+";
+    assert_eq!(told(&["--sni", "a.test", "--from", "10.1.2.3", "--alpn", "h2"]), expected);
+    let web = told(&["--sni", "a.test", "--from", "192.0.2.1"]);
+    assert!(web.contains("$place               \"\" for \"192.0.2.1\"") && web.contains("-> upstream web, passed through"), "{web}");
+}
+
+#[test]
 fn a_wildcard_that_beats_a_pattern() {
     let expected = "\
 acme.apps.example.com (sent: Acme.Apps.Example.com.) from 10.1.2.3 on https

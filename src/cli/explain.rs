@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::question::Question;
-use super::{Failure, limits, print, served, servers};
+use super::{Failure, limits, mapped, print, served, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
@@ -18,7 +18,7 @@ use crate::session::{Hello, Peer, Session};
 use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::tls::{Terminator, Trust};
 use crate::upstream::Pool;
-use crate::variables::render;
+use crate::variables::{Text, render};
 
 pub(super) fn explain(question: &Question) -> Result<(), Failure> {
     let (snapshot, places) = question.configuration.snapshot_and_places()?;
@@ -193,7 +193,8 @@ impl Told<'_> {
         let how = if target.terminate.is_some() { "decrypted" } else { "passed through" };
         match &target.action {
             Action::Forward(Destination::Pool(pool)) => self.forward(pool, how, limits, session),
-            Action::Forward(Destination::Template(_, rules)) => {
+            Action::Forward(Destination::Template(template, rules)) => {
+                self.maps(template, session);
                 let text = session.upstream.as_deref().unwrap_or_default();
                 match self.snapshot.pools.get(text) {
                     Some(pool) => self.forward(pool, how, limits, session),
@@ -207,11 +208,19 @@ impl Told<'_> {
             }
             Action::Show => self.line(format_args!("  -> answered with how the upstreams stand, and closed")),
             Action::Respond(text) => {
+                self.maps(text, session);
                 let mut answer = Vec::new();
                 render(text, session, &mut answer);
                 let answer = String::from_utf8_lossy(&answer).into_owned();
                 self.line(format_args!("  -> answered with {answer:?} and closed"));
             }
+        }
+    }
+
+    /// What the maps in a template say.
+    fn maps(&mut self, template: &Text, session: &Session) {
+        for mapped::Mapped { name, answer, place } in mapped::told(template, session, self.places) {
+            self.line(format_args!("  {name:<20} {answer:<38} {place}"));
         }
     }
 

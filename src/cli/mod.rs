@@ -7,6 +7,7 @@ mod demo;
 mod demo_certificates;
 mod explain;
 mod limits;
+mod mapped;
 mod question;
 mod run;
 mod served;

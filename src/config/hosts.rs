@@ -76,8 +76,8 @@ fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
 fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match &spot.below {
         Below::Named(entries) if spot.is_implied() => {
-            for (key, below) in entries {
-                names.push(key.clone());
+            for (key, below) in entries.iter() {
+                names.push(key.to_owned());
                 ends(below, names, found);
                 names.pop();
             }

@@ -1,7 +1,6 @@
 //! The layers of a configuration: the file, then the environment, then the command line. Each is a TOML document that
 //! keeps the place of every key and value; figment merges their values.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostics, Place};
-use super::places::{Below, Origin, Places, Spot};
+use super::places::{Below, Origin, Places, Spot, Spots};
 use super::source::Source;
 use super::syntax;
 
@@ -109,10 +108,19 @@ impl Layer {
 }
 
 /// The values of all layers, later ones over earlier ones, and the places of each.
-pub(super) fn merge(layers: Vec<Layer>) -> (Dict, Places) {
+pub(super) fn merge(mut layers: Vec<Layer>) -> (Dict, Places) {
+    // Mostly the file is all there is, and merging copies it several times.
+    if let [only] = &mut layers[..] {
+        let values = std::mem::take(&mut only.values);
+        return (values, places(layers));
+    }
     let merged = layers.iter().fold(Figment::new(), |figment, layer| figment.merge(layer));
     let values = merged.data().map(|mut profiles| profiles.remove(&Profile::Default)).ok().flatten().unwrap_or_default();
-    (values, Places::new(layers.into_iter().map(|layer| (layer.origin, layer.spots)).collect()))
+    (values, places(layers))
+}
+
+fn places(layers: Vec<Layer>) -> Places {
+    Places::new(layers.into_iter().map(|layer| (layer.origin, layer.spots)).collect())
 }
 
 impl Provider for Layer {
@@ -149,15 +157,14 @@ fn assignment(key: &str, value: &str) -> String {
     }
 }
 
-fn table(entries: &DeTable<'_>) -> (Dict, BTreeMap<String, Spot>) {
-    let mut values = Dict::new();
-    let mut spots = BTreeMap::new();
-    for (key, entry) in entries {
+fn table(entries: &DeTable<'_>) -> (Dict, Spots) {
+    let both = entries.iter().map(|(key, entry)| {
         let (value, spot) = value(entry, key.span());
-        values.insert(key.get_ref().to_string(), value);
-        spots.insert(key.get_ref().to_string(), spot);
-    }
-    (values, spots)
+        ((key.get_ref().to_string(), value), (key.get_ref().as_ref().into(), spot))
+    });
+    // Lists first: they come in order, and a tree of what is in order is made at once.
+    let (values, spots): (Vec<_>, Vec<_>) = both.unzip();
+    (values.into_iter().collect(), spots.into_iter().collect())
 }
 
 fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>) -> (Value, Spot) {

@@ -33,11 +33,20 @@ pub struct Map {
     pub default: Option<String>,
 }
 
+impl Map {
+    /// Whether a row stands for anything.
+    #[must_use]
+    pub fn has_rows(&self) -> bool {
+        !(self.values.is_empty() && self.hosts.is_empty() && self.ranges.is_empty() && self.patterns.is_empty())
+    }
+}
+
 impl Read for Map {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::MAP)?;
         let of = reader.require(&mut table, "of", "\"$remote_addr\"");
-        let values = reader.take_with(&mut table, "values", entries).unwrap_or_default();
+        // An empty text is one, too: that of a client without a server name.
+        let values = reader.take(&mut table, "values").unwrap_or_default();
         let hosts = reader.take_with(&mut table, "hosts", entries).unwrap_or_default();
         let ranges = reader.take_with(&mut table, "ranges", entries).unwrap_or_default();
         let patterns = reader.take(&mut table, "patterns").unwrap_or_default();

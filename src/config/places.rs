@@ -1,7 +1,7 @@
 //! Where each value of a configuration was written, and what of it was left out because of its own error.
 //! Values are plain; a path such as `path_to!["upstream", "web", "servers", 0]` leads from one to its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -82,8 +82,33 @@ pub(super) struct Spot {
 pub(super) enum Below {
     #[default]
     Nothing,
-    Named(BTreeMap<String, Spot>),
+    Named(Spots),
     Listed(Vec<Spot>),
+}
+
+/// The spots of a table, by their keys. There may be 100,000 in one, and hardly any is ever asked for: a sorted list is made
+/// sooner than a tree.
+#[derive(Debug, Default)]
+pub(super) struct Spots(Vec<(Box<str>, Spot)>);
+
+impl FromIterator<(Box<str>, Spot)> for Spots {
+    fn from_iter<I: IntoIterator<Item = (Box<str>, Spot)>>(spots: I) -> Self {
+        let mut spots: Vec<_> = spots.into_iter().collect();
+        spots.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self(spots)
+    }
+}
+
+impl Spots {
+    /// All of them, in the order of their keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Spot)> {
+        self.0.iter().map(|(key, spot)| (&**key, spot))
+    }
+
+    fn get(&self, key: &str) -> Option<&Spot> {
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
+        self.0.get(at).map(|(_, spot)| spot)
+    }
 }
 
 impl Spot {

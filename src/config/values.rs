@@ -203,9 +203,10 @@ impl<T: Read> Read for OneOrMany<T> {
 impl<T: Read> Read for BTreeMap<String, T> {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         match value {
-            Value::Dict(_, entries) => Some(
-                entries.into_iter().filter_map(|(name, value)| Some((name.clone(), reader.at(name.as_str(), value, T::read)?))).collect(),
-            ),
+            Value::Dict(_, entries) => {
+                let read = entries.into_iter().map(|(name, value)| (reader.at(name.as_str(), value, T::read), name));
+                Some(read.filter_map(|(value, name)| Some((name, value?))).collect())
+            }
             other => {
                 reader.unfit(&other, "a table");
                 None

@@ -28,7 +28,7 @@ impl Format {
         match self {
             Self::Text => false,
             Self::Json => true,
-            Self::Template(text) => text.variables().any(|variable| matches!(variable, Variable::ServerAddr | Variable::ServerPort)),
+            Self::Template(text) => text.variables().any(Variable::tells_server_address),
         }
     }
 

@@ -61,10 +61,37 @@ pub(super) struct Patterns<E> {
     each: Vec<(Pattern, E)>,
 }
 
-/// What the engine itself allows by default: room for any regex that a person writes by hand.
-const ONE_PATTERN: usize = 10 << 20;
-/// Hundreds of patterns with Unicode classes, of some 30 kB each.
-const ALL_PATTERNS: usize = 64 << 20;
+impl PatternError {
+    /// The most bytes that one pattern may take: what the engine itself allows by default, room for any regex that a person
+    /// writes by hand.
+    pub const LIMIT: usize = 10 << 20;
+
+    /// A text that the parser does not take.
+    #[must_use]
+    pub fn syntax(text: &str, error: &regex_syntax::Error) -> Self {
+        let (problem, span) = match error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(error.span())),
+            other => (other.to_string(), None),
+        };
+        let at = span.map_or(0..text.len(), |span| span.start.offset..span.end.offset);
+        Self::Syntax { problem, at }
+    }
+
+    /// A text that the parser takes and the engine does not.
+    #[must_use]
+    pub fn build(text: &str, error: &regex::Error) -> Self {
+        match error {
+            regex::Error::CompiledTooBig(limit) => Self::TooBig { limit: *limit },
+            other => Self::Syntax { problem: other.to_string(), at: 0..text.len() },
+        }
+    }
+}
+
+impl PatternsTooBig {
+    /// The most bytes that all patterns of a table may take: room for hundreds with Unicode classes, of some 30 kB each.
+    pub const LIMIT: usize = 64 << 20;
+}
 
 impl Pattern {
     /// Reads a regex; it is to match the whole of a name in its normal form.
@@ -73,10 +100,8 @@ impl Pattern {
     /// When it is no regex, with the place in the text, or when it is too big.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let anchored = anchored(text)?;
-        let regex = RegexBuilder::new(&anchored).size_limit(ONE_PATTERN).build().map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => PatternError::TooBig { limit },
-            other => PatternError::Syntax { problem: other.to_string(), at: 0..text.len() },
-        })?;
+        let regex = RegexBuilder::new(&anchored).size_limit(PatternError::LIMIT).build();
+        let regex = regex.map_err(|error| PatternError::build(text, &error))?;
         let names = regex.capture_names().map(|name| name.map(Box::from)).collect();
         Ok(Self { regex, names })
     }
@@ -85,6 +110,11 @@ impl Pattern {
     #[must_use]
     pub fn groups(&self) -> usize {
         self.names.len() - 1
+    }
+
+    /// The name of each group, if it has one; the first is the whole name.
+    pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
+        self.names.iter().map(Option::as_deref)
     }
 
     /// The names of its groups, as far as they have one.
@@ -127,9 +157,9 @@ impl Captures {
 impl<E> Patterns<E> {
     pub(super) fn compile(each: Vec<(Pattern, E)>) -> Result<Self, PatternsTooBig> {
         let regexes = each.iter().map(|(pattern, _)| pattern.regex.as_str());
-        let set = RegexSetBuilder::new(regexes).size_limit(ALL_PATTERNS).build();
+        let set = RegexSetBuilder::new(regexes).size_limit(PatternsTooBig::LIMIT).build();
         // Each of them has been compiled alone, so their size is all that can be wrong.
-        let set = set.map_err(|_| PatternsTooBig { count: each.len(), limit: ALL_PATTERNS })?;
+        let set = set.map_err(|_| PatternsTooBig { count: each.len(), limit: PatternsTooBig::LIMIT })?;
         Ok(Self { set, each })
     }
 
@@ -147,18 +177,8 @@ impl<E> Patterns<E> {
 /// The regex that matches where this one matches a whole name. The anchors are added to what the text means, not to the
 /// text: there they would disappear in the comment of a `(?x)`.
 fn anchored(text: &str) -> Result<String, PatternError> {
-    let meaning = regex_syntax::parse(text).map_err(|error| syntax(text, &error))?;
+    let meaning = regex_syntax::parse(text).map_err(|error| PatternError::syntax(text, &error))?;
     Ok(Hir::concat(vec![Hir::look(Look::Start), meaning, Hir::look(Look::End)]).to_string())
-}
-
-fn syntax(text: &str, error: &regex_syntax::Error) -> PatternError {
-    let (problem, span) = match error {
-        regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),
-        regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(error.span())),
-        other => (other.to_string(), None),
-    };
-    let at = span.map_or(0..text.len(), |span| span.start.offset..span.end.offset);
-    PatternError::Syntax { problem, at }
 }
 
 #[cfg(test)]
@@ -220,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_too_big_says_so() {
-        assert_eq!(Pattern::parse(r"((\w{100}){100}){100}").unwrap_err(), PatternError::TooBig { limit: ONE_PATTERN });
+        assert_eq!(Pattern::parse(r"((\w{100}){100}){100}").unwrap_err(), PatternError::TooBig { limit: PatternError::LIMIT });
     }
 
     #[test]

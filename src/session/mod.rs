@@ -5,6 +5,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod close_reason;
+mod kept;
 mod proxied;
 mod tls;
 #[allow(clippy::indexing_slicing, reason = "its numbers are its own, none is a stranger's")]
@@ -17,6 +18,7 @@ use std::time::SystemTime;
 use tokio::time::{Duration, Instant};
 
 pub use close_reason::{CloseReason, Farewell, LogLevel, Side, alert};
+pub use kept::Kept;
 pub use proxied::Proxied;
 pub use tls::{ClientCertificate, TlsFacts};
 
@@ -71,6 +73,8 @@ pub struct Session {
     pub bytes_sent: u64,
     /// How it ended; absent while it lives.
     pub ended: Option<Ended>,
+    /// Texts that stay what they were when they were first asked for.
+    pub kept: Kept,
 }
 
 /// A group of the winning pattern: its name, if it has one, and what it took.
@@ -206,6 +210,7 @@ impl Session {
             bytes_received: 0,
             bytes_sent: 0,
             ended: None,
+            kept: Kept::default(),
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub every_pool: Vec<Arc<Pool>>,
     /// Whether a target has servers see an address that this machine may not have.
     pub is_transparent: bool,
+    /// Whether a text tells the gateway's own address.
+    pub names_server_address: bool,
 }
 
 impl Snapshot {
@@ -62,10 +64,10 @@ impl Snapshot {
         self.every_pool.iter().map(|pool| &pool.upstream)
     }
 
-    /// Whether a log tells the gateway's own address.
+    /// Whether a log or another text tells the gateway's own address.
     #[must_use]
     pub fn tells_server_address(&self) -> bool {
-        self.access_logs.iter().any(|log| log.format.tells_server_address())
+        self.names_server_address || self.access_logs.iter().any(|log| log.format.tells_server_address())
     }
 
     /// Whether another address here has the same port and, as a wildcard or beside one, overlaps with this one.

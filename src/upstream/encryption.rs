@@ -34,7 +34,7 @@ impl Encryption {
 
     /// Whether clients have a say in what servers are asked for. What becomes of it is then not the servers' fault.
     pub(super) fn is_led_by_clients(&self) -> bool {
-        self.server_name.as_ref().is_some_and(|name| name.variables().any(Variable::is_sent_by_client))
+        self.server_name.as_ref().is_some_and(|name| name.variables().any(Variable::is_led_by_client))
     }
 
     /// The name that a server must have for this session, or the text that should be one and is none.

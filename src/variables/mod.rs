@@ -1,6 +1,8 @@
 //! `$name` → text, from the facts of a session. The names are nginx's where nginx has one.
 //! An unset variable has no value; who asks decides what stands in its place (`-` in logs, nothing in keys).
 
+mod map;
+
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +16,8 @@ use crate::proxy_protocol::Field;
 use crate::session::{ClientCertificate, Hello, LimitStatus, Peer, Session, Try};
 use crate::template::{Piece, Template};
 
+pub use map::{Map, MapPattern, MapTable, MapValue, Part, Ranges, RangesBuilder, Rows, RowsBuilder, Shares};
+
 /// Declares the variables once: the enum, the list of names and the look-up by name cannot disagree.
 macro_rules! variables {
     ($($variant:ident = $name:literal),* $(,)?) => {
@@ -25,13 +29,15 @@ macro_rules! variables {
             Capture(Box<str>),
             /// `$proxy_protocol_tlv_NAME`, with its name.
             ProxyProtocolTlv(Field, Box<str>),
+            /// A variable of the user's own.
+            Map(Arc<Map>),
         }
 
-        /// The names of all variables but captures, for "did you mean".
+        /// The names of all variables but captures and maps, for "did you mean".
         pub const NAMES: &[&str] = &[$($name),*];
 
         impl Variable {
-            /// The variable of this name; captures are told by their digits alone.
+            /// The variable of this name; captures are told by their digits alone, maps are not known here.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
@@ -48,6 +54,7 @@ macro_rules! variables {
                     $(Self::$variant => $name,)*
                     Self::Capture(group) => group,
                     Self::ProxyProtocolTlv(_, name) => name,
+                    Self::Map(map) => map.name(),
                 }
             }
         }
@@ -77,6 +84,7 @@ variables! {
     RemotePort = "remote_port",
     Route = "route",
     ServerAddr = "server_addr",
+    ServerName = "server_name",
     ServerPort = "server_port",
     SessionTime = "session_time",
     SslAlpnProtocol = "ssl_alpn_protocol",
@@ -109,52 +117,87 @@ variables! {
 pub type Text = Template<Variable>;
 
 impl Variable {
-    /// Whether the variable is decided by bytes that the client sends.
+    /// Whether the variable has bytes in it that the client sends. A map has none if the operator wrote all it may say.
     #[must_use]
     pub fn is_sent_by_client(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::SslPrereadServerName
-                | Self::SslPrereadAlpnProtocols
-                | Self::SslServerName
-                | Self::SslAlpnProtocol
-                | Self::SslSessionId
-                | Self::SslClientSDn
-                | Self::SslClientIDn
-                | Self::SslClientSerial
-                | Self::SslClientFingerprint
-                | Self::Capture(_)
-                | Self::ProxyProtocolAddr
-                | Self::ProxyProtocolPort
-                | Self::ProxyProtocolServerAddr
-                | Self::ProxyProtocolServerPort
-                | Self::ProxyProtocolTlv(..)
-        )
+            | Self::SslPrereadAlpnProtocols
+            | Self::SslServerName
+            | Self::SslAlpnProtocol
+            | Self::SslSessionId
+            | Self::SslClientSDn
+            | Self::SslClientIDn
+            | Self::SslClientSerial
+            | Self::SslClientFingerprint
+            | Self::Capture(_)
+            | Self::ProxyProtocolAddr
+            | Self::ProxyProtocolPort
+            | Self::ProxyProtocolServerAddr
+            | Self::ProxyProtocolServerPort
+            | Self::ProxyProtocolTlv(..) => true,
+            Self::Map(map) => map.nature().sent_by_client,
+            _ => false,
+        }
+    }
+
+    /// Whether the client has a say in what the variable is, be it only by what a map is asked for.
+    #[must_use]
+    pub fn is_led_by_client(&self) -> bool {
+        match self {
+            Self::Map(map) => map.nature().led_by_client,
+            other => other.is_sent_by_client(),
+        }
+    }
+
+    /// Whether what the client sends may put a slash into the variable: no host name has one, nor has any part of one.
+    #[must_use]
+    pub fn may_hold_slash(&self) -> bool {
+        match self {
+            Self::Map(map) => map.nature().may_hold_slash,
+            Self::SslPrereadServerName | Self::SslServerName | Self::Capture(_) => false,
+            other => other.is_sent_by_client(),
+        }
+    }
+
+    /// Whether the variable tells the gateway's own address.
+    #[must_use]
+    pub fn tells_server_address(&self) -> bool {
+        match self {
+            Self::ServerAddr | Self::ServerPort => true,
+            Self::Map(map) => map.nature().tells_server_address,
+            _ => false,
+        }
     }
 
     /// Whether the variable is unset where no TLS ends.
     #[must_use]
     pub fn is_of_ended_tls(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::SslAlpnProtocol
-                | Self::SslCipher
-                | Self::SslClientFingerprint
-                | Self::SslClientIDn
-                | Self::SslClientSDn
-                | Self::SslClientSerial
-                | Self::SslClientVerify
-                | Self::SslProtocol
-                | Self::SslServerName
-                | Self::SslSessionId
-                | Self::SslSessionReused
-        )
+            | Self::SslCipher
+            | Self::SslClientFingerprint
+            | Self::SslClientIDn
+            | Self::SslClientSDn
+            | Self::SslClientSerial
+            | Self::SslClientVerify
+            | Self::SslProtocol
+            | Self::SslServerName
+            | Self::SslSessionId
+            | Self::SslSessionReused => true,
+            Self::Map(map) => map.nature().of_ended_tls,
+            _ => false,
+        }
     }
 
     /// Whether the variable is unset where no first bytes are read.
     #[must_use]
     pub fn is_read_from_first_bytes(&self) -> bool {
-        matches!(self, Self::Hello | Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::SslPrereadProtocol)
+        match self {
+            Self::Hello | Self::SslPrereadServerName | Self::SslPrereadAlpnProtocols | Self::SslPrereadProtocol => true,
+            Self::Map(map) => map.nature().read_from_first_bytes,
+            _ => false,
+        }
     }
 
     /// Whether the variable tells of a server, or of bytes and times with it, so that it says nothing before one is picked.
@@ -162,14 +205,16 @@ impl Variable {
     pub fn is_known_late(&self) -> bool {
         match self {
             Self::BytesReceived | Self::BytesSent | Self::CloseReason | Self::SessionTime | Self::Status => true,
+            Self::Map(map) => map.nature().known_late,
             other => other.name().starts_with("upstream_") && !matches!(other, Self::Capture(_)),
         }
     }
 
     /// The value in this session, as raw bytes; nothing if it is unset.
     #[must_use]
-    pub fn value<'s>(&self, session: &'s Session) -> Option<Cow<'s, [u8]>> {
+    pub fn value<'s>(&'s self, session: &'s Session) -> Option<Cow<'s, [u8]>> {
         let text = match self {
+            Self::Map(map) => return Some(map.value(session)),
             Self::BinaryRemoteAddr => return Some(binary_address(session.client).into()),
             Self::RemoteAddr => remote_address(session.client),
             Self::RemotePort => port(session.client)?.into(),
@@ -188,6 +233,7 @@ impl Variable {
             Self::Pid => std::process::id().to_string().into(),
             Self::Listener => (&*session.listener).into(),
             Self::Route => session.route.as_deref()?.into(),
+            Self::ServerName => server_name(session)?.into(),
             Self::Upstream => session.upstream.as_deref()?.into(),
             Self::Hello => session.hello.map(Hello::label)?.into(),
             Self::LimitConnStatus => session.limit_status.map(LimitStatus::label)?.into(),
@@ -261,6 +307,15 @@ fn joined(session: &Session, value: impl Fn(&Try) -> Option<String>) -> Option<S
 /// What a PROXY header says of both ends, believed or not.
 fn said_ends(session: &Session) -> Option<(SocketAddr, SocketAddr)> {
     session.proxied.as_ref()?.ends
+}
+
+/// The name of the host that won, or the regex; one that stands for a name and all below it is that name. Where no name
+/// has won, there is none.
+fn server_name(session: &Session) -> Option<&str> {
+    let route = session.route.as_deref()?;
+    // Whatever a pattern looks like, it has the whole name as its first group.
+    let is_name = !session.captures.is_empty() || !["default", "no_sni", "not_tls"].contains(&route);
+    is_name.then(|| if session.captures.is_empty() { route.strip_prefix('.').unwrap_or(route) } else { route })
 }
 
 fn client_certificate(session: &Session) -> Option<&ClientCertificate> {

@@ -71,6 +71,20 @@ fn what_was_agreed_on_is_told_only_where_tls_ends() {
 }
 
 #[test]
+fn the_servers_name_is_that_of_the_entry_that_won() {
+    let mut session = session();
+    assert_eq!(text(&session, "[$server_name]"), "[]", "no map is asked");
+    for (route, name) in [("*.shop.test", "*.shop.test"), (".shop.test", "shop.test"), ("default", ""), ("no_sni", ""), ("not_tls", "")] {
+        session.route = Some(route.into());
+        assert_eq!(text(&session, "$server_name"), name, "{route}");
+    }
+    for pattern in [".shop", "default"] {
+        (session.route, session.captures) = (Some(pattern.into()), vec![(None, "eshop".into())]);
+        assert_eq!(text(&session, "$server_name"), pattern, "a pattern stays as it is written");
+    }
+}
+
+#[test]
 fn captures_go_by_number_and_by_name() {
     let mut session = session();
     session.captures = vec![(None, "acme.apps.example".into()), (Some("tenant".into()), "acme".into())];

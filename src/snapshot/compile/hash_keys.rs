@@ -66,7 +66,10 @@ impl Compiler {
 
     /// Warns of keys that are made of what this listener, which leads there and ends no TLS, does not know.
     pub(super) fn check_unread_keys(&mut self, listener: &str, destination: &Destination, reads_hello: bool) {
-        let Destination::Pool(pool) = destination else { return };
+        let pool = match destination {
+            Destination::Pool(pool) => pool,
+            Destination::Template(text, _) => return self.check_unread_upstream(listener, text, reads_hello),
+        };
         for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
             let pieces = pool.hash_key.as_ref().map(Text::pieces).unwrap_or_default();
             let unread = |piece: &Piece<Variable>| match piece {
@@ -76,17 +79,30 @@ impl Compiler {
                 Piece::Variable(_) | Piece::Text(_) => None,
             };
             let Some(variable) = pieces.iter().find_map(unread) else { continue };
-            let so = match pieces.iter().all(|piece| unread(piece).is_some()) {
-                true => "the key is empty, and its servers are picked in turn",
-                false => "that part of the key is empty",
+            let so = match (&variable, pieces.iter().all(|piece| unread(piece).is_some())) {
+                (Variable::Map(_), _) => "what that is made of is empty",
+                (_, true) => "the key is empty, and its servers are picked in turn",
+                (_, false) => "that part of the key is empty",
             };
-            let (lack, help) = match variable.is_of_ended_tls() {
-                true => ("ends no TLS", "terminate = \"PROFILE\""),
-                false => ("reads no hello", "preread = \"tls\""),
-            };
+            let (lack, help) = lack(&variable);
             let problem = format!("${}, and this listener {lack}: {so}", variable.name());
             self.warn_of_unread_key(listener, pool, &problem, help);
         }
+    }
+
+    /// The same of an upstream that is found by a template: all sessions would go one way, or nowhere.
+    fn check_unread_upstream(&mut self, listener: &str, text: &Text, reads_hello: bool) {
+        let is_unread = |variable: &&Variable| variable.is_of_ended_tls() || (!reads_hello && variable.is_read_from_first_bytes());
+        let Some(variable) = text.variables().find(is_unread) else { return };
+        let (lack, help) = lack(variable);
+        let so = match variable {
+            Variable::Map(_) => "what that is made of is empty",
+            _ => "that part is empty",
+        };
+        let place = self.places.value(&path_to!["listener", listener, "upstream"]);
+        self.diagnostics
+            .warning("unread-upstream", place, format!("this leads by ${}, and this listener {lack}: {so}", variable.name()))
+            .help(format!("{help} in [listener.{}]", Key::from(listener)));
     }
 
     fn warn_of_unread_key(&mut self, listener: &str, pool: &Pool, rest: &str, help: &str) {
@@ -97,6 +113,14 @@ impl Compiler {
         self.diagnostics
             .warning("unread-hash-key", place, format!("upstream {name:?} picks ({key}) by {rest}"))
             .help(format!("{help} in [listener.{}]", Key::from(listener)));
+    }
+}
+
+/// What a listener does not do for a variable that is empty there, and how it would.
+fn lack(variable: &Variable) -> (&'static str, &'static str) {
+    match variable.is_of_ended_tls() {
+        true => ("ends no TLS", "terminate = \"PROFILE\""),
+        false => ("reads no hello", "preread = \"tls\""),
     }
 }
 

@@ -10,6 +10,7 @@ mod hash_keys;
 mod limits;
 mod listener;
 mod maintenance;
+mod maps;
 mod networks;
 mod patterns;
 mod process;
@@ -35,6 +36,7 @@ use super::{Limits, Pools, Snapshot, Terminators};
 use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
+use crate::variables::Map;
 
 /// What compiling came to.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Snapshot {
             places,
             diagnostics,
             networks: BTreeMap::new(),
+            maps: BTreeMap::new(),
             terminators: Terminators::new(),
             previous_terminators,
             system_roots: SystemRoots::default(),
@@ -90,6 +93,7 @@ impl Snapshot {
             made: Pools::new(),
             own_sockets,
             is_transparent: false,
+            names_server_address: false,
             lost_a_source: false,
             announcements_judged: BTreeSet::new(),
         };
@@ -104,6 +108,8 @@ struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
     networks: BTreeMap<String, Vec<IpNet>>,
+    /// `[map.NAME]`; of those without a map, what is wrong has been said.
+    maps: BTreeMap<String, Option<Arc<Map>>>,
     terminators: Terminators,
     /// Those of the snapshot before.
     previous_terminators: Terminators,
@@ -120,6 +126,8 @@ struct Compiler {
     own_sockets: Vec<PathBuf>,
     /// Whether a target has servers see an address that this machine may not have.
     is_transparent: bool,
+    /// Whether a text tells the gateway's own address.
+    names_server_address: bool,
     /// Whether a source that targets would inherit could not be read.
     lost_a_source: bool,
     /// Where a way to announce clients stands that was judged already.
@@ -129,6 +137,7 @@ struct Compiler {
 impl Compiler {
     fn snapshot(&mut self, config: &Config, previous_limits: &Limits) -> Option<Snapshot> {
         self.networks = self.compile_networks(config);
+        self.compile_maps(config);
         self.limits = self.compile_limits(config, previous_limits);
         self.compile_terminators(config);
         self.check_terminated(config);
@@ -155,6 +164,7 @@ impl Compiler {
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,
             is_transparent: self.is_transparent,
+            names_server_address: self.names_server_address,
         })
     }
 

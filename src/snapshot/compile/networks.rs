@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Compiler;
 use crate::address::range;
-use crate::config::{Config, Key, path_to, suggest};
+use crate::config::{Config, Key, Place, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 const FORWARD: &str = "forward";
@@ -23,7 +23,10 @@ impl Compiler {
                         self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
                             .label("write its ranges here");
                     }
-                    None => self.not_a_range(&path_to!["networks", name, index], text),
+                    None => {
+                        let place = self.places.value(&path_to!["networks", name, index]);
+                        self.not_a_range(place, text);
+                    }
                 }
             }
             networks.insert(name.clone(), compiled);
@@ -54,24 +57,27 @@ impl Compiler {
             return named.clone();
         }
         if !self.places.was_cut(&path_to!["networks", text]) {
-            self.no_range(path, text);
+            let place = self.places.value(path);
+            self.no_range(place, text);
         }
         Vec::new()
     }
 
-    fn no_range(&mut self, path: &[Key], text: &str) {
+    /// Complains of what is neither a range nor the name of a network.
+    pub(super) fn no_range(&mut self, at: Place, text: &str) {
         let looks_like_a_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', '/', '.']);
         let similar = suggest(text, self.networks.keys().map(String::as_str)).map(str::to_owned);
         if !looks_like_a_name {
-            self.not_a_range(path, text);
+            self.not_a_range(at, text);
         } else if let Some(similar) = similar {
             let place = self.places.key(&path_to!["networks", &similar]);
-            self.wrong(path, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
+            self.wrong_at(at, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
         } else {
-            self.wrong(path, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
+            self.wrong_at(at, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
         }
     }
-    fn not_a_range(&mut self, path: &[Key], text: &str) {
-        self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
+
+    fn not_a_range(&mut self, at: Place, text: &str) {
+        self.wrong_at(at, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
     }
 }

@@ -40,7 +40,7 @@ impl Compiler {
         }
     }
 
-    fn no_pattern(&mut self, path: &[Key], written: &str, error: PatternError) {
+    pub(super) fn no_pattern(&mut self, path: &[Key], written: &str, error: PatternError) {
         match error {
             PatternError::Syntax { problem, at } => {
                 let at = at.start..at.end.max(at.start + 1).min(written.len().max(at.start + 1));

@@ -54,20 +54,25 @@ impl Compiler {
         };
         let entry = Entry { written: written.into(), target: targets };
         if let Err(taken) = table.host(pattern, entry) {
-            let earlier = [&path[..path.len() - 1], &path_to![&*taken.earlier]].concat();
-            // The table is filled in the order of the names; for a reader, the later line is the one too many.
-            let (mut first, mut second) = (self.places.key(&earlier), self.places.key(path));
-            let mut names = (taken.earlier.to_string(), written.to_owned());
-            // The environment and the command line stand behind the file.
-            if first.line().unwrap_or(usize::MAX) > second.line().unwrap_or(usize::MAX) {
-                std::mem::swap(&mut first, &mut second);
-                names = (names.1, names.0);
-            }
-            let complaint = self.wrong_at(second, format!("\"{}\" and \"{}\" are the same name", names.1, names.0));
-            complaint.label(format!("\"{}\" is there already ({first})", names.0));
-            if let Some(name) = [&names.0, &names.1].into_iter().find_map(|name| name.strip_prefix('.')) {
-                complaint.help(format!("\".{name}\" stands for both \"{name}\" and \"*.{name}\""));
-            }
+            self.same_key_twice(&path[..path.len() - 1], &taken.earlier, written, "the same name");
+        }
+    }
+
+    /// Complains of two keys of a table that mean the same, at the one that stands behind the other.
+    pub(super) fn same_key_twice(&mut self, table: &[Key], earlier: &str, written: &str, what: &str) {
+        let place = |name: &str| self.places.key(&[table, &path_to![name]].concat());
+        // The table is filled in the order of the names; for a reader, the later line is the one too many.
+        let (mut first, mut second) = (place(earlier), place(written));
+        let mut names = (earlier, written);
+        // The environment and the command line stand behind the file.
+        if first.line().unwrap_or(usize::MAX) > second.line().unwrap_or(usize::MAX) {
+            std::mem::swap(&mut first, &mut second);
+            names = (names.1, names.0);
+        }
+        let complaint = self.wrong_at(second, format!("\"{}\" and \"{}\" are {what}", names.1, names.0));
+        complaint.label(format!("\"{}\" is there already ({first})", names.0));
+        if let Some(name) = [names.0, names.1].into_iter().find_map(|name| name.strip_prefix('.')) {
+            complaint.help(format!("\".{name}\" stands for both \"{name}\" and \"*.{name}\""));
         }
     }
 

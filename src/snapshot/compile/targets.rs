@@ -119,7 +119,7 @@ impl Compiler {
             config::Action::Upstream(text) => self.destination(&at("upstream"), text, stands.pattern()).map(Action::Forward),
             config::Action::Reject(name) => self.reject(&at("reject"), name, stands).map(Action::Reject),
             config::Action::Respond(text) if ends_tls || matches!(stands, Stands::ForNotTls) => {
-                self.text(&at("respond"), text, None).map(Action::Respond)
+                self.text(&at("respond"), text, stands.pattern()).map(Action::Respond)
             }
             config::Action::Respond(_) => {
                 self.wrong(&at("respond"), "the client speaks TLS here and could not read a plain answer")

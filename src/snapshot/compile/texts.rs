@@ -1,15 +1,61 @@
 //! Texts with variables. Which captures there are depends on where a text stands.
 
 use super::Compiler;
-use crate::config::{Key, suggest};
+use crate::config::{Key, path_to, suggest};
 use crate::proxy_protocol::Field;
 use crate::route::Pattern;
 use crate::template::{Name, Template};
-use crate::variables::{NAMES, PROXY_PROTOCOL_TLV, Text, Variable};
+use crate::variables::{MapPattern, MapValue, NAMES, PROXY_PROTOCOL_TLV, Part, Text, Variable};
+
+/// The groups of the regex that leads to a text, by their numbers: the name of each, if it has one. The first is the whole.
+struct Groups(Vec<Option<Box<str>>>);
+
+/// A name that cannot be linked.
+enum Unlinked {
+    /// Nobody knows it.
+    Unknown(Name),
+    /// It is a map of which something worse has been said.
+    Lost,
+}
 
 impl Compiler {
     /// A text with its variables linked. `pattern` is the regex whose captures it may use.
     pub(super) fn text(&mut self, path: &[Key], written: &str, pattern: Option<&Pattern>) -> Option<Text> {
+        let groups = pattern.map(Groups::of_route);
+        let text = self.linked(path, written, groups.as_ref(), |name, _| Variable::Capture(name.name.clone()), |variable| variable)?;
+        self.names_server_address |= text.variables().any(Variable::tells_server_address);
+        Some(text)
+    }
+
+    /// A text that is needed before a server is picked: what is known only then says nothing in it.
+    pub(super) fn early_text(&mut self, path: &[Key], written: &str, pattern: Option<&Pattern>) -> Option<Text> {
+        let text = self.text(path, written, pattern)?;
+        let names = Template::parse(written).ok()?;
+        let late: Vec<_> = names.variables().zip(text.variables()).filter(|(_, variable)| variable.is_known_late()).collect();
+        for (name, variable) in &late {
+            let problem = match variable {
+                Variable::Map(_) => format!("${} is made of what has no value before a server is picked", name.name),
+                _ => format!("${} has no value before a server is picked", name.name),
+            };
+            self.wrong_inside(path, name.start..name.end, problem).label("$remote_addr has one, for example");
+        }
+        late.is_empty().then_some(text)
+    }
+
+    /// A value of a map, behind the pattern whose groups it may use.
+    pub(super) fn map_value(&mut self, path: &[Key], written: &str, pattern: Option<&MapPattern>) -> Option<MapValue> {
+        let groups = pattern.map(Groups::of_map);
+        self.linked(path, written, groups.as_ref(), |_, number| Part::Group(number), Part::Variable)
+    }
+
+    fn linked<V>(
+        &mut self,
+        path: &[Key],
+        written: &str,
+        groups: Option<&Groups>,
+        group: impl Fn(&Name, usize) -> V,
+        variable: impl Fn(Variable) -> V,
+    ) -> Option<Template<V>> {
         let template = match Template::parse(written) {
             Ok(template) => template,
             Err(error) => {
@@ -18,65 +64,83 @@ impl Compiler {
                 return None;
             }
         };
-        match template.link(|name| linked(name, pattern)) {
-            Ok(text) => Some(text),
-            Err(unknown) => {
-                for name in unknown {
-                    self.unknown_variable(path, &name, pattern);
-                }
-                None
+        let linked = template.link(|name| match groups.and_then(|groups| groups.number(&name)) {
+            Some(number) => Ok(group(&name, number)),
+            None => self.variable(name).map(&variable),
+        });
+        let unlinked = match linked {
+            Ok(text) => return Some(text),
+            Err(unlinked) => unlinked,
+        };
+        for name in unlinked {
+            if let Unlinked::Unknown(name) = name {
+                self.unknown_variable(path, &name, groups);
             }
         }
+        None
     }
 
-    /// A text that is needed before a server is picked: what is known only then says nothing in it.
-    pub(super) fn early_text(&mut self, path: &[Key], written: &str, pattern: Option<&Pattern>) -> Option<Text> {
-        let text = self.text(path, written, pattern)?;
-        let names = Template::parse(written).ok()?;
-        let is_late = |name: &&Name| linked((*name).clone(), pattern).is_ok_and(|variable| variable.is_known_late());
-        let late: Vec<&Name> = names.variables().filter(is_late).collect();
-        for name in &late {
-            self.wrong_inside(path, name.start..name.end, format!("${} has no value before a server is picked", name.name))
-                .label("$remote_addr has one, for example");
+    fn variable(&self, name: Name) -> Result<Variable, Unlinked> {
+        match (Variable::named(&name.name), self.maps.get(&*name.name)) {
+            (Some(Variable::Capture(_)), _) => Err(Unlinked::Unknown(name)),
+            (Some(variable), _) => Ok(variable),
+            (None, Some(Some(map))) => Ok(Variable::Map(map.clone())),
+            (None, Some(None)) => Err(Unlinked::Lost),
+            (None, None) if self.places.was_cut(&path_to!["map", &*name.name]) => Err(Unlinked::Lost),
+            (None, None) => Err(Unlinked::Unknown(name)),
         }
-        late.is_empty().then_some(text)
     }
 
-    fn unknown_variable(&mut self, path: &[Key], name: &Name, pattern: Option<&Pattern>) {
-        let groups: Vec<String> = pattern.iter().flat_map(|pattern| pattern.names()).map(str::to_owned).collect();
+    fn unknown_variable(&mut self, path: &[Key], name: &Name, groups: Option<&Groups>) {
+        let named = groups.into_iter().flat_map(Groups::names);
         let fields = Field::NAMES.map(|field| format!("{PROXY_PROTOCOL_TLV}{field}"));
-        let known = NAMES.iter().copied().chain(groups.iter().chain(&fields).map(String::as_str));
-        let similar = suggest(&name.name, known);
+        let fields = fields.iter().map(String::as_str);
+        let known = NAMES.iter().copied().chain(named).chain(fields).chain(self.maps.keys().map(String::as_str));
+        let similar = suggest(&name.name, known).map(str::to_owned);
         let is_number = name.name.bytes().all(|byte| byte.is_ascii_digit());
-        let problem = match pattern {
+        let problem = match groups {
             None if is_number => format!("${} is a group of a regex, and no regex leads here", name.name),
-            Some(pattern) if is_number => match pattern.groups() {
+            Some(groups) if is_number => match groups.count() {
                 0 => format!("${}: the regex has no groups", name.name),
                 1 => format!("${}: the regex has only one group", name.name),
-                groups => format!("${}: the regex has only {groups} groups", name.name),
+                count => format!("${}: the regex has only {count} groups", name.name),
             },
             _ => format!("no variable is named ${}", name.name),
         };
+        let has_groups = groups.is_some();
         let error = self.wrong_inside(path, name.start..name.end, problem);
         match similar {
             Some(similar) => drop(error.label(format!("did you mean ${similar}?"))),
-            None if is_number && pattern.is_some() => drop(error.label("parentheses make a group")),
-            None if !is_number && pattern.is_none() => drop(error.label("groups of a regex are known in the targets of `patterns`")),
+            None if is_number && has_groups => drop(error.label("parentheses make a group")),
+            None if !is_number && !has_groups => drop(error.label("groups of a regex are known in the targets of `patterns`")),
             None => {}
         }
     }
 }
 
-fn linked(name: Name, pattern: Option<&Pattern>) -> Result<Variable, Name> {
-    let is_group = |pattern: &Pattern| match name.name.parse::<usize>() {
-        Ok(number) => number <= pattern.groups(),
-        Err(_) => pattern.names().any(|group| *group == *name.name),
-    };
-    if pattern.is_some_and(is_group) {
-        return Ok(Variable::Capture(name.name));
+impl Groups {
+    fn of_route(pattern: &Pattern) -> Self {
+        Self(pattern.group_names().map(|name| name.map(Into::into)).collect())
     }
-    match Variable::named(&name.name) {
-        Some(Variable::Capture(_)) | None => Err(name),
-        Some(variable) => Ok(variable),
+
+    fn of_map(pattern: &MapPattern) -> Self {
+        Self(pattern.group_names().map(|name| name.map(Into::into)).collect())
+    }
+
+    /// How many there are besides the whole.
+    fn count(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().map(|name| &**name)
+    }
+
+    /// The number of the group that a name means.
+    fn number(&self, name: &Name) -> Option<usize> {
+        match name.name.parse::<usize>() {
+            Ok(number) => (number < self.0.len()).then_some(number),
+            Err(_) => self.0.iter().position(|group| group.as_ref() == Some(&name.name)),
+        }
     }
 }

@@ -232,14 +232,14 @@ fn may_become(template: &Text, name: &str) -> bool {
         && fits(template.pieces().last(), |name, text| name.ends_with(text))
 }
 
-/// Whether a template yields paths of the one folder that it begins with: no host name has a slash in it, nor has any
-/// part of one, but ALPN protocols are any bytes, and so is what a PROXY header says.
+/// Whether a template yields paths of the one folder that it begins with.
 fn stays_within_a_folder(template: &Text) -> bool {
     let is_path = matches!(template.pieces().first(), Some(Piece::Text(text)) if text.starts_with("unix:/"));
-    is_path && !template.variables().any(|variable| matches!(variable, Variable::SslPrereadAlpnProtocols | Variable::ProxyProtocolTlv(..)))
+    is_path && !template.variables().any(Variable::may_hold_slash)
 }
 
-/// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.
+/// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one; what a map
+/// gives may.
 fn may_become_an_address(template: &Text) -> bool {
     let may_hold_a_colon = |piece: &Piece<Variable>| match piece {
         Piece::Text(text) => text.contains(':'),
