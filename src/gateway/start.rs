@@ -15,7 +15,7 @@ use super::live::{Capacity, Ledger};
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
-use crate::log::AccessLog;
+use crate::log::{AccessLog, AccessLogSettings};
 use crate::net::{ListenOptions, bind, local, may_be_transparent};
 use crate::session::Peer;
 use crate::snapshot::{Listener, Snapshot};
@@ -44,7 +44,7 @@ impl Gateway {
         resolver.follow(snapshot.every_pool.iter().map(|pool| (&*pool.resolver, &pool.upstream)))?;
         let shared = Arc::new(Shared {
             capacity: Capacity::new(most),
-            ledger: Arc::new(Ledger::new(logs)),
+            ledger: Arc::new(Ledger::new(logs, snapshot.listeners.iter().map(|listener| listener.name.clone()))),
             pools: snapshot.pools.clone(),
             forwards: Forwards::new(resolver.on_demand(&snapshot.resolver)?),
             tells_server_address: snapshot.tells_server_address(),
@@ -161,7 +161,8 @@ fn assign(workers: usize, sockets: Vec<Listening>, outboxes: &[mpsc::UnboundedSe
 /// How many sessions there may be. Each takes two descriptors, and some are kept for everything else. So does each
 /// listening socket: its own, and that of a client which waits for its turn.
 fn most_sessions(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -> Result<usize, StartError> {
-    let kept = RESERVED_DESCRIPTORS + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
+    let logs: u64 = snapshot.access_logs.iter().map(AccessLogSettings::descriptors).sum();
+    let kept = RESERVED_DESCRIPTORS + logs + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
     let spare = limit.saturating_sub(kept) / 2;
     let fits = usize::try_from(spare).unwrap_or(usize::MAX);
     if fits == 0 {
@@ -191,7 +192,7 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// For logs, the resolver, the control thread's runtime, and whatever an operator needs to look in.
+/// For the resolver, the gateway's own log, the control thread's runtime, and whatever an operator needs to look in.
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// For a worker's runtime and its epoll set.
 const WORKERS_DESCRIPTORS: u64 = 6;

@@ -57,7 +57,7 @@ impl Snapshot {
     /// Whether a log tells the gateway's own address.
     #[must_use]
     pub fn tells_server_address(&self) -> bool {
-        self.access_logs.iter().any(|log| log.format.tells_server_address())
+        self.access_logs.iter().any(AccessLogSettings::tells_server_address)
     }
 
     /// Whether another address here has the same port and, as a wildcard or beside one, overlaps with this one.

@@ -1,0 +1,343 @@
+//! Paths with variables: a file for each value. What a stranger says may choose among files, and nothing else: no value
+//! leads out of its place in the path, the files that are open are bounded, and so are those that are made.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::{Duration, Instant};
+
+use super::direct::Direct;
+use super::lost::Lost;
+use super::open::{LogError, appending, is_still};
+use crate::session::Session;
+use crate::template::Piece;
+use crate::variables::{Text, Variable};
+
+/// A path with variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTemplate {
+    /// What a relative path is relative to.
+    pub folder: PathBuf,
+    /// The path.
+    pub text: Text,
+}
+
+impl PathTemplate {
+    /// The folder that is there whatever the variables say.
+    fn certain_folder(&self) -> PathBuf {
+        let certain = match self.text.pieces().first() {
+            Some(Piece::Text(text)) => text.rsplit_once('/').map_or("", |(folder, _)| if folder.is_empty() { "/" } else { folder }),
+            _ => "",
+        };
+        self.folder.join(certain)
+    }
+
+    /// The path for a session.
+    fn write(&self, session: &Session, out: &mut Vec<u8>) {
+        self.fill(out, |variable, out| {
+            let value = variable.value(session);
+            part(value.as_deref().unwrap_or_default(), variable.is_sent_by_client(), out);
+        });
+    }
+
+    /// The path for those that have no file of their own.
+    fn write_common(&self, out: &mut Vec<u8>) {
+        self.fill(out, |_, out| out.extend_from_slice(COMMON));
+    }
+
+    fn fill(&self, out: &mut Vec<u8>, value: impl Fn(&Variable, &mut Vec<u8>)) {
+        out.clear();
+        for piece in self.text.pieces() {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Variable(variable) => value(variable, out),
+            }
+        }
+    }
+}
+
+/// A value as a part of a file's name: never empty, never with a slash or a dot in front, so that wherever it stands it
+/// is neither a folder's end nor `..`. Clients spell names as they like, and there is one file for all spellings.
+fn part(value: &[u8], is_sent_by_client: bool, out: &mut Vec<u8>) {
+    if value.is_empty() {
+        return out.push(b'-');
+    }
+    for (at, &byte) in value.iter().take(LONGEST_PART).enumerate() {
+        out.push(match byte {
+            b'.' if at == 0 => b'_',
+            _ if is_sent_by_client && byte.is_ascii_uppercase() => byte.to_ascii_lowercase(),
+            _ if byte.is_ascii_alphanumeric() || b"._-:+@".contains(&byte) => byte,
+            _ => b'_',
+        });
+    }
+}
+
+/// The open files of a log whose path has variables.
+#[derive(Debug)]
+pub(super) struct Paths {
+    template: PathTemplate,
+    files: Mutex<Files>,
+    lost: Arc<Lost>,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    open: HashMap<Vec<u8>, Known>,
+    /// How often one was asked for.
+    asked: u64,
+    /// How many were made.
+    made: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    file: Arc<Direct>,
+    asked: u64,
+    /// When its path led to it last.
+    seen: Instant,
+}
+
+impl Paths {
+    /// Begins; the folder must be there.
+    pub(super) fn open(template: &PathTemplate, lost: Arc<Lost>) -> Result<Self, LogError> {
+        let folder = template.certain_folder();
+        match std::fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => Ok(Self { template: template.clone(), files: Mutex::default(), lost }),
+            Ok(_) => Err(LogError::Folder { folder, source: io::ErrorKind::NotADirectory.into() }),
+            Err(source) => Err(LogError::Folder { folder, source }),
+        }
+    }
+
+    /// Writes the line of a session into its file.
+    pub(super) fn write(&self, session: &Session, line: &[u8]) {
+        thread_local! {
+            static PATH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        PATH.with_borrow_mut(|path| {
+            self.template.write(session, path);
+            let found = self.file(path).and_then(|own| match own {
+                Some(file) => Ok(file),
+                None => {
+                    self.template.write_common(path);
+                    self.file(path)?.ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+                }
+            });
+            match found {
+                Ok(file) => file.write(line),
+                Err(error) => self.lost.add(1, &format_args!("{}: {error}", OsStr::from_bytes(path).display())),
+            }
+        });
+    }
+
+    /// Opens all files anew when they are next written to, and lets as many be made again.
+    pub(super) fn reopen(&self) {
+        *self.files() = Files::default();
+    }
+
+    /// The file of this name; nothing if it may not be made.
+    fn file(&self, name: &[u8]) -> io::Result<Option<Arc<Direct>>> {
+        let path = self.template.folder.join(OsStr::from_bytes(name));
+        if let Some(file) = self.files().known(name, &path) {
+            return Ok(Some(file));
+        }
+        let opened = match appending().open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut common = Vec::new();
+                self.template.write_common(&mut common);
+                if name != common && !self.files().may_make() {
+                    return Ok(None);
+                }
+                appending().create(true).open(&path)
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(file) => Ok(Some(self.files().keep(name, Direct::new(file, self.lost.clone())))),
+            // A client chose how long it is.
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Files {
+    /// An open file, if its name still leads to it as far as one has looked.
+    fn known(&mut self, name: &[u8], path: &Path) -> Option<Arc<Direct>> {
+        self.asked += 1;
+        let asked = self.asked;
+        let known = self.open.get_mut(name)?;
+        if known.seen.elapsed() >= VALID {
+            if !is_still(&known.file.file, path) {
+                self.open.remove(name);
+                return None;
+            }
+            known.seen = Instant::now();
+        }
+        known.asked = asked;
+        Some(known.file.clone())
+    }
+
+    /// Whether one more file may be made; if so, it counts.
+    fn may_make(&mut self) -> bool {
+        let may = self.made < MOST_MADE;
+        self.made += usize::from(may);
+        may
+    }
+
+    /// Keeps a file open, in the place of the one that was not asked for for longest.
+    fn keep(&mut self, name: &[u8], file: Direct) -> Arc<Direct> {
+        if self.open.len() >= MOST_OPEN
+            && let Some(oldest) = self.open.iter().min_by_key(|(_, known)| known.asked).map(|(name, _)| name.clone())
+        {
+            self.open.remove(&oldest);
+        }
+        let file = Arc::new(file);
+        self.open.insert(name.to_vec(), Known { file: file.clone(), asked: self.asked, seen: Instant::now() });
+        file
+    }
+}
+
+/// How many files a log has open at most.
+pub(super) const MOST_OPEN: usize = 64;
+/// How many files a log makes until it is reopened.
+const MOST_MADE: usize = 1024;
+/// How many bytes of a value are used.
+const LONGEST_PART: usize = 100;
+/// How long a file is written to without a look at whether it still has its name.
+const VALID: Duration = Duration::from_secs(10);
+/// Stands for each value in the path of those that get no file of their own.
+const COMMON: &[u8] = b"_others";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Peer;
+    use crate::template::Template;
+    use std::time::SystemTime;
+
+    fn paths(folder: &Path, text: &str) -> Paths {
+        let text = Template::parse(text).unwrap().link(|name| Variable::named(&name.name).ok_or(())).unwrap();
+        Paths::open(&PathTemplate { folder: folder.into(), text }, Lost::of(&"a".into())).unwrap()
+    }
+
+    fn session(server_name: &str) -> Session {
+        let mut session = Session::new(3, "https".into(), Peer::Unix, Peer::Unix, Instant::now(), SystemTime::now());
+        session.server_name = Some(server_name.into());
+        session
+    }
+
+    fn named(value: &str) -> String {
+        let mut out = Vec::new();
+        part(value.as_bytes(), true, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn no_value_leads_anywhere() {
+        let cases = [
+            ("a.example", "a.example"),
+            ("../../etc/passwd", "_._.._etc_passwd"),
+            ("..", "_."),
+            (".", "_"),
+            ("", "-"),
+            ("a\0b\nc d", "a_b_c_d"),
+            ("A.Example", "a.example"),
+            ("~root", "_root"),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(named(value), wanted);
+        }
+        assert_eq!(named(&"x".repeat(300)).len(), LONGEST_PART);
+    }
+
+    #[test]
+    fn each_value_has_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path(), "${ssl_preread_server_name}.log");
+        for name in ["a.example", "b.example", "A.example"] {
+            paths.write(&session(name), format!("{name}\n").as_bytes());
+        }
+        assert_eq!(names(folder.path()), ["a.example.log", "b.example.log"]);
+        assert_eq!(std::fs::read_to_string(folder.path().join("a.example.log")).unwrap(), "a.example\nA.example\n");
+    }
+
+    #[test]
+    fn strangers_make_so_many_files_and_no_line_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path(), "log-$ssl_preread_server_name");
+        for number in 0..MOST_MADE + 10 {
+            paths.write(&session(&format!("n{number}")), b"line\n");
+        }
+        assert_eq!(names(folder.path()).len(), MOST_MADE + 1);
+        let common = std::fs::read_to_string(folder.path().join("log-_others")).unwrap();
+        assert_eq!((common, paths.lost.all()), ("line\n".repeat(10), 0));
+        assert_eq!(paths.files().open.len(), MOST_OPEN);
+        paths.write(&session("n0"), b"again\n");
+        assert_eq!(std::fs::read_to_string(folder.path().join("log-n0")).unwrap(), "line\nagain\n", "what is there is no new file");
+        paths.reopen();
+        paths.write(&session("another"), b"line\n");
+        assert!(folder.path().join("log-another").exists(), "reopened, as many may be made again");
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_for_a_file_loses_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path(), "$ssl_preread_server_name$ssl_preread_server_name$ssl_preread_server_name");
+        paths.write(&session(&"x".repeat(200)), b"line\n");
+        assert_eq!(names(folder.path()), ["_others_others_others"]);
+    }
+
+    #[test]
+    fn the_file_that_was_not_asked_for_for_longest_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path(), "$ssl_preread_server_name");
+        for number in 0..MOST_OPEN {
+            paths.write(&session(&format!("n{number}")), b"line\n");
+        }
+        paths.write(&session("n0"), b"line\n");
+        paths.write(&session("one-more"), b"line\n");
+        let is_open = |name: &str| paths.files().open.contains_key(name.as_bytes());
+        assert_eq!([is_open("n0"), is_open("n1"), is_open("n2")], [true, false, true]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_noticed_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path(), "$ssl_preread_server_name");
+        paths.write(&session("a"), b"one\n");
+        std::fs::rename(folder.path().join("a"), folder.path().join("old")).unwrap();
+        paths.write(&session("a"), b"two\n");
+        let before = Instant::now().checked_sub(VALID).unwrap();
+        paths.files().open.values_mut().for_each(|known| known.seen = before);
+        paths.write(&session("a"), b"three\n");
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((read("old"), read("a")), ("one\ntwo\n".into(), "three\n".into()));
+    }
+
+    #[test]
+    fn the_folder_that_is_certain_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let certain = |text: &str| paths(folder.path(), text).template.certain_folder();
+        assert_eq!(certain("$listener/log"), folder.path().join(""));
+        assert_eq!(certain("/tmp/a-$listener/log"), Path::new("/tmp"));
+        assert_eq!(certain("/$listener"), Path::new("/"));
+        let text = Template::parse("nowhere/$listener").unwrap().link(|name| Variable::named(&name.name).ok_or(())).unwrap();
+        let error = Paths::open(&PathTemplate { folder: folder.path().into(), text }, Lost::of(&"a".into())).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot write logs into {}/nowhere: ", folder.path().display())), "{error}");
+    }
+}
