@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 mod dns;
 mod histories;
+mod logs;
 mod named;
 mod nginx;
 mod reencrypt;
