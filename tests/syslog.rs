@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{Gate, OwnPort, PATIENCE, Process, said, until};
+use crate::harness::{Gate, OwnPort, PATIENCE, Process, connect, said, until};
 
 const HELLO: &str = "[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"hello\"\n";
 
@@ -178,6 +178,34 @@ async fn a_server_that_is_away_costs_its_lines_only_and_is_heard_again() {
     let receiver = Receiver::at(port.address);
     greet().await;
     assert!(receiver.message().text.parse::<u32>().unwrap() > 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_for_all_logs_is_told_of_when_it_is_back() {
+    let (port, receiver) = Receiver::start();
+    let gate = Process::spawn(
+        &[],
+        &format!(
+            "{HELLO}[log]\nfile = \"syslog://{0}\"\n[access_log.a]\nfile = \"syslog://{0}\"\nformat = \"$connection\"\n",
+            port.address
+        ),
+    );
+    let first = receiver.message().text;
+    let address: SocketAddr = first.strip_prefix("listening on ").unwrap().split(' ').next().unwrap().parse().unwrap();
+    drop(receiver);
+    for _ in 0..10 {
+        assert_eq!(said(&mut connect(address).await).await, "hello");
+    }
+    let receiver = Receiver::at(port.address);
+    let told = || loop {
+        let text = receiver.message().text;
+        if text.starts_with("lines of [log] could not be written and are lost lost=") {
+            return;
+        }
+    };
+    told();
+    assert_eq!(said(&mut connect(address).await).await, "hello");
+    assert_eq!(gate.log(), "", "nobody panics");
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! A log that goes to syslog, as it is written: `"syslog:"`, `"syslog:/run/log.sock"`, `"syslog://10.0.0.9:514?tag=edge"`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
 use crate::address::Address;
+use crate::host::Hostname;
 use crate::units::UnitError;
 
 /// Which syslog, and what it is told besides the lines.
@@ -30,8 +32,10 @@ pub struct Syslog {
 pub enum SyslogServer {
     /// A unix socket of this machine.
     Local(PathBuf),
-    /// Another machine, over UDP: an IP address or a name, with a port.
-    Udp(Address),
+    /// Another machine, over UDP.
+    Ip(SocketAddr),
+    /// The same by its name, with a port.
+    Name(Hostname, u16),
 }
 
 /// How messages look.
@@ -140,7 +144,10 @@ fn server_of(text: &str) -> Result<SyslogServer, UnitError> {
     let whole = if has_port { host.to_owned() } else { format!("{host}:514") };
     match Address::parse(&whole) {
         Ok(Address::Unix(path)) => wrong("a socket of this machine has no slashes before it", format!("\"syslog:{}\"", path.display())),
-        Ok(address) => Ok(SyslogServer::Udp(address)),
+        Ok(Address::Ip(address)) => Ok(SyslogServer::Ip(address)),
+        Ok(Address::Name(name, port)) => Ok(SyslogServer::Name(name, port)),
+        // Which is never written as such.
+        Ok(Address::Service(name)) => wrong("a port is missing", format!("\"syslog://{name}:514\"")),
         Err(error) => wrong(error.to_string(), "\"syslog://10.0.0.9:514\""),
     }
 }
@@ -219,11 +226,11 @@ mod tests {
     #[test]
     fn a_server_may_be_a_socket_an_address_or_a_name() {
         let server = |text: &str| Syslog::parse(text).unwrap().server;
-        let udp = |text: &str| SyslogServer::Udp(Address::parse(text).unwrap());
+        let udp = |text: &str| SyslogServer::Ip(text.parse().unwrap());
         assert_eq!(server("syslog:"), SyslogServer::Local("/dev/log".into()));
         assert_eq!(server("syslog:/run/log.sock?tag=a"), SyslogServer::Local("/run/log.sock".into()));
         assert_eq!(server("syslog://10.0.0.9"), udp("10.0.0.9:514"));
-        assert_eq!(server("syslog://logs.internal:5514"), udp("logs.internal:5514"));
+        assert_eq!(server("syslog://logs.internal:5514"), SyslogServer::Name(Hostname::parse("logs.internal").unwrap(), 5514));
         assert_eq!(server("syslog://[2001:db8::1]"), udp("[2001:db8::1]:514"));
         assert_eq!(server("syslog://[2001:db8::1]:99"), udp("[2001:db8::1]:99"));
     }

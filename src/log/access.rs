@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::lost::Lost;
-use super::paths::{MOST_OPEN, PathTemplate, Paths};
+use super::path::PathTemplate;
+use super::paths::{MOST_OPEN, Paths};
 use super::sink::{Output, Sink};
 use super::{Format, Gather, LogError};
 use crate::config::SyslogSeverity;

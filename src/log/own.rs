@@ -58,11 +58,10 @@ impl OwnLog {
         self.sink.reopen()
     }
 
-    /// Says how many lines could not be written since this was said last, as soon as some can be.
+    /// Says how many lines could not be written so far, if they have become more; again, should this one be lost as well.
     pub fn tell_losses(&self) {
-        let lost = self.lost.untold();
-        if lost > 0 {
-            tracing::warn!(lost, "lines of [log] could not be written and are lost");
+        if self.lost.untold() > 0 {
+            tracing::warn!(lost = self.lost.all(), "lines of [log] could not be written and are lost");
         }
     }
 }

@@ -11,7 +11,6 @@ use std::thread;
 use tokio::time::Duration;
 
 use super::socket::Socket;
-use crate::address::Address;
 use crate::config::SyslogServer;
 use crate::log::LogError;
 
@@ -35,10 +34,9 @@ impl Server {
     /// Finds it.
     pub(super) fn new(server: &SyslogServer) -> Result<Self, LogError> {
         match server {
-            SyslogServer::Local(path) | SyslogServer::Udp(Address::Unix(path)) => Ok(Self::Local(path.clone())),
-            SyslogServer::Udp(Address::Ip(address)) => Ok(Self::Address(*address)),
-            SyslogServer::Udp(Address::Name(name, port)) => follow(name.to_string(), *port).map(Self::Name),
-            SyslogServer::Udp(Address::Service(name)) => follow(name.to_string(), DEFAULT_PORT).map(Self::Name),
+            SyslogServer::Local(path) => Ok(Self::Local(path.clone())),
+            SyslogServer::Ip(address) => Ok(Self::Address(*address)),
+            SyslogServer::Name(name, port) => follow(name.to_string(), *port).map(Self::Name),
         }
     }
 
@@ -118,4 +116,3 @@ const AGAIN: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(5);
 /// How long the start waits for the first answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-const DEFAULT_PORT: u16 = 514;

@@ -64,7 +64,7 @@ fn boundary(line: &[u8], at: usize) -> usize {
 }
 
 /// A receiver must take 480 bytes, should take 2,048, and may take more (RFC 5424 §6.1); those of today take 8 kB.
-pub(super) const MOST_BYTES: usize = 8192;
+const MOST_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use super::LogError;
 use super::lost::Lost;
 use crate::config::{self, SyslogFormat, SyslogServer, SyslogSeverity};
 use lookup::Server;
-use message::{Header, MOST_BYTES, field, hostname};
+use message::{Header, field, hostname};
 use socket::Socket;
 
 /// Which syslog, and what it is told.
@@ -65,15 +65,16 @@ impl Syslog {
 
     pub(super) fn write(&self, line: &[u8], severity: SyslogSeverity) {
         thread_local! {
-            static MESSAGE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(MOST_BYTES));
+            static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        MESSAGE.with_borrow_mut(|message| {
-            message.clear();
-            self.header.write(line, severity, message);
-            if let Err(error) = self.send(message) {
-                self.lost.add(1, &error);
-            }
-        });
+        // Taken out, since that a line is lost may be told by another one, of the gateway's own log.
+        let mut message = MESSAGE.take();
+        message.clear();
+        self.header.write(line, severity, &mut message);
+        if let Err(error) = self.send(&message) {
+            self.lost.add(1, &error);
+        }
+        MESSAGE.set(message);
     }
 
     fn send(&self, message: &[u8]) -> io::Result<()> {
