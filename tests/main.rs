@@ -26,6 +26,7 @@ mod limits; // at a limit the next client waits, and is served at once
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod maps; // variables of the user's own, and what they decide
+mod log_files; // and where it goes
 mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
@@ -41,6 +42,7 @@ mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
+mod syslog; // or to whom
 mod terminate; // TLS ends here, and plaintext goes on
 mod tls_bulk; // much, slow and silent, where TLS ends in between
 mod tls_endings; // the same where TLS ends in between

@@ -28,12 +28,12 @@ use crate::snapshot::Snapshot;
 pub(super) fn demo() -> Result<(), Failure> {
     let loaded = config::parse("routes.toml", EXAMPLE, &[], []).map_err(Failure::Configuration)?;
     let snapshot = Snapshot::compile(loaded).map_err(Failure::Configuration)?;
-    log::start(&snapshot.log).map_err(Failure::run)?;
+    let own_log = log::start(&snapshot.log).map_err(Failure::run)?;
     let certificates = Certificates::in_folder(Path::new(CERTIFICATES)).map_err(Failure::run)?;
     certificates.make(SERVERS).map_err(Failure::run)?;
     let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Failure::run)?;
     servers.block_on(start_servers(&snapshot, &certificates))?;
-    run::serve(&snapshot, |gateway| greet(gateway, &certificates.ca()))
+    run::serve(&snapshot, &own_log, |gateway| greet(gateway, &certificates.ca()))
 }
 
 /// Starts a server on each address that the example's upstreams name.

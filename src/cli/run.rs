@@ -4,20 +4,21 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Duration;
 
 use super::{Configuration, Failure};
 use crate::gateway::{Gateway, Rereading};
-use crate::log;
+use crate::log::{self, OwnLog};
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(configuration: &Configuration) -> Result<(), Failure> {
     let snapshot = configuration.snapshot()?;
-    log::start(&snapshot.log).map_err(Failure::run)?;
-    serve(&snapshot, |_| Ok(()))
+    let own_log = log::start(&snapshot.log).map_err(Failure::run)?;
+    serve(&snapshot, &own_log, |_| Ok(()))
 }
 
 /// Starts the gateway, says what is to be said, and waits until a signal has ended it.
-pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn serve(snapshot: &Snapshot, own_log: &OwnLog, greet: impl FnOnce(&Gateway) -> Result<(), Failure>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::run)?;
     runtime.block_on(async {
         // Before the first connection: a signal must not find the default action, which ends the process.
@@ -30,7 +31,7 @@ pub(super) fn serve(snapshot: &Snapshot, greet: impl FnOnce(&Gateway) -> Result<
             terminator.certificates().log_days_left(profile);
         }
         greet(&gateway)?;
-        signals.obey(&gateway).await;
+        signals.obey(&gateway, own_log).await;
         let totals = gateway.totals();
         tracing::info!("stopped after {} sessions", totals.ended);
         Ok(())
@@ -45,6 +46,18 @@ fn reread(gateway: &Gateway) {
         read + unusable
     );
     tracing::warn!("SIGHUP: this version cannot reload routes.toml: nothing of it is changed");
+}
+
+/// What SIGUSR1 does: the log's own messages come last, so that they are in its new file.
+fn reopen(gateway: &Gateway, own_log: &OwnLog) {
+    let own = own_log.reopen();
+    let failed: Vec<_> = gateway.reopen_logs().err().into_iter().flatten().chain(own.err()).collect();
+    for error in &failed {
+        tracing::error!("SIGUSR1: {error}; the file that was open goes on");
+    }
+    if failed.is_empty() {
+        tracing::info!("SIGUSR1: log files were reopened");
+    }
 }
 
 /// What the process is told by signals.
@@ -63,6 +76,8 @@ enum Told {
     Stop,
     /// Read TLS files anew.
     Reread,
+    /// Reopen log files.
+    Reopen,
     /// What this version cannot do. Unheard, the signal would end the process.
     NotYet(&'static str),
 }
@@ -80,11 +95,16 @@ impl Signals {
     }
 
     /// Passes signals on until the gateway has ended.
-    async fn obey(&mut self, gateway: &Gateway) {
+    async fn obey(&mut self, gateway: &Gateway, own_log: &OwnLog) {
+        let mut now_and_then = tokio::time::interval(TELL_LOSSES);
         loop {
             let told = tokio::select! {
                 told = self.next() => told,
                 () = gateway.ended() => return,
+                _ = now_and_then.tick() => {
+                    own_log.tell_losses();
+                    continue;
+                }
             };
             match told {
                 Told::Drain => {
@@ -93,6 +113,7 @@ impl Signals {
                 }
                 Told::Stop => gateway.stop(),
                 Told::Reread => reread(gateway),
+                Told::Reopen => reopen(gateway, own_log),
                 Told::NotYet(what) => tracing::warn!("{what}: nothing is changed"),
             }
         }
@@ -105,7 +126,7 @@ impl Signals {
                 (&mut self.terminate, Told::Drain),
                 (&mut self.quit, Told::Drain),
                 (&mut self.hangup, Told::Reread),
-                (&mut self.user_1, Told::NotYet("SIGUSR1: this version cannot reopen its logs")),
+                (&mut self.user_1, Told::Reopen),
                 (&mut self.user_2, Told::NotYet("SIGUSR2: this version cannot hand over to a new binary")),
             ];
             for (signal, told) in asked {
@@ -118,3 +139,6 @@ impl Signals {
         .await
     }
 }
+
+/// How often it is looked whether lines of the gateway's own log are lost.
+const TELL_LOSSES: Duration = Duration::from_secs(10);

@@ -195,7 +195,7 @@ const FROM_ENVIRONMENT: [&str; 4] = ["process", "log", "resolver", "defaults"];
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Balance, Config, Count, Loaded, LogFormat, LogLevel, parse};
+    use crate::config::{Balance, Config, Count, Loaded, LogFile, LogFormat, LogLevel, parse};
 
     fn load(text: &str, sets: &[&str], environment: &[(&str, &str)]) -> Loaded {
         let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
@@ -214,7 +214,7 @@ mod tests {
         let file = "[log]\nlevel = \"error\"\nformat = \"json\"\nfile = \"a\"";
         let environment = [("VESTIBULE_LOG__LEVEL", "warn"), ("VESTIBULE_LOG__FORMAT", "text")];
         let log = config(file, &["log.level=debug"], &environment).log;
-        assert_eq!((log.level, log.format, log.file.as_str()), (LogLevel::Debug, LogFormat::Text, "a"));
+        assert_eq!((log.level, log.format, log.file), (LogLevel::Debug, LogFormat::Text, LogFile::Path("a".into())));
         let log = config(file, &["log.level=debug", "log.level=info"], &[]).log;
         assert_eq!(log.level, LogLevel::Info, "the last one counts");
     }
@@ -223,7 +223,7 @@ mod tests {
     fn what_is_no_toml_is_a_text() {
         let environment = [("VESTIBULE_LOG__FILE", "/var/log/a=b.log"), ("VESTIBULE_PROCESS__WORKERS", "4")];
         let config = config("", &["upstream.web.servers=[\"10.0.0.1:443\"]", "routes.dmz.hosts.\"a=b.c\" = web"], &environment);
-        assert_eq!(config.log.file, "/var/log/a=b.log");
+        assert_eq!(config.log.file, LogFile::Path("/var/log/a=b.log".into()));
         assert_eq!(config.process.workers, Count::Exactly(4));
         assert_eq!(config.upstream["web"].servers[0].address, "10.0.0.1:443");
         assert!(config.routes["dmz"].hosts.contains_key("a=b.c"));
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn a_text_that_looks_like_a_number_is_still_a_text_where_one_belongs() {
         let environment = [("VESTIBULE_LOG__FILE", "0x10")];
-        assert_eq!(config("", &[], &environment).log.file, "0x10");
-        assert_eq!(config("", &["access_log.a={ file = 1_0 }"], &[]).access_log["a"].file, "1_0");
+        assert_eq!(config("", &[], &environment).log.file, LogFile::Path("0x10".into()));
+        assert_eq!(config("", &["access_log.a={ file = 1_0 }"], &[]).access_log["a"].file, LogFile::Path("1_0".into()));
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_value_with_a_line_end_sets_no_second_key() {
         let loaded = load("", &[], &[("VESTIBULE_LOG__FILE", "a\nlog.level = \"debug\"")]);
-        assert_eq!(loaded.config.log.file, "a\nlog.level = \"debug\"");
+        assert_eq!(loaded.config.log.file, LogFile::Path("a\nlog.level = \"debug\"".into()));
         assert_eq!(loaded.config.log.level, LogLevel::Info);
         assert_eq!(config("", &["log.file=1\nlog.level=\"debug\""], &[]).log.level, LogLevel::Info);
     }

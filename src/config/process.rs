@@ -5,6 +5,7 @@ use std::time::Duration;
 use figment::value::Value;
 use serde::{Serialize, Serializer};
 
+use super::log_file::{LogFile, access_log_file, log_file};
 use super::read::{Read, Reader};
 use super::values::{MOST, number, positive, size, unknown_word, words};
 use super::{print, words as kinds};
@@ -90,13 +91,13 @@ pub struct Log {
     pub level: LogLevel,
     /// How a line looks.
     pub format: LogFormat,
-    /// A path, or `-` for stderr.
-    pub file: String,
+    /// Where it is said; `-` is stderr.
+    pub file: LogFile,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: LogLevel::Info, format: LogFormat::Text, file: "-".into() }
+        Self { level: LogLevel::Info, format: LogFormat::Text, file: LogFile::Standard }
     }
 }
 
@@ -139,8 +140,8 @@ words! {
 /// `[access_log.NAME]`: one line for each session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccessLog {
-    /// A path, or `-` for stdout.
-    pub file: String,
+    /// Where the lines go; `-` is stdout.
+    pub file: LogFile,
     /// How a line looks.
     pub format: AccessLogFormat,
     /// A template; a session has no line where it is empty or "0".
@@ -148,7 +149,7 @@ pub struct AccessLog {
     pub condition: Option<String>,
     /// Bytes that are gathered before they are written; absent writes each line at once.
     pub buffer: Option<u64>,
-    /// How long lines are gathered at most.
+    /// How long lines are gathered at most; absent is a second.
     #[serde(serialize_with = "print::some_duration")]
     pub flush: Option<Duration>,
     /// How hard a file is compressed, from 1 to 9; absent is not at all.
@@ -158,16 +159,62 @@ pub struct AccessLog {
 impl Read for AccessLog {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &kinds::ACCESS_LOG)?;
-        Some(Self {
-            file: reader.take_with(&mut table, "file", access_log_file).unwrap_or_else(|| "-".into()),
+        let log = Self {
+            file: reader.take_with(&mut table, "file", access_log_file).unwrap_or(LogFile::Standard),
             format: reader.take(&mut table, "format").unwrap_or(AccessLogFormat::Text),
             condition: reader.take(&mut table, "if"),
-            buffer: reader.take_with(&mut table, "buffer", size),
+            buffer: reader.take_with(&mut table, "buffer", buffer),
             flush: reader.take_with(&mut table, "flush", positive),
             gzip: reader.take(&mut table, "gzip"),
-        })
+        };
+        log.complain(reader);
+        Some(log)
     }
 }
+
+impl AccessLog {
+    /// Notes the keys that do nothing where the lines go.
+    fn complain(&self, reader: &mut Reader<'_>) {
+        let gathers = self.buffer.is_some() || self.is_packed();
+        if self.flush.is_some() && !gathers && !reader.was_cut("buffer") {
+            reader.wrong_entry("flush", "nothing is gathered here that could be written late").label("buffer = \"64k\" gathers lines");
+        }
+        if reader.was_cut("file") {
+            return;
+        }
+        let (problem, instead) = match &self.file {
+            LogFile::Syslog(_) => ("syslog takes each line as it comes", "leave it out"),
+            path if path.has_variables() => {
+                ("lines are not gathered for a path with variables", "leave it out, or write a path without `$`")
+            }
+            LogFile::Standard if self.is_packed() => ("what a program prints is not compressed", "leave it out, or write a path as `file`"),
+            LogFile::Standard | LogFile::Path(_) => return,
+        };
+        let keys = [("buffer", self.buffer.is_some() && self.file != LogFile::Standard), ("gzip", self.is_packed())];
+        for (key, _) in keys.into_iter().filter(|(_, is_written)| *is_written) {
+            reader.wrong_entry(key, problem).label(instead);
+        }
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(self.gzip, Some(Gzip::Level(_)))
+    }
+}
+
+/// Reads how many bytes are gathered. Each log has that memory twice: one part is written while the other one fills.
+fn buffer(value: Value, reader: &mut Reader<'_>) -> Option<u64> {
+    let bytes = size(value, reader)?;
+    if !(1..=MOST_GATHERED).contains(&bytes) {
+        reader
+            .wrong("a size from 1 byte to 64 MiB belongs here")
+            .label("\"64k\", for example; without `buffer` each line is written at once");
+        return None;
+    }
+    Some(bytes)
+}
+
+/// The most that an access log gathers.
+const MOST_GATHERED: u64 = 64 << 20;
 
 /// `gzip`: a switch, or how hard it is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,28 +242,6 @@ impl Serialize for Gzip {
             Self::Level(level) => serializer.serialize_u8(*level),
         }
     }
-}
-
-/// Reads where a log goes: a path, or `-`.
-fn log_file(value: Value, reader: &mut Reader<'_>) -> Option<String> {
-    let file = String::read(value, reader)?;
-    let problem = match file.as_str() {
-        "" => "a log needs a file",
-        _ if file.starts_with("syslog:") => "logs to syslog are not built yet",
-        _ => return Some(file),
-    };
-    reader.wrong(problem).label("a path, or \"-\": systemd and containers take what a program prints");
-    None
-}
-
-/// The same for an access log, where nginx knows variables.
-fn access_log_file(value: Value, reader: &mut Reader<'_>) -> Option<String> {
-    let file = log_file(value, reader)?;
-    if file.contains('$') {
-        reader.wrong("variables in the path of a log are not built yet").label("a path without `$`; `format` takes variables");
-        return None;
-    }
-    Some(file)
 }
 
 /// How a session's line looks.

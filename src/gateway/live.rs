@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::time::{Duration, Instant, sleep};
 
 pub(super) use super::capacity::{Capacity, Permit};
+use super::refusals::Refusals;
 use crate::admit::Permits;
 use crate::log::AccessLog;
 use crate::session::{CloseReason, LogLevel, Session};
@@ -19,9 +20,11 @@ pub(super) struct Ledger {
     logs: Vec<AccessLog>,
     accepted: AtomicU64,
     ended: AtomicU64,
-    refusals: [AtomicU64; CloseReason::REFUSALS.len()],
+    refusals: Refusals,
     /// When trouble of a kind was told last, of a listener or an upstream.
     told: Mutex<BTreeMap<(Arc<str>, &'static str), Instant>>,
+    /// Whether all is written down.
+    finished: OnceLock<()>,
 }
 
 /// How far apart lines are that strangers, or a lack of descriptors, can cause.
@@ -30,8 +33,13 @@ const QUIET: Duration = Duration::from_secs(10);
 const MOST_TOLD: usize = 1024;
 
 impl Ledger {
-    pub(super) fn new(logs: Vec<AccessLog>) -> Self {
-        Self { logs, ..Self::default() }
+    pub(super) fn new(logs: Vec<AccessLog>, listeners: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Self { logs, refusals: Refusals::new(listeners), ..Self::default() }
+    }
+
+    /// The access logs.
+    pub(super) fn logs(&self) -> &[AccessLog] {
+        &self.logs
     }
 
     /// The next session's number, from 1.
@@ -49,8 +57,7 @@ impl Ledger {
 
     /// Connections turned away so far, by the label of the reason.
     pub(super) fn refusals(&self) -> BTreeMap<&'static str, u64> {
-        let counts = self.refusals.iter().map(|count| count.load(Ordering::Relaxed));
-        CloseReason::REFUSALS.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
+        self.refusals.sums()
     }
 
     /// Says what a lack of room does; of each kind once in a while, whoever notices.
@@ -76,20 +83,18 @@ impl Ledger {
 
     /// Says now and then how many connections were turned away, so that refused names do not go unseen.
     pub(super) async fn summarise(&self) {
-        let mut said = BTreeMap::new();
         loop {
             sleep(QUIET).await;
-            let counts = self.refusals();
-            let fresh = |(label, count): (&&str, &u64)| {
-                let more = count - said.get(label).unwrap_or(&0);
-                (more > 0).then(|| format!("{label} {more}"))
-            };
-            let news: Vec<_> = counts.iter().filter_map(fresh).collect();
-            if !news.is_empty() {
-                tracing::warn!("connections turned away in the last {} s: {}", QUIET.as_secs(), news.join(", "));
-            }
-            said = counts;
+            self.refusals.tell();
         }
+    }
+
+    /// Says what is left to say, and waits until the lines of all sessions are written.
+    pub(super) fn finish(&self) {
+        self.finished.get_or_init(|| {
+            self.refusals.tell();
+            self.logs.iter().for_each(AccessLog::finish);
+        });
     }
 
     fn write(&self, session: &Session) {
@@ -98,9 +103,7 @@ impl Ledger {
             log.write(session);
         }
         self.ended.fetch_add(1, Ordering::Relaxed);
-        if let Some(at) = CloseReason::REFUSALS.iter().position(|label| *label == ended.reason.label()) {
-            self.refusals[at].fetch_add(1, Ordering::Relaxed);
-        }
+        self.refusals.count(&session.listener, ended.reason);
         let detail = ended.detail.as_deref().unwrap_or_default();
         let (listener, kind) = (&session.listener, kind(ended.reason));
         match ended.reason {
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_session_whose_task_dies_is_still_counted() {
-        let ledger = Arc::new(Ledger::new(Vec::new()));
+        let ledger = Arc::new(Ledger::new(Vec::new(), []));
         let unix = crate::session::Peer::Unix;
         let session = Session::new(1, "a".into(), unix, unix, Instant::now(), std::time::SystemTime::now());
         drop(Live::new(session, ledger.clone()));

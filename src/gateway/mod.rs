@@ -11,6 +11,7 @@ mod live;
 mod proxied;
 mod reach;
 mod refusal;
+mod refusals;
 mod show;
 mod start;
 mod stream;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Duration;
 
 use crate::address::ListenAddress;
-use crate::log::LogError;
+use crate::log::{AccessLog, LogError};
 use crate::net::BindError;
 use crate::session::CloseReason;
 use crate::upstream::ResolveError;
@@ -123,6 +124,15 @@ impl Gateway {
         self.certificates.read()
     }
 
+    /// Goes on in the files that have the access logs' names now.
+    ///
+    /// # Errors
+    /// What could not be opened; there the old one goes on.
+    pub fn reopen_logs(&self) -> Result<(), Vec<LogError>> {
+        let failed: Vec<_> = self.shared.ledger.logs().iter().filter_map(|log| log.reopen().err()).collect();
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
+    }
+
     /// Stops accepting. Open sessions go on for `shutdown_timeout`, and are cut then. A gateway that ends already
     /// goes on doing so.
     pub fn drain(&self) {
@@ -130,6 +140,7 @@ impl Gateway {
         if !self.phase.send_if_modified(begins) {
             return;
         }
+        self.shared.ledger.logs().iter().for_each(AccessLog::hurry);
         let (phase, grace) = (self.phase.clone(), self.shutdown_timeout);
         if let Some(control) = &self.control {
             control.spawn(async move {
@@ -144,10 +155,11 @@ impl Gateway {
         self.phase.send_replace(Phase::Cut(CloseReason::Stopped));
     }
 
-    /// Waits until a drain or stop is through.
+    /// Waits until a drain or stop is through, and everything is written down.
     pub async fn ended(&self) {
         // Each worker holds a receiver for as long as it lives.
         self.phase.closed().await;
+        self.shared.ledger.finish();
     }
 }
 
@@ -158,6 +170,7 @@ impl Drop for Gateway {
             // A worker that panicked has said so on stderr.
             let _ = thread.join();
         }
+        self.shared.ledger.finish();
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }

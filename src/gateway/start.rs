@@ -18,7 +18,7 @@ use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
 use crate::admit::Limit;
-use crate::log::AccessLog;
+use crate::log::{AccessLog, AccessLogSettings};
 use crate::net::{BindError, ListenOptions, bind, bind_udp, local, may_be_transparent};
 use crate::session::{Peer, Protocol};
 use crate::snapshot::{Listener, Snapshot};
@@ -47,7 +47,7 @@ impl Gateway {
         resolver.follow(snapshot.every_pool.iter().map(|pool| (&*pool.resolver, &pool.upstream)))?;
         let shared = Arc::new(Shared {
             capacity,
-            ledger: Arc::new(Ledger::new(logs)),
+            ledger: Arc::new(Ledger::new(logs, snapshot.listeners.iter().map(|listener| listener.name.clone()))),
             pools: snapshot.pools.clone(),
             forwards: Forwards::new(resolver.on_demand(&snapshot.resolver)?),
             hops: Arc::default(),
@@ -219,7 +219,8 @@ async fn forget_idle(limits: Vec<Arc<Limit>>) {
 /// How many sessions there may be. A connection takes two descriptors and a session of datagrams one, and some are kept for
 /// everything else. So does each listening socket: its own, and that of a client which waits for its turn.
 fn capacity(snapshot: &Snapshot, limit: u64, workers: usize, listening: usize) -> Result<Arc<Capacity>, StartError> {
-    let kept = RESERVED_DESCRIPTORS + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
+    let logs: u64 = snapshot.access_logs.iter().map(AccessLogSettings::descriptors).sum();
+    let kept = RESERVED_DESCRIPTORS + logs + WORKERS_DESCRIPTORS * workers as u64 + 2 * listening as u64;
     let spare = usize::try_from(limit.saturating_sub(kept)).unwrap_or(usize::MAX);
     let has_connections = snapshot.listeners.iter().any(|listener| listener.protocols.contains(&Protocol::Tcp));
     let fits = if has_connections { spare / 2 } else { spare };
@@ -250,7 +251,7 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// For logs, the resolver, the control thread's runtime, and whatever an operator needs to look in.
+/// For the resolver, the gateway's own log, the control thread's runtime, and whatever an operator needs to look in.
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// How many ports are tried where any will do.
 const PORTS_TRIED: usize = 20;

@@ -1,63 +1,159 @@
-//! Where lines go. A line is one write, so that lines of several workers never mix and none is split.
+//! Where lines go. A line is whole or absent, and nobody who writes one waits for a reader.
 
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use arc_swap::ArcSwap;
+use rustix::fs::{FileType, fstat};
 
-use super::{LogError, open};
+use super::LogError;
+use super::direct::Direct;
+use super::lost::Lost;
+use super::open::{is_still, open};
+use super::queue::{Gather, Queue};
+use super::syslog::{Syslog, SyslogSettings};
+use crate::config::SyslogSeverity;
 
-/// Where an access log is written.
+/// Where a log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Standard output.
     Stdout,
+    /// Standard error.
+    Stderr,
     /// A file, appended to.
     File(PathBuf),
+    /// Syslog.
+    Syslog(SyslogSettings),
 }
 
 /// An open output.
 #[derive(Debug)]
-pub(super) struct Sink {
-    to: To,
-    lost: AtomicU64,
-}
-
-#[derive(Debug)]
-enum To {
-    Stdout,
-    File(File),
+pub(super) enum Sink {
+    /// What the process was started with.
+    Standard(Stream),
+    /// A file that another one may take the place of.
+    File(Reopened),
+    Syslog(Syslog),
 }
 
 impl Sink {
     /// Opens the output; a file exists from then on.
-    pub(super) fn open(output: &Output) -> Result<Self, LogError> {
-        let to = match output {
-            Output::Stdout => To::Stdout,
-            Output::File(path) => To::File(open(path)?),
+    pub(super) fn open(output: &Output, gather: Option<Gather>, lost: &Arc<Lost>) -> Result<Self, LogError> {
+        let standard = |stream: rustix::fd::BorrowedFd<'_>| {
+            let own = stream.as_fd().try_clone_to_owned().map_err(LogError::Standard)?;
+            Stream::over(own.into(), gather, lost.clone()).map(Self::Standard)
         };
-        Ok(Self { to, lost: AtomicU64::new(0) })
+        match output {
+            Output::Stdout => standard(rustix::stdio::stdout()),
+            Output::Stderr => standard(rustix::stdio::stderr()),
+            Output::File(path) => Reopened::open(path, gather, lost.clone()).map(Self::File),
+            Output::Syslog(settings) => Syslog::open(settings, lost.clone()).map(Self::Syslog),
+        }
     }
 
-    /// Writes a line. One that cannot be written is lost and counted, since sessions matter more.
-    pub(super) fn write(&self, line: &[u8]) {
-        let written = match &self.to {
-            To::Stdout if !stdout_has_room() => false,
-            To::Stdout => rustix::io::write(rustix::stdio::stdout(), line).is_ok_and(|length| length == line.len()),
-            To::File(file) => { file }.write_all(line).is_ok(),
-        };
-        // Said when it begins and then ever more rarely: a full disk must not fill the other log.
-        if !written && (self.lost.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two() {
-            tracing::warn!(lost = self.lost.load(Ordering::Relaxed), "access log lines could not be written and are lost");
+    /// Writes a line, with its newline. One that cannot be written is lost and counted.
+    pub(super) fn write(&self, line: &[u8], severity: SyslogSeverity) {
+        match self {
+            Self::Standard(stream) => stream.write(line),
+            Self::File(file) => file.current.load().write(line),
+            Self::Syslog(syslog) => syslog.write(line, severity),
+        }
+    }
+
+    /// Goes on in the file that has the log's name now.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the old one goes on then.
+    pub(super) fn reopen(&self) -> Result<(), LogError> {
+        match self {
+            Self::File(file) => file.reopen(),
+            Self::Standard(_) | Self::Syslog(_) => Ok(()),
+        }
+    }
+
+    /// Has gathered lines written soon.
+    pub(super) fn hurry(&self) {
+        self.with_queue(Queue::hurry);
+    }
+
+    /// Waits until all lines are written, within bounds.
+    pub(super) fn finish(&self) {
+        self.with_queue(Queue::finish);
+    }
+
+    fn with_queue(&self, ask: impl Fn(&Queue)) {
+        match self {
+            Self::Standard(Stream::Queue(queue)) => ask(queue),
+            Self::File(file) => {
+                if let Stream::Queue(queue) = &**file.current.load() {
+                    ask(queue);
+                }
+            }
+            Self::Standard(Stream::Direct(_)) | Self::Syslog(_) => {}
         }
     }
 }
 
-/// A reader of our standard output that stalls must not stall every session: a full pipe loses lines instead.
-fn stdout_has_room() -> bool {
-    let stdout = rustix::stdio::stdout();
-    let mut watched = [PollFd::new(&stdout, PollFlags::OUT)];
-    matches!(poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1))
+/// Something that bytes flow into.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Direct(Direct),
+    Queue(Queue),
+}
+
+impl Stream {
+    /// Files take what comes; others may make whoever writes to them wait, so a thread does.
+    fn over(file: File, gather: Option<Gather>, lost: Arc<Lost>) -> Result<Self, LogError> {
+        let is_file = fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        match gather {
+            None if is_file => Ok(Self::Direct(Direct::new(file, lost))),
+            _ => Queue::new(file, gather, lost).map(Self::Queue),
+        }
+    }
+
+    fn write(&self, line: &[u8]) {
+        match self {
+            Self::Direct(file) => file.write(line),
+            Self::Queue(queue) => queue.write(line),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Direct(direct) => &direct.file,
+            Self::Queue(queue) => queue.file(),
+        }
+    }
+}
+
+/// A file by its name, which may come to be another file's.
+#[derive(Debug)]
+pub(super) struct Reopened {
+    path: PathBuf,
+    gather: Option<Gather>,
+    lost: Arc<Lost>,
+    current: ArcSwap<Stream>,
+}
+
+impl Reopened {
+    fn open(path: &Path, gather: Option<Gather>, lost: Arc<Lost>) -> Result<Self, LogError> {
+        let stream = Stream::over(open(path)?, gather, lost.clone())?;
+        Ok(Self { path: path.into(), gather, lost, current: ArcSwap::from_pointee(stream) })
+    }
+
+    fn reopen(&self) -> Result<(), LogError> {
+        if is_still(self.current.load().file(), &self.path) {
+            return Ok(());
+        }
+        let stream = Stream::over(open(&self.path)?, self.gather, self.lost.clone())?;
+        let old = self.current.swap(Arc::new(stream));
+        // What was gathered belongs into the old file. Whoever is just writing a line may still do so there.
+        if let Stream::Queue(queue) = &*old {
+            queue.finish();
+        }
+        Ok(())
+    }
 }

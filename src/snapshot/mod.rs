@@ -67,7 +67,7 @@ impl Snapshot {
     /// Whether a log or another text tells the gateway's own address.
     #[must_use]
     pub fn tells_server_address(&self) -> bool {
-        self.names_server_address || self.access_logs.iter().any(|log| log.format.tells_server_address())
+        self.names_server_address || self.access_logs.iter().any(AccessLogSettings::tells_server_address)
     }
 
     /// Whether another address here has the same port and, as a wildcard or beside one, overlaps with this one.

@@ -170,9 +170,13 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/{file}", self.pid().as_raw_nonzero())).unwrap()
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
     fn pid(&self) -> Pid {
-        let id = self.child.id().expect("it has not been waited for");
-        Pid::from_raw(id.try_into().unwrap()).unwrap()
+        Pid::from_raw(self.id().try_into().unwrap()).unwrap()
     }
 }
 

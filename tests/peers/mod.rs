@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 mod dns;
 mod histories;
+mod logs;
 mod maps;
 mod named;
 mod nginx;

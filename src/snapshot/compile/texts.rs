@@ -92,9 +92,9 @@ impl Compiler {
     }
 
     fn unknown_variable(&mut self, path: &[Key], name: &Name, groups: Option<&Groups>) {
-        let named = groups.into_iter().flat_map(Groups::names);
         let fields = Field::NAMES.map(|field| format!("{PROXY_PROTOCOL_TLV}{field}"));
         let fields = fields.iter().map(String::as_str);
+        let named = groups.into_iter().flat_map(Groups::names);
         let known = NAMES.iter().copied().chain(named).chain(fields).chain(self.maps.keys().map(String::as_str));
         let similar = suggest(&name.name, known).map(str::to_owned);
         let is_number = name.name.bytes().all(|byte| byte.is_ascii_digit());
@@ -112,7 +112,7 @@ impl Compiler {
         match similar {
             Some(similar) => drop(error.label(format!("did you mean ${similar}?"))),
             None if is_number && has_groups => drop(error.label("parentheses make a group")),
-            None if !is_number && !has_groups => drop(error.label("groups of a regex are known in the targets of `patterns`")),
+            None if !is_number && !has_groups => drop(error.label(format!("[map.{}] would define it; groups of a regex are known in the targets of `patterns`", name.name))),
             None => {}
         }
     }
