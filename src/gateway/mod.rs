@@ -5,6 +5,7 @@ mod client;
 mod farewell;
 mod forwards;
 mod live;
+mod rates;
 mod reach;
 mod refusal;
 mod start;

@@ -114,6 +114,10 @@ impl Worker {
         &self.shared.pools
     }
 
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
     pub(super) fn forwards(&self) -> &Forwards {
         &self.shared.forwards
     }

@@ -3,6 +3,7 @@
 
 mod compile;
 mod forward;
+mod rate;
 mod source;
 mod target;
 
@@ -20,6 +21,7 @@ use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
+pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{ForwardRules, SourceRule};
+use super::{ForwardRules, RateRules, SourceRule};
 use crate::hello::ClientHello;
 use crate::relay::RelayLimits;
 use crate::tls::Terminator;
@@ -25,6 +25,8 @@ pub struct Target {
     pub limits: TargetLimits,
     /// The address from which its servers are dialled, unless that is left to the kernel.
     pub source: Option<SourceRule>,
+    /// How fast a session may go, once joined.
+    pub rates: RateRules,
 }
 
 /// The session keys of a target, as inherited.

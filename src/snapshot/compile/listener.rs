@@ -104,8 +104,9 @@ impl Compiler {
         };
         let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
+        let rates = self.inherited_rates(&above.sessions);
         let limits = limits(&above.sessions);
-        let target = Target { guards: Guards::default(), terminate: above.terminate, action, limits, source };
+        let target = Target { guards: Guards::default(), terminate: above.terminate, action, limits, source, rates };
         let mut table = Builder::new();
         table.default(Entry { written: "default".into(), target: vec![target] });
         table.build().ok()

@@ -75,7 +75,8 @@ impl Compiler {
         levels.extend_from_slice(&above.sessions);
         let source = self.source(path, &levels, stands.pattern());
         self.check_families(path, &action, source.as_ref());
-        Some(Target { guards, terminate: terminate?, action, limits: limits(&levels), source })
+        let rates = self.rates(path, &levels, stands.pattern());
+        Some(Target { guards, terminate: terminate?, action, limits: limits(&levels), source, rates })
     }
 
     /// The profile under which TLS ends before a target; nothing at all if it cannot be had.
