@@ -29,6 +29,7 @@ mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod rates; // so many bytes a second
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
