@@ -9,6 +9,7 @@ mod farewell;
 mod forwards;
 mod live;
 mod proxied;
+mod rates;
 mod reach;
 mod refusal;
 mod refusals;

@@ -5,6 +5,7 @@ mod admission;
 mod compile;
 mod forward;
 mod proxied;
+mod rate;
 mod source;
 mod target;
 
@@ -26,6 +27,7 @@ pub use admission::{Admission, Denied, KeyedLimit, Notice};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
 pub use proxied::ProxyRule;
+pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 

@@ -15,6 +15,7 @@ mod networks;
 mod patterns;
 mod process;
 mod proxied;
+mod rates;
 mod resolver;
 mod routes;
 mod silence;
@@ -146,6 +147,7 @@ impl Compiler {
         self.check_clear_fallbacks(config);
         self.check_all_down(config);
         self.check_sources(config);
+        self.check_rates(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
