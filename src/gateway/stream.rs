@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::client::Client;
 use super::farewell;
 use super::live::Live;
+use super::rates::rates;
 use super::reach::connect;
 use super::refusal::Refusal;
 use super::show;
@@ -19,7 +20,7 @@ use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::net::{Socket, Stream};
 use crate::peek::{First, first_bytes};
-use crate::relay::{Counts, RelayEnd, RelayLimits, relay};
+use crate::relay::{Counts, Rates, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Listener, Target};
@@ -84,7 +85,8 @@ fn set_up<'s>(
             connected = connect(destination, target, &read, session, worker) => connected?,
             () = client.socket.broken() => return Err(CloseReason::ClientReset.into()),
         };
-        Ok(Joined { server, first: read, limits: target.limits.relay })
+        let rates = rates(&target.rates, session, worker.ledger()).some();
+        Ok(Joined { server, first: read, limits: target.limits.relay, rates })
     })
 }
 
@@ -199,22 +201,27 @@ struct Joined {
     server: Connected,
     first: Vec<u8>,
     limits: RelayLimits,
+    rates: Option<Box<Rates>>,
 }
 
 impl Joined {
     /// Relays until the end, and notes what has moved. The server hears of the end when this is dropped, unless its TLS is
     /// still to be ended.
     async fn relay(&mut self, client: &Client<'_>, session: &mut Session, worker: &Worker) -> CloseReason {
-        let Self { server, first, limits } = self;
+        let Self { server, first, limits, rates } = self;
         let (socket, sent, answered) = (&server.socket, server.sent, |now| server.lease.answered(now));
         let counts = Counts { on_first_byte: Some(&answered), ..Counts::default() };
-        let first = std::mem::take(first);
+        let (first, rates) = (std::mem::take(first), rates.take());
         let ended = match (client.tls(), server.plaintext()) {
-            (None, None) => worker.unless_stopped(pin!(relay(client.socket, socket, first, sent, limits, &counts))).await,
+            (None, None) => worker.unless_stopped(pin!(relay(client.socket, socket, first, sent, limits, rates, &counts))).await,
             // On the heap, so that who passes through does not pay for it.
-            (Some(tls), None) => worker.unless_stopped(Box::pin(relay(&tls, socket, first, sent, limits, &counts)).as_mut()).await,
-            (None, Some(tls)) => worker.unless_stopped(Box::pin(relay(client.socket, &tls, first, sent, limits, &counts)).as_mut()).await,
-            (Some(client), Some(tls)) => worker.unless_stopped(Box::pin(relay(&client, &tls, first, sent, limits, &counts)).as_mut()).await,
+            (Some(tls), None) => worker.unless_stopped(Box::pin(relay(&tls, socket, first, sent, limits, rates, &counts)).as_mut()).await,
+            (None, Some(tls)) => {
+                worker.unless_stopped(Box::pin(relay(client.socket, &tls, first, sent, limits, rates, &counts)).as_mut()).await
+            }
+            (Some(client), Some(tls)) => {
+                worker.unless_stopped(Box::pin(relay(&client, &tls, first, sent, limits, rates, &counts)).as_mut()).await
+            }
         };
         note_counts(&counts, session);
         let reason = ended.map_or_else(|stopped| stopped, CloseReason::from);

@@ -3,7 +3,8 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::net::{Stream, with_scratch};
+use super::pace::Pace;
+use crate::net::{SCRATCH_SIZE, Stream, with_scratch};
 
 /// The state of one direction.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Direction {
     /// What the receiver did not take yet, and how much of it is gone.
     spill: Option<(Vec<u8>, usize)>,
     ended: bool,
+    /// What it keeps to, if it may not go as fast as it can.
+    pace: Option<Box<Pace>>,
     /// Whether the receiver was told that no more will come.
     pub(super) end_passed: bool,
 }
@@ -26,6 +29,8 @@ pub(super) enum Progress {
     Reading,
     /// Waits for the receiver to take bytes; nothing is read meanwhile.
     Blocked,
+    /// Waits for its rate to allow more; nothing is read meanwhile.
+    Held,
     /// The sender has ended, and all it sent is on its way.
     Over,
 }
@@ -61,10 +66,21 @@ impl From<io::Error> for How {
 }
 
 impl Direction {
+    /// A direction in which nothing has moved yet.
+    pub(super) fn at(pace: Option<Box<Pace>>) -> Self {
+        Self { pace, ..Self::default() }
+    }
+
     /// A direction in which these bytes were read already, and so many of them written.
-    pub(super) fn starting_with(bytes: Vec<u8>, written: usize) -> Self {
+    pub(super) fn starting_with(bytes: Vec<u8>, written: usize, pace: Option<Box<Pace>>) -> Self {
         let read = bytes.len();
-        Self { read: read as u64, written: written as u64, spill: (written < read).then_some((bytes, written)), ..Self::default() }
+        let spill = (written < read).then_some((bytes, written));
+        Self { read: read as u64, written: written as u64, spill, ..Self::at(pace) }
+    }
+
+    /// Whether its rate keeps it from being read.
+    pub(super) fn is_held(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.holds())
     }
 
     /// Moves what can be moved now, for one turn at most: a sender that never pauses would leave the other direction, and
@@ -87,7 +103,8 @@ impl Direction {
             if self.ended {
                 return Ok(Progress::Over);
             }
-            if with_scratch(|scratch| self.poll_move(cx, from, to, scratch, moved))?.is_pending() {
+            let Poll::Ready(most) = self.poll_pace(cx, moved) else { return Ok(Progress::Held) };
+            if with_scratch(|scratch| self.poll_move(cx, from, to, &mut scratch[..most], moved))?.is_pending() {
                 return Ok(Progress::Reading);
             }
         }
@@ -105,6 +122,14 @@ impl Direction {
     /// Tells the receiver once that no more will come. One that is gone is noticed elsewhere.
     pub(super) fn pass_end(&mut self, cx: &mut Context<'_>, to: &impl Stream) {
         self.end_passed = self.end_passed || to.poll_end(cx).is_ready();
+    }
+
+    /// How much may be read at once.
+    fn poll_pace(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<usize> {
+        match &mut self.pace {
+            None => Poll::Ready(SCRATCH_SIZE),
+            Some(pace) => pace.poll_allowance(cx, moved).map(|allowed| allowed.min(SCRATCH_SIZE)),
+        }
     }
 
     /// Reads once and writes what was read; what is not taken spills.
@@ -126,6 +151,9 @@ impl Direction {
         }
         *moved = true;
         self.read += length as u64;
+        if let Some(pace) = &mut self.pace {
+            pace.take(length);
+        }
         let written = match to.poll_write(cx, &scratch[..length]) {
             Poll::Pending => 0,
             Poll::Ready(written) => written.map_err(|_| Broken::To)?,
@@ -158,4 +186,4 @@ const READS_IN_A_TURN: usize = 16;
 
 /// So many bytes at the most.
 #[cfg(test)]
-pub(super) const MOST_IN_A_TURN: u64 = (READS_IN_A_TURN * crate::net::SCRATCH_SIZE) as u64;
+pub(super) const MOST_IN_A_TURN: u64 = (READS_IN_A_TURN * SCRATCH_SIZE) as u64;

@@ -2,10 +2,13 @@
 //! moves for too long. What a side says at its end is what the other hears: a FIN stays a FIN, a reset a reset.
 //!
 //! A session has no buffer of its own: bytes go through the worker's scratch, and only what the other side would
-//! not take at once is kept, one read's worth at most; until it is gone nothing more is read (backpressure).
+//! not take at once is kept, one read's worth at most; until it is gone nothing more is read (backpressure). A rate is kept
+//! by the same means: nothing is read until it is due.
 
 mod datagram;
 mod direction;
+mod pace;
+mod rate;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -17,6 +20,9 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::net::Stream;
 pub use datagram::{DatagramLimits, Exchange};
 use direction::{Broken, Direction, How, Progress};
+use pace::Pace;
+
+pub use rate::{Bucket, Rates};
 
 /// What a relay keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,39 +76,51 @@ pub enum RelayEnd {
 }
 
 /// Relays until the end. `first` was read from the client before, and `sent` bytes of it
-/// are with the server already. Neither side is closed here, so that the end can be written down before either
-/// sees it.
-pub async fn relay<C: Stream, S: Stream>(
-    client: &C,
-    server: &S,
+/// are with the server already; they count towards the rate. Neither side is closed here, so that the end can be written
+/// down before either sees it.
+pub fn relay<'s, C: Stream, S: Stream>(
+    client: &'s C,
+    server: &'s S,
     first: Vec<u8>,
     sent: usize,
-    limits: &RelayLimits,
-    counts: &Counts<'_>,
-) -> RelayEnd {
-    let up = Direction::starting_with(first, sent);
-    let mut relay = Relay { client, server, limits, counts, down: Direction::default(), up, first: None, read_at_end: None };
-    let mut idle = pin!(sleep(limits.idle_timeout));
+    limits: &'s RelayLimits,
+    rates: Option<Box<Rates>>,
+    counts: &'s Counts<'s>,
+) -> impl Future<Output = RelayEnd> + use<'s, C, S> {
     let mut active = Instant::now();
-    poll_fn(|cx| {
-        let mut moved = false;
-        if let Poll::Ready(end) = relay.poll(cx, &mut moved) {
-            return Poll::Ready(end);
-        }
-        if moved {
-            active = Instant::now();
-        }
-        // The timer is moved only when it fires: an active session never touches the timer wheel.
-        while idle.as_mut().poll(cx).is_ready() {
-            let until = active + limits.idle_timeout;
-            if until <= Instant::now() {
-                return Poll::Ready(RelayEnd::Idle);
+    let (up, down) = paces(rates, first.len(), active);
+    let (up, down) = (Direction::starting_with(first, sent, up), Direction::at(down));
+    let mut relay = Relay { client, server, limits, counts, down, up, first: None, read_at_end: None };
+    // Not an `async fn`, which would keep its arguments beside what has been made of them.
+    async move {
+        let mut idle = pin!(sleep(limits.idle_timeout));
+        poll_fn(|cx| {
+            let mut moved = false;
+            if let Poll::Ready(end) = relay.poll(cx, &mut moved) {
+                return Poll::Ready(end);
             }
-            idle.as_mut().reset(until);
-        }
-        Poll::Pending
-    })
-    .await
+            if moved || relay.is_held() {
+                active = Instant::now();
+            }
+            // The timer is moved only when it fires: an active session never touches the timer wheel.
+            while idle.as_mut().poll(cx).is_ready() {
+                let until = active + limits.idle_timeout;
+                if until <= Instant::now() {
+                    return Poll::Ready(RelayEnd::Idle);
+                }
+                idle.as_mut().reset(until);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What the rates of a session come to for each direction, the client's first, of which so many bytes were read.
+fn paces(rates: Option<Box<Rates>>, read: usize, now: Instant) -> (Option<Box<Pace>>, Option<Box<Pace>>) {
+    let Some(rates) = rates else { return (None, None) };
+    let pace = |rate: Option<_>, taken| rate.map(|rate| Box::new(Pace::new(rate, taken, now)));
+    (pace(rates.upload, read), pace(rates.download, 0))
 }
 
 impl RelayEnd {
@@ -170,7 +188,8 @@ impl<C: Stream, S: Stream> Relay<'_, C, S> {
         Ok((down, up))
     }
 
-    /// Notices the death of a side from which nobody reads at the moment, since the other is blocked or it has ended.
+    /// Notices the death of a side from which nobody reads at the moment, since the other is blocked, a rate holds it or it
+    /// has ended.
     fn watch(&self, cx: &mut Context<'_>, down: Progress, up: Progress) -> Poll<RelayEnd> {
         if down != Progress::Reading && self.server.poll_broken(cx).is_ready() {
             return Poll::Ready(RelayEnd::ServerReset);
@@ -179,6 +198,11 @@ impl<C: Stream, S: Stream> Relay<'_, C, S> {
             return Poll::Ready(RelayEnd::ClientReset);
         }
         Poll::Pending
+    }
+
+    /// Whether a rate keeps a direction from being read.
+    fn is_held(&self) -> bool {
+        self.down.is_held() || self.up.is_held()
     }
 
     fn count(&self) {

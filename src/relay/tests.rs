@@ -1,5 +1,7 @@
 //! Both sockets are real, and the turns are taken by hand where it matters who comes first.
 
+mod rates;
+
 use super::*;
 use crate::net::{FirstBytes, Socket, drive};
 use crate::session::Peer;
@@ -27,7 +29,7 @@ async fn ends(client: &Socket, server: &Socket, first: &[u8]) -> (RelayEnd, [u64
     let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
     let counts = Counts::default();
     let end = tokio::select! {
-        end = relay(client, server, first.into(), 0, &limits, &counts) => end,
+        end = relay(client, server, first.into(), 0, &limits, None, &counts) => end,
         driven = drive() => panic!("{driven:?}"),
     };
     (end, [&counts.from_client, &counts.to_server, &counts.from_server, &counts.to_client].map(Cell::get))
@@ -47,7 +49,7 @@ async fn the_first_byte_of_a_server_is_heard_of_once() {
     let hear = |_| heard.set(heard.get() + 1);
     let counts = Counts { on_first_byte: Some(&hear), ..Counts::default() };
     let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
-    let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, &counts));
+    let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, None, &counts));
     (&asking).write_all(b"question").unwrap();
     let mut moved = async |enough: &dyn Fn() -> bool| loop {
         tokio::select! {
@@ -74,7 +76,7 @@ async fn a_direction_takes_its_turn_and_no_more() {
     thread::spawn(move || while asking.read(&mut [0; 256 * 1024]).is_ok_and(|length| length > 0) {});
     let counts = Counts::default();
     let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
-    let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, &counts));
+    let mut going = pin!(relay(&client, &server, Vec::new(), 0, &limits, None, &counts));
     let down = || counts.from_server.get();
     let mut most = 0;
     let turns = poll_fn(|cx| {
@@ -144,7 +146,7 @@ async fn nothing_is_read_or_over_before_what_was_taken_is_on_its_way() {
     let server = Holding { socket: &server, holds: Cell::new(false), ended: Cell::new(false) };
     let counts = Counts::default();
     let limits = RelayLimits { idle_timeout: Duration::from_secs(20), half_close: true };
-    let mut going = pin!(relay(&client, &server, b"first".to_vec(), 0, &limits, &counts));
+    let mut going = pin!(relay(&client, &server, b"first".to_vec(), 0, &limits, None, &counts));
     asking.write_all(b"second").unwrap();
     asking.shutdown(std::net::Shutdown::Write).unwrap();
     let mut turn = async || {

@@ -4,6 +4,7 @@
 mod admission;
 mod compile;
 mod forward;
+mod rate;
 mod source;
 mod target;
 
@@ -24,6 +25,7 @@ use crate::upstream::{Pool, ResolverSettings, Upstream};
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
+pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 

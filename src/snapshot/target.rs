@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Admission, ForwardRules, SourceRule};
+use super::{Admission, ForwardRules, RateRules, SourceRule};
 use crate::hello::ClientHello;
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::tls::Terminator;
@@ -31,6 +31,8 @@ pub struct Target {
     pub note: Option<Arc<str>>,
     /// Whether the action is that of `maintenance`, in place of the target's own.
     pub in_maintenance: bool,
+    /// How fast a session may go, once joined.
+    pub rates: RateRules,
 }
 
 /// The session keys of a target, as inherited.

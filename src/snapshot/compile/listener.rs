@@ -109,6 +109,7 @@ impl Compiler {
         };
         let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
+        let rates = self.inherited_rates(&above.sessions);
         let limits = limits(&above.sessions);
         let target = Target {
             guards: Guards::default(),
@@ -117,6 +118,7 @@ impl Compiler {
             action,
             limits,
             source,
+            rates,
             note: None,
             in_maintenance: false,
         };

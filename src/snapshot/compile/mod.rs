@@ -13,6 +13,7 @@ mod maintenance;
 mod networks;
 mod patterns;
 mod process;
+mod rates;
 mod resolver;
 mod routes;
 mod silence;
@@ -133,6 +134,7 @@ impl Compiler {
         self.check_clear_fallbacks(config);
         self.check_all_down(config);
         self.check_sources(config);
+        self.check_rates(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();

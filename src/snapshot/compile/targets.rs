@@ -77,6 +77,7 @@ impl Compiler {
         levels.extend_from_slice(&above.sessions);
         let source = self.source(path, &levels, stands.pattern());
         self.check_families(path, &action, source.as_ref());
+        let rates = self.rates(path, &levels, stands.pattern());
         Some(Target {
             guards,
             admission: admission?,
@@ -84,6 +85,7 @@ impl Compiler {
             action,
             limits: limits(&levels),
             source,
+            rates,
             note: written.note.as_deref().map(Into::into),
             in_maintenance: written.maintenance.is_some(),
         })
