@@ -46,3 +46,5 @@ mod tls_endings; // the same where TLS ends in between
 mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log
 mod udp; // datagrams go both ways as they were sent, each client's by themselves
+mod udp_rooms; // how many sessions there may be, and what is left when they are gone
+mod udp_sessions; // when they begin and end, and what they say of their server
