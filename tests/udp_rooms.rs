@@ -128,7 +128,7 @@ async fn who_is_kept_out_has_no_session_and_the_log_says_why() {
 async fn an_upstream_that_leads_back_to_the_gateway_comes_to_an_end() {
     let server = UdpServer::echo().await;
     let gate = Gate::start(&format!(
-        "[process]\nworkers = 1\n[listener.a]\nlisten = \"127.0.0.1:47713\"\nprotocol = \"udp\"\nupstream = \"127.0.0.1:47713\"\n\
+        "[process]\nworkers = 1\n[listener.a]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"127.0.0.1:$server_port\"\n\
          [listener.dns]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"{}\"",
         server.address
     ));
