@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod admission; // who is let in, by rules and limits
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
@@ -23,8 +24,10 @@ mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
+mod listeners; // how and where it listens
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
+mod maintenance; // elsewhere for the time being
 mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
@@ -35,9 +38,11 @@ mod resumption; // a client's TLS goes on within its profile and name, and nowhe
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find
+mod show; // the upstreams on a port of their own
 mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
+mod statuses; // nginx's number for each end
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
 mod terminate; // TLS ends here, and plaintext goes on

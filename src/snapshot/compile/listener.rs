@@ -100,7 +100,7 @@ impl Compiler {
             ListenerAction::Upstream(text) => {
                 let destination = self.destination(&path_to!["listener", name, "upstream"], text, None)?;
                 if written.terminate.is_none() {
-                    self.check_unread_keys(name, &destination, written.preread == Some(Preread::Tls));
+                    self.check_unread_keys(name, &destination, preread(written, config) == Some(Preread::Tls));
                 }
                 Action::Forward(destination)
             }
@@ -166,6 +166,12 @@ pub(super) fn unix_sockets(config: &Config) -> Vec<PathBuf> {
     .collect()
 }
 
+/// What is expected of first bytes. That of `[defaults]` is for listeners that may do with or without.
+fn preread(written: &config::Listener, config: &Config) -> Option<Preread> {
+    let inherited = config.defaults.preread.filter(|_| matches!(written.action, ListenerAction::Upstream(_)));
+    written.preread.or(inherited)
+}
+
 fn listener(
     name: &str,
     written: &config::Listener,
@@ -179,7 +185,7 @@ fn listener(
         ListenerAction::Routes(map) => Some(map.as_str().into()),
         ListenerAction::Upstream(_) | ListenerAction::Respond(_) | ListenerAction::Show(_) => None,
     };
-    let peeks = map.is_some() || written.preread == Some(Preread::Tls) || written.terminate.is_some();
+    let peeks = map.is_some() || preread(written, config) == Some(Preread::Tls) || written.terminate.is_some();
     let peek = peeks.then(|| PeekLimits {
         timeout: own.preread_timeout.or(defaults.preread_timeout).unwrap_or(Duration::from_secs(30)),
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),
