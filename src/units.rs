@@ -62,19 +62,11 @@ pub fn written(duration: Duration) -> String {
 /// # Errors
 /// When a number is missing, the unit is unknown or the size does not fit 63 bits.
 pub fn size(text: &str) -> Result<u64, UnitError> {
-    let (number, unit) =
-        leading_number(text.trim()).ok_or_else(|| unit_error("this is not a size", "\"16k\", \"10m\", \"1g\" or a number of bytes"))?;
-    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        other => return Err(unit_error(format!("{other:?} is no unit of size"), "one of k, m, g, KiB, MiB, GiB (powers of 1024)")),
-    };
-    number
-        .checked_mul(1 << shift)
-        .filter(|&bytes| bytes <= i64::MAX as u64)
-        .ok_or_else(|| unit_error("this size is too large", "a smaller one"))
+    bytes(text, "size").map_err(|problem| match problem {
+        NoBytes::Form(problem) => unit_error(problem, "\"16k\", \"10m\", \"1g\" or a number of bytes"),
+        NoBytes::Unit(problem) => unit_error(problem, "one of k, m, g, KiB, MiB, GiB (powers of 1024)"),
+        NoBytes::TooLarge(problem) => unit_error(problem, "a smaller one"),
+    })
 }
 
 /// Reads how much may pass in a second: a size, `"1m"` or `"1m/s"`, or bits, `"8Mbit/s"`. Bits count in powers of 1000.
@@ -85,16 +77,39 @@ pub fn rate(text: &str) -> Result<u64, UnitError> {
     let text = text.trim();
     let each = text.strip_suffix("/s").unwrap_or(text);
     let Some((number, unit)) = leading_number(each).filter(|(_, unit)| unit.trim_start().to_ascii_lowercase().ends_with("bit")) else {
-        return size(each).map_err(|error| unit_error(error.problem, "\"1m\" (bytes in a second, powers of 1024) or \"8Mbit/s\""));
+        let instead = "\"1m\" (bytes in a second, powers of 1024) or \"8Mbit/s\"";
+        return bytes(each, "rate")
+            .map_err(|(NoBytes::Form(problem) | NoBytes::Unit(problem) | NoBytes::TooLarge(problem))| unit_error(problem, instead));
     };
     let bits = match unit.trim_start().to_ascii_lowercase().as_str() {
         "bit" => 1,
         "kbit" => 1_000,
         "mbit" => 1_000_000,
         "gbit" => 1_000_000_000,
-        _ => return Err(unit_error(format!("{:?} is no unit of a rate", unit.trim_start()), "one of bit/s, kbit/s, Mbit/s, Gbit/s")),
+        _ => return Err(unit_error(format!("{:?} is no unit of rate", unit.trim_start()), "one of bit/s, kbit/s, Mbit/s, Gbit/s")),
     };
     number.checked_mul(bits).map(|bits| bits.div_ceil(8)).ok_or_else(|| unit_error("this rate is too large", "a smaller one"))
+}
+
+/// What is wrong with a number of bytes.
+enum NoBytes {
+    Form(String),
+    Unit(String),
+    TooLarge(String),
+}
+
+/// Bytes, in powers of 1024; `what` they are is for the complaint.
+fn bytes(text: &str, what: &str) -> Result<u64, NoBytes> {
+    let (number, unit) = leading_number(text.trim()).ok_or_else(|| NoBytes::Form(format!("this is not a {what}")))?;
+    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        other => return Err(NoBytes::Unit(format!("{other:?} is no unit of {what}"))),
+    };
+    let fits = number.checked_mul(1 << shift).filter(|&bytes| bytes <= i64::MAX as u64);
+    fits.ok_or_else(|| NoBytes::TooLarge(format!("this {what} is too large")))
 }
 
 /// The error for a duration that is only a number.

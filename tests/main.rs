@@ -32,12 +32,15 @@ mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod plain_tcp; // nothing is looked at, and nobody is waited for
+mod rates; // so many bytes a second
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find
+mod services_behind; // databases, SSH and plain ports, as people run them today
 mod show; // the upstreams on a port of their own
 mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
