@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod admission; // who is let in, by rules and limits
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
@@ -23,10 +24,12 @@ mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
+mod listeners; // how and where it listens
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod maps; // variables of the user's own, and what they decide
 mod log_files; // and where it goes
+mod maintenance; // elsewhere for the time being
 mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
@@ -40,9 +43,11 @@ mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find
 mod services_behind; // databases, SSH and plain ports, as people run them today
+mod show; // the upstreams on a port of their own
 mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
+mod statuses; // nginx's number for each end
 mod stopping; // how the gateway ends, and how it says that it cannot begin
 mod storm; // a minute with servers that refuse, hang and fall
 mod syslog; // or to whom
@@ -52,3 +57,5 @@ mod tls_endings; // the same where TLS ends in between
 mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log
 mod udp; // datagrams go both ways as they were sent, each client's by themselves
+mod udp_rooms; // how many sessions there may be, and what is left when they are gone
+mod udp_sessions; // when they begin and end, and what they say of their server

@@ -8,14 +8,14 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::question::Question;
-use super::{Failure, limits, mapped, print, served, servers};
+use super::{Failure, admitted, limits, mapped, print, served, servers};
 use crate::address::{Address, ListenAddress};
 use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Hello, Peer, Session};
-use crate::snapshot::{Action, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
+use crate::snapshot::{Action, Admission, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::tls::{Terminator, Trust};
 use crate::upstream::Pool;
 use crate::variables::{Text, render};
@@ -45,6 +45,10 @@ impl Told<'_> {
             ServerName::None => None,
         });
         self.headline(name);
+        if !self.admission("  ", &self.listener.admission) {
+            self.line(format_args!("  -> closed before anything is read"));
+            return Ok(());
+        }
         let asked = match (&self.listener.map, &hello, name) {
             (None, ..) | (Some(_), Some(_), None) => FirstName::NoName,
             (Some(_), None, _) => FirstName::NotTls,
@@ -68,10 +72,16 @@ impl Told<'_> {
                 let path = [&self.path(winner.rank, &winner.entry.written)[..], &path_to![index]].concat();
                 session.upstream = upstream(&target.action, &session);
                 let limits = limits::told(&path, &self.listener.name, target, &session, self.places);
+                if !self.admission("    ", &target.admission) {
+                    let how = if self.question.not_tls { "closed" } else { "refused with the alert access_denied" };
+                    self.line(format_args!("  -> {how}"));
+                    return Ok(());
+                }
                 if let Some(terminator) = &target.terminate {
                     self.certificate(terminator, name);
                 }
                 self.action(target, &session, &limits);
+                self.remarks(target, &path);
             }
             None => self.line(format_args!("  -> {refused}: the guards of no target fit")),
         }
@@ -114,6 +124,32 @@ impl Told<'_> {
         let place = if matches!(rule.verdict, Verdict::Wins | Verdict::Beaten) { self.place(rule) } else { String::new() };
         let line = format!("  {label:<20} {verdict:<38} {place}");
         self.line(format_args!("{}", line.trim_end()));
+    }
+
+    /// What rules and limits say of the client, and whether it is let in.
+    fn admission(&mut self, indent: &str, admission: &Admission) -> bool {
+        let from = self.question.from;
+        let width = 23 - indent.len();
+        let access = admitted::access(admission, from);
+        if let Some((_, text)) = &access {
+            self.line(format_args!("{indent}{:<width$}{text}", "access"));
+        }
+        let is_let_in = access.is_none_or(|(is_allowed, _)| is_allowed);
+        if let Some(limits) = admitted::limits(admission, from).filter(|_| is_let_in) {
+            self.line(format_args!("{indent}{:<width$}{limits}", "limits"));
+        }
+        is_let_in
+    }
+
+    /// What else is written of the target that is taken.
+    fn remarks(&mut self, target: &Target, path: &[Key]) {
+        if target.in_maintenance {
+            let place = self.places.key(&[path, &path_to!["maintenance"]].concat());
+            self.line(format_args!("     in maintenance ({place}): in place of what the target says"));
+        }
+        if let Some(note) = &target.note {
+            self.line(format_args!("     note: {note}"));
+        }
     }
 
     /// Where the entry of a rule is written.

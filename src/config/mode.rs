@@ -13,7 +13,7 @@ impl Read for Mode {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let Some(text) = value.as_str() else {
             // TOML reads 660 as a decimal number, and knows 0o660 as 432.
-            reader.unfit(&value, "permissions in octal digits, as a text,").label("\"0660\"");
+            reader.unfit(&value, "a text of octal digits").label("\"0660\"");
             return None;
         };
         let digits = text.len() <= 4 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

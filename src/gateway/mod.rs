@@ -21,7 +21,8 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -50,8 +51,23 @@ pub struct Gateway {
     _files: Vec<SocketFile>,
 }
 
-/// The file of a unix socket that is listened on, removed when dropped.
-struct SocketFile(PathBuf);
+/// The file of a unix socket that is listened on, removed when dropped, unless another one stands there by then.
+struct SocketFile {
+    path: PathBuf,
+    /// The file system and the number of the file.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> Self {
+        let identity = identity(&path);
+        Self { path, identity }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
 
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -180,8 +196,11 @@ impl Drop for Gateway {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!("{} could not be removed: {error}", self.0.display());
+        let path = &self.path;
+        if identity(path) != self.identity {
+            tracing::warn!("{} is not the file that was made here any more, and is left alone", path.display());
+        } else if let Err(error) = std::fs::remove_file(path) {
+            tracing::warn!("{} could not be removed: {error}", path.display());
         }
     }
 }

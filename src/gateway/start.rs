@@ -102,7 +102,7 @@ fn bind_all(snapshot: &Snapshot, workers: usize) -> Result<Vec<Listening>, Start
             for (protocol, sockets) in sockets {
                 let address = real_address(address, &sockets);
                 let file = match &address {
-                    ListenAddress::Unix(path) => Some(SocketFile(path.clone())),
+                    ListenAddress::Unix(path) => Some(SocketFile::new(path.clone())),
                     ListenAddress::Ip(_) => None,
                 };
                 bound.push(Listening { listener: listener.clone(), protocol, address, sockets, file });

@@ -45,7 +45,8 @@ impl Exchange {
     #[must_use]
     pub fn is_over(&self, limits: &DatagramLimits) -> bool {
         let expects_more = limits.requests > 0 && self.requests < u64::from(limits.requests);
-        limits.responses.is_some() && !expects_more && !self.lacks_responses(limits)
+        let has_begun = self.requests > 0;
+        limits.responses.is_some() && has_begun && !expects_more && !self.lacks_responses(limits)
     }
 
     /// Whether the server owes answers.
@@ -84,6 +85,13 @@ mod tests {
         assert!(!exchange(2, 3).is_over(&limits));
         assert!(exchange(2, 3).lacks_responses(&limits));
         assert!(exchange(2, 4).is_over(&limits));
+    }
+
+    #[test]
+    fn what_has_not_begun_is_not_over() {
+        for responses in [0, 1] {
+            assert!(!exchange(0, 0).is_over(&limits(0, Some(responses))));
+        }
     }
 
     #[test]

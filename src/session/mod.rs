@@ -90,7 +90,7 @@ pub enum Peer {
 }
 
 /// What a session speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
     /// A connection.
     Tcp,

@@ -10,7 +10,8 @@ mod hops;
 mod opening;
 mod session;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -42,6 +43,8 @@ pub(super) struct Datagrams {
     born: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     hops: Arc<Hops>,
+    /// Sessions whose answers wait for their rate, by when that is over.
+    resting: BinaryHeap<Reverse<(Instant, u64)>>,
 }
 
 /// Serves the datagrams of bound sockets until the worker ends.
@@ -71,6 +74,7 @@ impl Datagrams {
             born: Instant::now(),
             timer: None,
             hops,
+            resting: BinaryHeap::new(),
         }
     }
 
@@ -157,7 +161,7 @@ impl Datagrams {
         if door.is_full() {
             return door.held.push(id);
         }
-        let Heard { answers, more } = session.pass_back(door);
+        let Heard { answers, more, rests_until } = session.pass_back(door);
         if answers {
             self.table.answered(id);
             let now = self.now();
@@ -165,6 +169,11 @@ impl Datagrams {
         }
         if more {
             self.crowd.tell(id.to_u64());
+        }
+        if let Some(until) = rests_until {
+            // While a rate holds answers back nobody is silent.
+            let _ = self.table.used(id, self.at(until));
+            self.resting.push(Reverse((until, id.to_u64())));
         }
         self.conclude(id);
     }
@@ -206,11 +215,20 @@ impl Datagrams {
             timer.as_mut().reset(due);
         }
         while timer.as_mut().poll(cx).is_ready() {
+            self.wake_rested();
             self.expire();
             let Some(due) = self.next_look() else { break };
             timer.as_mut().reset(due.max(Instant::now() + BREATH));
         }
         self.timer = Some(timer);
+    }
+
+    /// Those that have waited for their rate go on.
+    fn wake_rested(&mut self) {
+        let now = Instant::now();
+        while self.resting.peek().is_some_and(|Reverse((until, _))| *until <= now) {
+            self.resting.pop().inspect(|Reverse((_, id))| self.crowd.tell(*id));
+        }
     }
 
     fn expire(&mut self) {
@@ -229,12 +247,18 @@ impl Datagrams {
     }
 
     fn next_look(&self) -> Option<Instant> {
-        self.table.next_due().map(|due| self.born + Duration::from_millis(due))
+        let due = self.table.next_due().map(|due| self.born + Duration::from_millis(due));
+        let rested = self.resting.peek().map(|Reverse((until, _))| *until);
+        due.into_iter().chain(rested).min()
     }
 
     /// The table's time.
     fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.at(Instant::now())
+    }
+
+    fn at(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
     }
 }
 

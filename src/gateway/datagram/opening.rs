@@ -9,17 +9,19 @@ use std::task::{Context, Poll};
 
 use super::only_target;
 use crate::gateway::live::Live;
+use crate::gateway::rates::rates;
 use crate::gateway::reach;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::net::Run;
+use crate::relay::Rates;
 use crate::session::CloseReason;
 use crate::snapshot::{Action, Listener};
 use crate::upstream::Opened;
 
 /// What is done before there is a server.
 pub(super) struct Opening {
-    way: Pin<Box<dyn Future<Output = (Facts, Result<Opened, Refusal>)>>>,
+    way: Pin<Box<dyn Future<Output = (Facts, Result<(Opened, Rates), Refusal>)>>>,
     given_up: Rc<Cell<CloseReason>>,
     waiting: Vec<Box<[u8]>>,
     waiting_bytes: usize,
@@ -43,7 +45,7 @@ impl Opening {
     }
 
     /// Goes on; when it is over, it is not to be asked again.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Facts, Result<Opened, Refusal>)> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Facts, Result<(Opened, Rates), Refusal>)> {
         self.way.as_mut().poll(cx)
     }
 
@@ -78,10 +80,11 @@ impl Drop for Facts {
     }
 }
 
-async fn open(listener: &Listener, live: &mut Live, worker: &Worker) -> Result<Opened, Refusal> {
+async fn open(listener: &Listener, live: &mut Live, worker: &Worker) -> Result<(Opened, Rates), Refusal> {
     let target = only_target(listener).ok_or(CloseReason::NoRoute)?;
     let Action::Forward(destination) = &target.action else { return Err(CloseReason::NoRoute.into()) };
-    worker.unless_stopped(pin!(reach::open(destination, target, live, worker))).await?
+    let opened = worker.unless_stopped(pin!(reach::open(destination, target, live, worker))).await??;
+    Ok((opened, rates(&target.rates, live, worker.ledger())))
 }
 
 /// How many datagrams wait while names are looked up.

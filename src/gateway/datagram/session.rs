@@ -15,7 +15,7 @@ use crate::gateway::live::Live;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::net::{Run, UdpLink, is_out_of_descriptors};
-use crate::relay::{DatagramLimits, Exchange};
+use crate::relay::{Bucket, DatagramLimits, Exchange, Rates};
 use crate::session::udp_table::Flow;
 use crate::session::{CloseReason, Session};
 use crate::snapshot::Listener;
@@ -47,8 +47,26 @@ struct Open {
     facts: Facts,
     lease: Lease,
     _port: Option<OwnPort>,
+    /// How fast it may go, if there is a limit.
+    paces: Option<Box<Paces>>,
     /// Whether the last that was heard of the server is that nobody is there.
     is_refused: bool,
+}
+
+/// How fast datagrams may go, in each direction.
+struct Paces {
+    upload: Option<Bucket>,
+    download: Option<Bucket>,
+    /// Until when answers wait.
+    rests_until: Option<Instant>,
+}
+
+/// Whether answers have to wait.
+enum Rest {
+    Over,
+    Begins(Instant),
+    /// As was said before.
+    GoesOn,
 }
 
 /// What came of looking for answers.
@@ -58,6 +76,8 @@ pub(super) struct Heard {
     pub(super) answers: bool,
     /// There is likely more to hear.
     pub(super) more: bool,
+    /// What there is waits until then, from now on.
+    pub(super) rests_until: Option<Instant>,
 }
 
 impl DatagramSession {
@@ -104,14 +124,17 @@ impl DatagramSession {
         let Stage::Opening(opening) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let (facts, opened) = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
         let waiting = opening.take_waiting();
-        let linked = opened.and_then(|opened| {
+        let linked = opened.and_then(|(opened, rates)| {
             let link = UdpLink::new(opened.socket, opened.server, door.socket.offload().clone());
-            link.map(|link| (link, opened.lease)).map_err(|error| not_watched(&error))
+            link.map(|link| (link, opened.lease, Paces::of(rates))).map_err(|error| not_watched(&error))
         });
         match linked {
-            Ok((link, lease)) => {
-                self.stage =
-                    Stage::Open(Open { _port: link.port().map(|port| all.note(port, self.hops)), link, facts, lease, is_refused: false })
+            Ok((link, lease, paces)) => {
+                if paces.as_ref().is_some_and(|paces| paces.download.is_some()) {
+                    link.receive_singly();
+                }
+                let _port = link.port().map(|port| all.note(port, self.hops));
+                self.stage = Stage::Open(Open { link, facts, lease, _port, paces, is_refused: false });
             }
             Err(refusal) => {
                 self.stage = Stage::Refused(facts);
@@ -142,6 +165,11 @@ impl DatagramSession {
     /// Passes answers back.
     pub(super) fn pass_back(&mut self, door: &mut Door) -> Heard {
         let Self { stage: Stage::Open(open), exchange, limits, flow, waker, .. } = self else { return Heard::default() };
+        match open.paces.as_mut().map_or(Rest::Over, |paces| paces.rest(Instant::now())) {
+            Rest::Over => {}
+            Rest::Begins(until) => return Heard { rests_until: Some(until), ..Heard::default() },
+            Rest::GoesOn => return Heard::default(),
+        }
         let (facts, mut bytes, mut answers) = (&mut open.facts.live, 0, false);
         let received = open.link.poll_receive(&mut Context::from_waker(waker), |run| {
             // What comes after all that was to come is nobody's.
@@ -155,14 +183,17 @@ impl DatagramSession {
         facts.bytes_sent += bytes;
         if answers {
             open.is_refused = false;
+            if let Some(bucket) = open.paces.as_mut().and_then(|paces| paces.download.as_mut()) {
+                bucket.take(bytes as usize, Instant::now());
+            }
             note_answer(facts, &open.lease, bytes);
         }
         match received {
-            Poll::Pending => Heard { answers, more: false },
-            Poll::Ready(Ok(())) => Heard { answers, more: true },
+            Poll::Pending => Heard { answers, ..Heard::default() },
+            Poll::Ready(Ok(())) => Heard { answers, more: true, rests_until: None },
             Poll::Ready(Err(error)) => {
                 open.refused(error, exchange);
-                Heard { answers, more: true }
+                Heard { answers, more: true, rests_until: None }
             }
         }
     }
@@ -184,7 +215,7 @@ impl DatagramSession {
                 return self.permit;
             }
             Stage::Refused(facts) => facts,
-            Stage::Open(Open { link, facts, lease, is_refused, _port }) => {
+            Stage::Open(Open { link, facts, lease, is_refused, _port, paces: _ }) => {
                 drop(link);
                 match reason {
                     CloseReason::Finished | CloseReason::IdleTimeout if !is_refused => lease.served(now),
@@ -198,11 +229,29 @@ impl DatagramSession {
         self.permit
     }
 
+    /// Sends datagrams to the server as fast as they may go, and says how many of them are on their way.
+    fn send(&mut self, run: Run<'_>) -> usize {
+        let Stage::Open(open) = &mut self.stage else { return 0 };
+        open.facts.live.bytes_received += run.bytes().len() as u64;
+        match open.paces.as_ref().and_then(|paces| paces.upload) {
+            None => self.send_all(run),
+            Some(mut bucket) => {
+                let now = Instant::now();
+                // They cannot wait without holding others back, and are never split.
+                let sent = run.each().filter(|datagram| bucket.take_whole(datagram.len(), now).is_ok());
+                let sent = sent.map(|datagram| self.send_all(Run::single(datagram))).sum();
+                if let Stage::Open(Open { paces: Some(paces), .. }) = &mut self.stage {
+                    paces.upload = Some(bucket);
+                }
+                sent
+            }
+        }
+    }
+
     /// Sends datagrams to the server, and says how many of them are on their way.
-    fn send(&mut self, mut run: Run<'_>) -> usize {
+    fn send_all(&mut self, mut run: Run<'_>) -> usize {
         let Self { stage: Stage::Open(open), exchange, waker, .. } = self else { return 0 };
         let (count, length) = (run.count(), run.bytes().len());
-        open.facts.live.bytes_received += length as u64;
         let (mut lost, mut is_repeated) = (0, false);
         loop {
             match open.link.poll_send(&mut Context::from_waker(waker), &mut run) {
@@ -226,6 +275,23 @@ impl DatagramSession {
             last.bytes_sent += (length - run.bytes().len()) as u64;
         }
         count - run.count() - lost
+    }
+}
+
+impl Paces {
+    fn of(rates: Rates) -> Option<Box<Self>> {
+        let bucket = |rate| Bucket::new(rate, Instant::now());
+        let paces = Self { upload: rates.upload.map(bucket), download: rates.download.map(bucket), rests_until: None };
+        rates.some().map(|_| Box::new(paces))
+    }
+
+    /// Whether answers have to wait.
+    fn rest(&mut self, now: Instant) -> Rest {
+        if self.rests_until.is_some_and(|until| now < until) {
+            return Rest::GoesOn;
+        }
+        self.rests_until = self.download.as_ref().and_then(|bucket| bucket.allowance(now).err());
+        self.rests_until.map_or(Rest::Over, Rest::Begins)
     }
 }
 

@@ -27,6 +27,8 @@ pub struct UdpLink {
     offload: Offload,
     /// Whether the kernel hands over bursts in one piece.
     coalesces: Cell<bool>,
+    /// How much one call takes.
+    at_once: Cell<usize>,
 }
 
 /// Opens a socket for a server. Nothing is sent by this, so that nobody knows yet if it is there.
@@ -58,7 +60,12 @@ impl UdpLink {
     /// When one more descriptor cannot be watched.
     pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
         let registration = Registration::new(&descriptor, &[Ready::Write])?;
-        Ok(Self { descriptor, registration, server, offload, coalesces: Cell::new(false) })
+        Ok(Self { descriptor, registration, server, offload, coalesces: Cell::new(false), at_once: Cell::new(usize::MAX) })
+    }
+
+    /// From now on datagrams are received one by one.
+    pub fn receive_singly(&self) {
+        self.at_once.set(1);
     }
 
     /// The port that it sends from.
@@ -82,6 +89,7 @@ impl UdpLink {
         loop {
             ready!(self.registration.poll(Ready::Read, cx));
             let received = slots::receive(
+                self.at_once.get(),
                 |slots, facts| self.offload.0.recv((&self.descriptor).into(), slots, facts),
                 |bytes, facts| {
                     came += 1;

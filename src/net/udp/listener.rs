@@ -64,6 +64,7 @@ impl UdpListener {
         loop {
             ready!(self.registration.poll(Ready::Read, cx));
             let received = slots::receive(
+                usize::MAX,
                 |slots, facts| self.offload.0.recv((&self.descriptor).into(), slots, facts),
                 |bytes, facts| {
                     let local = facts.dst_ip.filter(|_| is_wildcard);

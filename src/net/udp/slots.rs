@@ -13,8 +13,9 @@ struct Slots {
     facts: [RecvMeta; BATCH_SIZE],
 }
 
-/// Receives into the thread's slots, and shows each that was filled. Says whether all of them were.
+/// Receives into so many of the thread's slots, and shows each that was filled. Says whether all of them were.
 pub(super) fn receive(
+    most: usize,
     receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
     mut each: impl FnMut(&[u8], &RecvMeta),
 ) -> io::Result<bool> {
@@ -27,10 +28,11 @@ pub(super) fn receive(
     SLOTS.with_borrow_mut(|Slots { bytes, facts }| {
         let mut chunks = bytes.chunks_exact_mut(SLOT_SIZE);
         let mut slots: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let filled = receive(&mut slots, facts)?;
+        let most = most.min(BATCH_SIZE);
+        let filled = receive(&mut slots[..most], facts)?;
         for (slot, facts) in slots.iter().zip(&*facts).take(filled) {
             each(&slot[..facts.len.min(SLOT_SIZE)], facts);
         }
-        Ok(filled == BATCH_SIZE)
+        Ok(filled == most)
     })
 }

@@ -1,7 +1,11 @@
-//! `protocol`: what a listener of datagrams can do, and what it cannot.
+//! `protocol`: what is spoken on a listener's addresses, and what of a listener means nothing to datagrams.
 
-use crate::config::{self, Config};
+use super::Compiler;
+use crate::address::{Address, ListenAddress};
+use crate::config::{self, Config, Key, ListenerAction, Preread, SessionKeys, path_to};
 use crate::session::Protocol;
+use crate::snapshot::{Action, Destination};
+use crate::upstream::Pool;
 
 /// What is spoken on a listener's addresses: connections first, each once.
 pub(super) fn protocols(written: &config::Listener, config: &Config) -> Vec<Protocol> {
@@ -14,4 +18,77 @@ pub(super) fn protocols(written: &config::Listener, config: &Config) -> Vec<Prot
         protocols.push(Protocol::Udp);
     }
     protocols
+}
+
+impl Compiler {
+    /// Complains of what a listener of datagrams cannot do. Where it speaks TCP, too, that is for another listener.
+    pub(super) fn check_datagrams(&mut self, name: &str, written: &config::Listener, config: &Config) {
+        let protocols = protocols(written, config);
+        if !protocols.contains(&Protocol::Udp) {
+            return self.check_idle_counts(&path_to!["listener", name], &written.session);
+        }
+        let at = |key: &str| path_to!["listener", name, key];
+        let instead = |otherwise: &str| match protocols.contains(&Protocol::Tcp) {
+            true => format!("{otherwise}, and a [listener.OTHER] with protocol = \"tcp\" on the same address for this"),
+            false => otherwise.to_owned(),
+        };
+        let udp = "protocol = \"udp\" with upstream = \"NAME\"";
+        match &written.action {
+            ListenerAction::Routes(_) => {
+                self.wrong_key(&at("routes"), "datagrams have no hello whose host name could be looked up").label(instead(udp));
+            }
+            ListenerAction::Show(_) => {
+                self.wrong_key(&at("show"), "the upstreams are shown over TCP alone").label("protocol = \"tcp\"");
+            }
+            ListenerAction::Upstream(_) | ListenerAction::Respond(_) => {}
+        }
+        if written.terminate.is_some() {
+            self.wrong_key(&at("terminate"), "TLS does not end on datagrams, so that they would go on as they came")
+                .label(instead("leave it out"));
+        }
+        if written.preread == Some(Preread::Tls) {
+            self.wrong(&at("preread"), "datagrams are passed on unread").label(instead("leave it out"));
+        }
+        for (index, text) in written.listen.iter().enumerate() {
+            if matches!(ListenAddress::parse(text).as_deref(), Ok([ListenAddress::Unix(_)])) {
+                self.wrong(&path_to!["listener", name, "listen", index], "datagrams come over IP alone")
+                    .label("\"127.0.0.1:53\", or protocol = \"tcp\"");
+            }
+        }
+    }
+
+    /// Complains of servers that datagrams do not reach.
+    pub(super) fn check_datagram_servers(&mut self, path: &[Key], protocols: &[Protocol], action: &Action) {
+        let Action::Forward(Destination::Pool(pool)) = action else { return };
+        if !protocols.contains(&Protocol::Udp) {
+            return;
+        }
+        for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
+            let name = pool.upstream.name();
+            if let Some(why) = not_for_datagrams(pool) {
+                self.wrong(path, format!("datagrams do not reach upstream {name:?}: {why}"))
+                    .help("an upstream of its own for protocol = \"udp\", with IP addresses or names, and without `tls`");
+            }
+        }
+    }
+
+    /// Warns of counts of datagrams where none come.
+    pub(super) fn check_idle_counts(&mut self, path: &[Key], written: &SessionKeys) {
+        for key in
+            [("requests", written.requests), ("responses", written.responses)].into_iter().filter_map(|(key, said)| said.map(|_| key))
+        {
+            let place = self.places.key(&[path, &path_to![key]].concat());
+            self.diagnostics
+                .warning("idle-key", place, format!("`{key}` has no effect: it counts datagrams, and none come here"))
+                .help("leave it out; datagrams come to listeners with protocol = \"udp\"");
+        }
+    }
+}
+
+fn not_for_datagrams(pool: &Pool) -> Option<String> {
+    if pool.encryption.is_some() {
+        return Some("it is asked over TLS".into());
+    }
+    let unix = pool.upstream.lines().iter().find(|line| matches!(line.address, Address::Unix(_)))?;
+    Some(format!("{} is no IP address", unix.written))
 }

@@ -13,6 +13,7 @@ use crate::address::ListenAddress;
 use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, path_to, suggest};
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
+use crate::session::Protocol;
 use crate::snapshot::{Action, Admission, Guards, Listener, ProxyRule, Target};
 
 impl Compiler {
@@ -25,6 +26,7 @@ impl Compiler {
         for (name, written) in &config.listener {
             let addresses = addresses.remove(name).unwrap_or_default();
             self.check_idle_keys(name, &written.listening, &addresses);
+            self.check_datagrams(name, written, config);
             let admission = self.listener_admission(name, written, &inherited);
             let proxy = self.proxy_rule(name, written, config, trusted.as_ref());
             let table = self.table(name, written, config, &mut compiled);
@@ -48,18 +50,22 @@ impl Compiler {
         let mut written: Vec<_> = written.collect();
         // The environment and the command line stand behind the file.
         written.sort_by_cached_key(|(path, ..)| self.places.value(path).line().unwrap_or(usize::MAX));
-        let mut taken: BTreeMap<ListenAddress, Place> = BTreeMap::new();
+        let mut taken: BTreeMap<(ListenAddress, Protocol), Place> = BTreeMap::new();
         let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (path, name, text) in written {
             // What is no address was complained of when it was read.
             let Ok(all) = ListenAddress::parse(text) else { continue };
-            let is_taken = |address: &&ListenAddress| address.port() != Some(0) && taken.contains_key(address);
-            if let Some((address, earlier)) = all.iter().find(is_taken).and_then(|address| Some((address, taken.get(address)?))) {
-                let earlier = earlier.to_string();
+            // What is spoken by one protocol does not get in the way of another.
+            let spoken = config.listener.get(name).map(|listener| protocols(listener, config)).unwrap_or_default();
+            let each = all.iter().flat_map(|address| spoken.iter().map(move |&protocol| (address.clone(), protocol)));
+            let each: Vec<_> = each.collect();
+            let is_taken = |(address, _): &&(ListenAddress, Protocol)| address.port() != Some(0);
+            let earlier = each.iter().filter(is_taken).find_map(|spoken| Some((&spoken.0, taken.get(spoken)?.to_string())));
+            if let Some((address, earlier)) = earlier {
                 self.wrong(&path, format!("{address} is listened on twice")).label(format!("it is taken already ({earlier})"));
             }
             let place = self.places.value(&path);
-            taken.extend(all.iter().map(|address| (address.clone(), place.clone())));
+            taken.extend(each.into_iter().map(|spoken| (spoken, place.clone())));
             addresses.entry(name).or_default().extend(all);
         }
         addresses
@@ -96,7 +102,7 @@ impl Compiler {
             ListenerAction::Upstream(text) => {
                 let destination = self.destination(&path_to!["listener", name, "upstream"], text, None)?;
                 if written.terminate.is_none() {
-                    self.check_unread_keys(name, &destination, written.preread == Some(Preread::Tls));
+                    self.check_unread_keys(name, &destination, preread(written, config) == Some(Preread::Tls));
                 }
                 Action::Forward(destination)
             }
@@ -109,6 +115,7 @@ impl Compiler {
                 self.text(&path_to!["listener", name, "respond"], text, None).map(Action::Respond)?
             }
         };
+        self.check_datagram_servers(&path_to!["listener", name, "upstream"], &protocols(written, config), &action);
         let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
         let rates = self.inherited_rates(&above.sessions);
@@ -161,6 +168,12 @@ pub(super) fn unix_sockets(config: &Config) -> Vec<PathBuf> {
     .collect()
 }
 
+/// What is expected of first bytes. That of `[defaults]` is for listeners that may do with or without.
+fn preread(written: &config::Listener, config: &Config) -> Option<Preread> {
+    let inherited = config.defaults.preread.filter(|_| matches!(written.action, ListenerAction::Upstream(_)));
+    written.preread.or(inherited)
+}
+
 fn listener(
     name: &str,
     written: &config::Listener,
@@ -175,7 +188,7 @@ fn listener(
         ListenerAction::Routes(map) => Some(map.as_str().into()),
         ListenerAction::Upstream(_) | ListenerAction::Respond(_) | ListenerAction::Show(_) => None,
     };
-    let peeks = map.is_some() || written.preread == Some(Preread::Tls) || written.terminate.is_some();
+    let peeks = map.is_some() || preread(written, config) == Some(Preread::Tls) || written.terminate.is_some();
     let peek = peeks.then(|| PeekLimits {
         timeout: own.preread_timeout.or(defaults.preread_timeout).unwrap_or(Duration::from_secs(30)),
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),
