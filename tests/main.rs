@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod announced; // whom a connection is from, as servers hear it
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
@@ -29,6 +30,7 @@ mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
+mod proxied; // whom a connection is from, as a header says
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
