@@ -176,7 +176,8 @@ fn fields_are_found_by_nginx_s_names() {
     let ssl = SslFacts::verified(false).value(&[(Kind::SSL_VERSION, b"TLSv1.3"), (Kind::SSL_CN, b"a")]);
     let fields = [(Kind::AUTHORITY, &b"a.example"[..]), (Kind::SSL, &ssl), (Kind(0xe1), b"\0")];
     let mut header = Vec::new();
-    Outgoing { transport: Transport::Stream, ends: None, tlvs: &fields, has_checksum: false }.write(&mut header);
+    let ends = Some(ends("192.0.2.1:1", "192.0.2.2:2"));
+    Outgoing { transport: Transport::Stream, ends, tlvs: &fields, has_checksum: false }.write(&mut header);
     let tlvs = complete(&header).tlvs;
     let value = |name: &str| Field::named(name).unwrap().value(&tlvs).map(|value| String::from_utf8_lossy(&value).into_owned());
     assert_eq!(value("authority").as_deref(), Some("a.example"));
@@ -211,6 +212,13 @@ fn ends_of_two_families_are_told_in_one() {
     write_v1(None, &mut line);
     let expected = "PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\nPROXY TCP6 2001:db8::1 ::ffff:198.51.100.2 1 2\r\nPROXY UNKNOWN\r\n";
     assert_eq!(String::from_utf8(line).unwrap(), expected);
+}
+
+#[test]
+fn of_nobody_the_sender_speaks_for_itself() {
+    let mut header = Vec::new();
+    Outgoing { transport: Transport::Stream, ends: None, tlvs: &[], has_checksum: false }.write(&mut header);
+    assert_eq!(header, v2(0x20, 0, &[]));
 }
 
 #[test]

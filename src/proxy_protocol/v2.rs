@@ -118,7 +118,8 @@ impl Layout {
 pub struct Outgoing<'t> {
     /// What it is about.
     pub transport: Transport,
-    /// The client and what it connected to. Without, the header says that nobody knows.
+    /// The client and what it connected to. Without, the sender speaks for itself (`LOCAL`): of a client that nobody knows
+    /// HAProxy takes no other form.
     pub ends: Option<Ends>,
     /// What else is said, in this order. What would make the header longer than receivers take is left out.
     pub tlvs: &'t [(Kind, &'t [u8])],
@@ -131,7 +132,7 @@ impl Outgoing<'_> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(SIGNATURE);
-        out.push(0x21);
+        out.push(if self.ends.is_some() { PROXY } else { LOCAL });
         out.extend_from_slice(&[0; FIXED - SIGNATURE.len() - 1]);
         let family_and_transport = self.write_addresses(out);
         let reserved = if self.has_checksum { tlv::CHECKSUM_LENGTH } else { 0 };
@@ -172,6 +173,9 @@ impl Outgoing<'_> {
     }
 }
 
+/// Version and command: of a client, or of the sender itself.
+const PROXY: u8 = 0x21;
+const LOCAL: u8 = 0x20;
 /// The bytes in front of the addresses.
 const FIXED: usize = 16;
 /// Two ports.
