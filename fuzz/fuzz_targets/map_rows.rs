@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
     let of = of.link(|name| Variable::named(&name.name).ok_or(())).expect("there is such a variable");
     let (rows, linear) = both(text);
     let rows = rows.build().expect("a few small patterns are not too big together");
-    let map = Map::new("m", of, MapTable::Rows(rows), Some(Arc::new("none".into())));
+    let map = Map::new("m", of, MapTable::Rows(rows.into()), Some(Arc::new("none".into())));
     for key in text.lines().filter_map(|line| line.strip_prefix('?')).take(MOST_KEYS) {
         let now = std::time::SystemTime::now();
         let mut session = Session::new(1, "a".into(), Peer::Unix, Peer::Unix, std::time::Instant::now().into(), now);

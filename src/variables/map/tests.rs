@@ -38,7 +38,7 @@ fn value(written: &str) -> Arc<MapValue> {
 fn map(of: &str, fill: impl FnOnce(&mut RowsBuilder)) -> Map {
     let mut rows = RowsBuilder::default();
     fill(&mut rows);
-    Map::new("m", text(of), MapTable::Rows(rows.build().unwrap()), Some(words("default")))
+    Map::new("m", text(of), MapTable::Rows(rows.build().unwrap().into()), Some(words("default")))
 }
 
 fn hosts(rows: &mut RowsBuilder, hosts: &[&str]) {
@@ -222,7 +222,7 @@ fn over(of: Variable, values: &[&str]) -> Variable {
     for given in values {
         rows.pattern(MapPattern::parse("(.)").unwrap(), value(given));
     }
-    Variable::Map(Arc::new(Map::new("m", of, MapTable::Rows(rows.build().unwrap()), None)))
+    Variable::Map(Arc::new(Map::new("m", of, MapTable::Rows(rows.build().unwrap().into()), None)))
 }
 
 #[test]

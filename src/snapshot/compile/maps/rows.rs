@@ -89,7 +89,7 @@ impl Compiler {
         let mut known: HashMap<IpNet, &str> = HashMap::new();
         for (range, value) in &written.ranges {
             let path = || path_to!["map", name, "ranges", range].to_vec();
-            let ranges = self.ranges_of_row(&path, range);
+            let ranges = self.ranges_of_row(path, range);
             let Some(value) = self.value(values, value, path) else { continue };
             for one in ranges.into_iter().map(as_ipv4) {
                 match known.insert(one, range) {
