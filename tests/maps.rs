@@ -1,7 +1,9 @@
 //! Variables of the user's own: what they are asked for, and what is done by their answers.
 
 use crate::harness::hellos::{alpn, client_hello};
-use crate::harness::{Gate, Server, Spec, alert, answer, connect, connect_from, connect_narrow, hello, read, said};
+use crate::harness::tls::connect_tls;
+use crate::harness::tls_server::TlsServer;
+use crate::harness::{Authority, Gate, Process, Server, Spec, alert, answer, connect, connect_from, connect_narrow, hello, read, said};
 
 const ACCESS_DENIED: u8 = 49;
 
@@ -181,4 +183,36 @@ async fn the_servers_name_is_told_by_the_entry_that_won() {
     gate.lines("log", 1).await;
     gate.ask("other.test").await;
     assert_eq!(gate.lines("log", 2).await, [".shop.test shop.test", "default -"]);
+}
+
+#[tokio::test]
+async fn an_answer_may_use_what_a_pattern_took() {
+    let authority = Authority::new();
+    let profile = authority.profile("public", &["acme.apps.test"], "");
+    let routes = "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n[[routes.map.patterns]]\n\
+                  host = '(?<tenant>[a-z]+)\\.(apps)\\.test'\nrespond = \"${tenant} of $2\"\nterminate = \"public\"\n";
+    let gate = Gate::start(&format!("{routes}{profile}"));
+    let mut client = connect_tls(gate.address("https"), "acme.apps.test", authority.trusted()).await;
+    assert_eq!(said(&mut client).await, "acme of apps");
+}
+
+#[tokio::test]
+async fn a_server_is_not_left_alone_for_a_name_that_clients_have_chosen() {
+    let authority = Authority::new();
+    let (one, other) = (TlsServer::named("web", "api.test", &authority).await, TlsServer::named("web", "api.test", &authority).await);
+    let gate = Process::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nupstream = \"web\"\npreread = \"tls\"\n\
+         [map.name]\nof = \"$ssl_preread_server_name\"\ndefault = \"api.test\"\nvalues = {{ \"old.test\" = \"gone.test\" }}\n\
+         [upstream.web]\nservers = [\"{}\", \"{}\"]\n[upstream.web.tls]\nserver_name = \"$name\"\nca = \"{}\"\n",
+        one.server.address,
+        other.server.address,
+        authority.file().display()
+    ))
+    .await;
+    // With `max_fails = 1` one of them would be enough.
+    for _ in 0..2 {
+        assert_eq!(answer(&mut gate.connect().await, &hello("old.test")).await, "");
+    }
+    assert_eq!(answer(&mut gate.connect().await, &hello("a.test")).await, "web");
+    assert!(!gate.log().contains("left alone"), "{}", gate.log());
 }

@@ -6,17 +6,23 @@ use std::sync::Arc;
 
 /// Texts by the number of whoever made them.
 #[derive(Debug, Default)]
-pub struct Kept(OnceCell<Box<RefCell<Vec<(u64, Arc<[u8]>)>>>>);
+pub struct Kept(OnceCell<Box<RefCell<Vec<One>>>>);
+
+#[derive(Debug)]
+struct One {
+    number: u64,
+    text: Arc<[u8]>,
+}
 
 impl Kept {
     /// The text of this number, made now if nobody has asked for it before.
     pub fn get_or(&self, number: u64, make: impl FnOnce() -> Arc<[u8]>) -> Arc<[u8]> {
         let all = self.0.get_or_init(Box::default);
-        let kept = all.borrow().iter().find(|(of, _)| *of == number).map(|(_, text)| text.clone());
+        let kept = all.borrow().iter().find(|one| one.number == number).map(|one| one.text.clone());
         // Not borrowed meanwhile: what is made may be made of what is kept.
         kept.unwrap_or_else(|| {
             let made = make();
-            all.borrow_mut().push((number, made.clone()));
+            all.borrow_mut().push(One { number, text: made.clone() });
             made
         })
     }

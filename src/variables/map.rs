@@ -53,7 +53,7 @@ pub struct Map {
 #[derive(Debug)]
 pub enum MapTable {
     /// By what stands in rows.
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// By a hash.
     Shares(Shares),
 }

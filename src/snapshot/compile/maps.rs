@@ -52,7 +52,7 @@ impl Compiler {
         let mut values = Values::new();
         let of = self.text(&path_to!["map", name, "of"], &written.of, None);
         let table = match written.shares.is_empty() {
-            true => self.map_rows(name, written, &mut values).map(MapTable::Rows),
+            true => self.map_rows(name, written, &mut values).map(|rows| MapTable::Rows(rows.into())),
             false => self.map_shares(name, written, &mut values).map(MapTable::Shares),
         };
         let default = written.default.as_deref().map(|text| self.value(&mut values, text, || path_to!["map", name, "default"].into()));

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Compiler;
 use crate::address::range;
-use crate::config::{Config, Key, Place, path_to, suggest};
+use crate::config::{Config, Key, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 const FORWARD: &str = "forward";
@@ -23,10 +23,7 @@ impl Compiler {
                         self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
                             .label("write its ranges here");
                     }
-                    None => {
-                        let place = self.places.value(&path_to!["networks", name, index]);
-                        self.not_a_range(place, text);
-                    }
+                    None => self.not_a_range(&path_to!["networks", name, index], text),
                 }
             }
             networks.insert(name.clone(), compiled);
@@ -41,14 +38,11 @@ impl Compiler {
 
     /// Ranges and names of `[networks]`, as they stand in a guard.
     pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> Vec<IpNet> {
-        let mut ranges = Vec::new();
-        for (index, text) in written.iter().enumerate() {
-            ranges.extend(self.range(&[path, &path_to![index]].concat(), text));
-        }
-        ranges
+        let each = written.iter().enumerate().map(|(index, text)| self.range(&[path, &path_to![index]].concat(), text));
+        each.collect::<Vec<_>>().concat()
     }
 
-    /// What one of them stands for.
+    /// One range, or the ranges of one of `[networks]`; nothing of what is neither.
     pub(super) fn range(&mut self, path: &[Key], text: &str) -> Vec<IpNet> {
         if let Some(range) = range(text) {
             return vec![range];
@@ -57,27 +51,24 @@ impl Compiler {
             return named.clone();
         }
         if !self.places.was_cut(&path_to!["networks", text]) {
-            let place = self.places.value(path);
-            self.no_range(place, text);
+            self.no_range(path, text);
         }
         Vec::new()
     }
 
-    /// Complains of what is neither a range nor the name of a network.
-    pub(super) fn no_range(&mut self, at: Place, text: &str) {
+    fn no_range(&mut self, path: &[Key], text: &str) {
         let looks_like_a_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', '/', '.']);
         let similar = suggest(text, self.networks.keys().map(String::as_str)).map(str::to_owned);
         if !looks_like_a_name {
-            self.not_a_range(at, text);
+            self.not_a_range(path, text);
         } else if let Some(similar) = similar {
             let place = self.places.key(&path_to!["networks", &similar]);
-            self.wrong_at(at, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
+            self.wrong(path, format!("no network is named {text:?}")).label(format!("did you mean \"{similar}\" ({place})?"));
         } else {
-            self.wrong_at(at, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
+            self.wrong(path, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
         }
     }
-
-    fn not_a_range(&mut self, at: Place, text: &str) {
-        self.wrong_at(at, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
+    fn not_a_range(&mut self, path: &[Key], text: &str) {
+        self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
     }
 }

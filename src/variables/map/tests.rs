@@ -38,7 +38,7 @@ fn value(written: &str) -> Arc<MapValue> {
 fn map(of: &str, fill: impl FnOnce(&mut RowsBuilder)) -> Map {
     let mut rows = RowsBuilder::default();
     fill(&mut rows);
-    Map::new("m", text(of), MapTable::Rows(rows.build().unwrap()), Some(words("default")))
+    Map::new("m", text(of), MapTable::Rows(rows.build().unwrap().into()), Some(words("default")))
 }
 
 fn hosts(rows: &mut RowsBuilder, hosts: &[&str]) {
@@ -213,4 +213,56 @@ fn each_of_100_000_rows_is_found() {
         let inside = std::net::Ipv4Addr::from(n << 8 | 77);
         assert_eq!(answer(&map, &named(&inside.to_string())), format!("r{n}"));
     }
+}
+
+/// A variable that looks `of` up and says one of these values; numbers are the groups of a pattern.
+fn over(of: Variable, values: &[&str]) -> Variable {
+    let of = Template::parse("$x").unwrap().link(|_| Ok::<_, ()>(of.clone())).unwrap();
+    let mut rows = RowsBuilder::default();
+    for given in values {
+        rows.pattern(MapPattern::parse("(.)").unwrap(), value(given));
+    }
+    Variable::Map(Arc::new(Map::new("m", of, MapTable::Rows(rows.build().unwrap().into()), None)))
+}
+
+#[test]
+fn what_the_operator_wrote_is_not_the_clients_whoever_chooses_it() {
+    let name = || Variable::SslPrereadServerName;
+    let (chosen, copied) =
+        (over(name(), &["10.0.0.1:443", "$remote_addr"]), over(Variable::RemoteAddr, &["a", "$ssl_preread_server_name"]));
+    assert!(!chosen.is_sent_by_client() && chosen.is_led_by_client());
+    assert!(copied.is_sent_by_client() && copied.is_led_by_client());
+    assert!(over(name(), &["a", "$1"]).is_sent_by_client(), "a group takes what the client sent");
+    assert!(!over(Variable::RemoteAddr, &["$1"]).is_sent_by_client() && !over(Variable::RemoteAddr, &["$1"]).is_led_by_client());
+    assert!(over(copied.clone(), &["$1"]).is_sent_by_client(), "through another map");
+    assert!(!over(copied, &["a"]).is_sent_by_client());
+    let through = over(chosen, &["$1"]);
+    assert!(!through.is_sent_by_client() && through.is_led_by_client(), "what is copied was written");
+}
+
+#[test]
+fn a_slash_of_the_clients_is_found_behind_maps() {
+    let slashes = |variable: &Variable| variable.may_hold_slash();
+    assert!(slashes(&over(Variable::SslPrereadAlpnProtocols, &["$1"])));
+    assert!(slashes(&over(Variable::RemoteAddr, &["$ssl_client_s_dn"])));
+    assert!(!slashes(&over(Variable::SslPrereadAlpnProtocols, &["a/b"])), "the operator's own");
+    assert!(!slashes(&over(Variable::SslPrereadServerName, &["$1", "$ssl_preread_server_name"])), "no name has one");
+}
+
+#[test]
+fn a_map_is_known_as_late_as_what_it_is_made_of() {
+    assert!(over(Variable::BytesSent, &["a"]).is_known_late());
+    assert!(over(Variable::RemoteAddr, &["a", "$upstream_addr"]).is_known_late());
+    assert!(over(over(Variable::Status, &["a"]), &["a"]).is_known_late());
+    assert!(!over(Variable::RemoteAddr, &["$1", "$ssl_cipher", "$msec"]).is_known_late());
+}
+
+#[test]
+fn what_a_map_is_made_of_is_known() {
+    let cipher = over(Variable::SslCipher, &["a"]);
+    assert!(cipher.is_of_ended_tls() && !cipher.is_read_from_first_bytes() && !cipher.tells_server_address());
+    let hello = over(Variable::RemoteAddr, &["$hello"]);
+    assert!(hello.is_read_from_first_bytes() && !hello.is_of_ended_tls() && !hello.tells_server_address());
+    let port = over(over(Variable::ServerPort, &["a"]), &["a"]);
+    assert!(port.tells_server_address() && !port.is_of_ended_tls() && !port.is_read_from_first_bytes());
 }

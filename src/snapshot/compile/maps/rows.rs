@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::super::Compiler;
 use super::Values;
 use crate::address::range;
-use crate::config::{self, Key, path_to};
+use crate::config::{self, Key, path_to, suggest};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::variables::{MapPattern, Rows, RowsBuilder};
 
@@ -89,7 +89,7 @@ impl Compiler {
         let mut known: HashMap<IpNet, &str> = HashMap::new();
         for (range, value) in &written.ranges {
             let path = || path_to!["map", name, "ranges", range].to_vec();
-            let ranges = self.ranges_of_row(&path, range);
+            let ranges = self.ranges_of_row(path, range);
             let Some(value) = self.value(values, value, path) else { continue };
             for one in ranges.into_iter().map(as_ipv4) {
                 match known.insert(one, range) {
@@ -116,12 +116,21 @@ impl Compiler {
             }
             None => {
                 if !self.places.was_cut(&path_to!["networks", written]) {
-                    let place = self.places.key(&path());
-                    self.no_range(place, written);
+                    self.no_range_of_row(&path(), written);
                 }
                 Vec::new()
             }
         }
+    }
+
+    fn no_range_of_row(&mut self, path: &[Key], written: &str) {
+        let similar = suggest(written, self.networks.keys().map(String::as_str)).map(str::to_owned);
+        let place = similar.as_ref().map(|similar| self.places.key(&path_to!["networks", similar]));
+        let error = self.wrong_key(path, format!("{written:?} is neither an address range nor one of [networks]"));
+        match similar.zip(place) {
+            Some((similar, place)) => error.label(format!("did you mean \"{similar}\" ({place})?")),
+            None => error.label("\"10.0.0.0/8\", \"fd00::/8\" or one address"),
+        };
     }
 
     fn map_patterns(&mut self, name: &str, written: &config::Map, rows: &mut RowsBuilder) {
