@@ -247,9 +247,9 @@ async fn a_full_disk_stops_no_session_and_is_told() {
     }
 }
 
-/// Lines of 16 kB, more than a pipe takes at once.
+/// Lines of 18 kB: a pipe of 64 kB that has room for some of one has none for all of it.
 fn long_lines() -> (String, usize) {
-    let filler = "x".repeat(16_000);
+    let filler = "x".repeat(18_000);
     (format!("$connection {filler} end"), 400)
 }
 
