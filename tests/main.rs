@@ -4,6 +4,7 @@
 mod harness;
 
 mod admission; // who is let in, by rules and limits
+mod announced; // whom a connection is from, as servers hear it
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
 mod broken_config; // everything that is wrong, at once, with its place
@@ -34,6 +35,7 @@ mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod plain_tcp; // nothing is looked at, and nobody is waited for
 mod rates; // so many bytes a second
+mod proxied; // whom a connection is from, as a header says
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else

@@ -47,31 +47,39 @@ words! {
 
 /// `send_proxy_protocol`: a version, or a table with what else is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendProxyProtocol {
-    /// The form.
-    pub version: ProxyVersion,
-    /// What it says besides addresses.
-    pub tlvs: Vec<ProxyTlv>,
+pub enum SendProxyProtocol {
+    /// Nothing is sent, whatever `[defaults.upstream]` says.
+    Off,
+    /// A header is.
+    On {
+        /// The form.
+        version: ProxyVersion,
+        /// What it says besides addresses.
+        tlvs: Vec<ProxyTlv>,
+    },
 }
 
 impl Read for SendProxyProtocol {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if !matches!(value, Value::Dict(..)) {
-            if value.to_bool().is_some() || matches!(value.as_str(), Some("on" | "off")) {
-                reader.unfit(&value, "a version of the PROXY protocol").label("\"v1\", as nginx's `proxy_protocol on`, or \"v2\"");
+            if value.as_str() == Some(OFF) {
+                return Some(Self::Off);
+            }
+            if value.to_bool().is_some() || value.as_str() == Some("on") {
+                reader.unfit(&value, "a version of the PROXY protocol").label("\"v1\", as nginx's `proxy_protocol on`, \"v2\" or \"off\"");
                 return None;
             }
-            let words = ProxyVersion::ALL.iter().map(|&(word, _)| word);
+            let words = ProxyVersion::ALL.iter().map(|&(word, _)| word).chain([OFF]);
             if let Some(text) = value.as_str().filter(|text| !ProxyVersion::ALL.iter().any(|(word, _)| word == text)) {
                 unknown_word(text, ProxyVersion::WHAT, words, reader);
                 return None;
             }
-            return Some(Self { version: ProxyVersion::read(value, reader)?, tlvs: Vec::new() });
+            return Some(Self::On { version: ProxyVersion::read(value, reader)?, tlvs: Vec::new() });
         }
         let mut table = reader.table(value, &kinds::SEND_PROXY_PROTOCOL)?;
         let version = reader.require(&mut table, "version", "\"v2\"");
         let tlvs = reader.take(&mut table, "tlvs").unwrap_or_default();
-        Some(Self { version: version?, tlvs })
+        Some(Self::On { version: version?, tlvs })
     }
 }
 
@@ -82,9 +90,12 @@ impl Serialize for SendProxyProtocol {
             version: ProxyVersion,
             tlvs: &'w [ProxyTlv],
         }
-        if self.tlvs.is_empty() {
-            return self.version.serialize(serializer);
+        match self {
+            Self::Off => OFF.serialize(serializer),
+            Self::On { version, tlvs } if tlvs.is_empty() => version.serialize(serializer),
+            Self::On { version, tlvs } => Written { version: *version, tlvs }.serialize(serializer),
         }
-        Written { version: self.version, tlvs: &self.tlvs }.serialize(serializer)
     }
 }
+
+const OFF: &str = "off";

@@ -7,13 +7,15 @@ use tokio::time::Duration;
 use super::refusal::Refusal;
 use super::worker::Worker;
 use crate::address::Address;
-use crate::session::Session;
+use crate::net::Socket;
+use crate::session::{Peer, Session};
 use crate::snapshot::{Destination, ForwardRules, Target};
 use crate::upstream::{Balance, Connected, Opened, Pool, ServerLine, Upstream, Wanted};
 use crate::variables::render;
 
 /// Finds the upstream, and connects to one of its servers.
 pub(super) async fn connect(
+    client: &Socket,
     destination: &Destination,
     target: &Target,
     first: &[u8],
@@ -23,6 +25,9 @@ pub(super) async fn connect(
     let limits = &target.limits.connect;
     let pool = destination.pool(limits.connect_timeout, session, worker).await?;
     session.upstream = Some(pool.upstream.name().clone());
+    if pool.announces() {
+        know_own_end(client, session);
+    }
     let source = target.source.as_ref().and_then(|rule| rule.of(session));
     Ok(pool.connect(&Wanted { first, limits, source }, session).await?)
 }
@@ -34,6 +39,15 @@ pub(super) async fn open(destination: &Destination, target: &Target, session: &m
     session.upstream = Some(pool.upstream.name().clone());
     let source = target.source.as_ref().and_then(|rule| rule.of(session));
     Ok(pool.open(&Wanted { first: &[], limits, source }, session).await?)
+}
+
+/// On a wildcard, the address that the client connected to is asked for only where a server is told of it.
+fn know_own_end(client: &Socket, session: &mut Session) {
+    if session.local.ip().is_some_and(|ip| ip.is_unspecified())
+        && let Some(own) = client.local_address()
+    {
+        session.local = Peer::Ip(own);
+    }
 }
 
 impl Destination {

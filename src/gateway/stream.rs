@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::client::Client;
 use super::farewell;
 use super::live::Live;
+use super::proxied::read_header;
 use super::rates::rates;
 use super::reach::connect;
 use super::refusal::Refusal;
@@ -58,7 +59,16 @@ fn set_up<'s>(
     worker: &'s Worker,
 ) -> Pin<Box<impl Future<Output = Result<Joined, Refusal>> + 's>> {
     Box::pin(async move {
-        let (first, mut read) = first(client.socket, &listener, live).await?;
+        let (before, began) = match &listener.proxy {
+            Some(rule) => {
+                let before = read_header(client.socket, rule, live).await?;
+                // Only now is it known whom the connection is from.
+                live.admit(&listener.admission)?;
+                (before, Instant::now())
+            }
+            None => (Vec::new(), live.started),
+        };
+        let (first, mut read) = first(client.socket, &listener, before, began, live).await?;
         let target = route(&listener, first.as_ref(), live)?;
         live.admit(&target.admission)?;
         let session = &mut **live;
@@ -82,7 +92,7 @@ fn set_up<'s>(
         // A client that gives up meanwhile takes no server's connection.
         let server = tokio::select! {
             biased;
-            connected = connect(destination, target, &read, session, worker) => connected?,
+            connected = connect(client.socket, destination, target, &read, session, worker) => connected?,
             () = client.socket.broken() => return Err(CloseReason::ClientReset.into()),
         };
         let rates = rates(&target.rates, session, worker.ledger()).some();
@@ -90,11 +100,17 @@ fn set_up<'s>(
     })
 }
 
-/// Reads the first bytes, if this listener looks at them, and notes what they are.
-async fn first(client: &Socket, listener: &Listener, session: &mut Session) -> Result<(Option<First>, Vec<u8>), Refusal> {
-    let mut read = Vec::new();
+/// Reads the first bytes, if this listener looks at them, and notes what they are. Some may have been read already.
+async fn first(
+    client: &Socket,
+    listener: &Listener,
+    mut read: Vec<u8>,
+    began: Instant,
+    session: &mut Session,
+) -> Result<(Option<First>, Vec<u8>), Refusal> {
+    session.bytes_received = read.len() as u64;
     let Some(limits) = &listener.peek else { return Ok((None, read)) };
-    let first = first_bytes(client, limits, session.started, &mut read).await;
+    let first = first_bytes(client, limits, began, &mut read).await;
     session.bytes_received = read.len() as u64;
     match first {
         Ok(first) => {

@@ -291,7 +291,10 @@ impl Worker {
         let session = Session::new(number, listener.name.clone(), client, local, Instant::now(), SystemTime::now());
         let mut live = Live::new(session, self.shared.ledger.clone());
         // Refused before anything is done for it: those who come without being let in are many at times.
-        if let Err(Refusal { reason, detail }) = live.admit(&listener.admission) {
+        // Behind a proxy it is not known yet whom the connection is from.
+        if listener.proxy.is_none()
+            && let Err(Refusal { reason, detail }) = live.admit(&listener.admission)
+        {
             return live.end(reason, detail);
         }
         let first_bytes = if listener.binding.defer_accept { FirstBytes::Waiting } else { FirstBytes::ToCome };

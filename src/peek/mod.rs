@@ -1,5 +1,5 @@
 //! Reads a connection's first bytes until they are a whole ClientHello, show that they are none, hit the cap, or
-//! time is up. One absolute deadline counts from accept; no byte that trickles in extends it.
+//! time is up. One absolute deadline counts; no byte that trickles in extends it.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,7 +13,7 @@ use crate::net::{Socket, with_scratch};
 /// How long and how large a hello may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeekLimits {
-    /// `preread_timeout`, from accept.
+    /// `preread_timeout`, from accept, or from the end of a PROXY header.
     pub timeout: Duration,
     /// `preread_buffer_size`: raw bytes, record headers included.
     pub size: usize,
@@ -65,19 +65,22 @@ impl Source for Socket {
     }
 }
 
-/// Reads until the first bytes can be told. All that was read is in `read`, whatever the outcome, exactly as it
-/// came: what stands behind the hello too.
+/// Reads until the first bytes can be told, which begin with what is in `read` already. All that was read is in there
+/// afterwards, whatever the outcome, exactly as it came: what stands behind the hello too. The time counts from `began`.
 ///
 /// # Errors
 /// Whenever there is no answer: broken, too large, too slow, or gone.
-pub async fn first_bytes(socket: &impl Source, limits: &PeekLimits, accepted: Instant, read: &mut Vec<u8>) -> Result<First, PeekError> {
+pub async fn first_bytes(socket: &impl Source, limits: &PeekLimits, began: Instant, read: &mut Vec<u8>) -> Result<First, PeekError> {
     let mut assembler = Assembler::new(limits.size);
-    let found = timeout_at(accepted + limits.timeout, assemble(socket, &mut assembler)).await;
+    let found = timeout_at(began + limits.timeout, assemble(socket, &mut assembler, read)).await;
     *read = assembler.into_raw();
     found.unwrap_or(Err(PeekError::Timeout))
 }
 
-async fn assemble(socket: &impl Source, assembler: &mut Assembler) -> Result<First, PeekError> {
+async fn assemble(socket: &impl Source, assembler: &mut Assembler, before: &[u8]) -> Result<First, PeekError> {
+    if let Some(told) = told(assembler, before) {
+        return told;
+    }
     poll_fn(|cx| {
         with_scratch(|scratch| {
             loop {
@@ -87,18 +90,25 @@ async fn assemble(socket: &impl Source, assembler: &mut Assembler) -> Result<Fir
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(PeekError::Gone)),
                     Poll::Ready(Ok(length)) => length,
                 };
-                match assembler.push(&scratch[..length]) {
-                    Parse::Incomplete => {}
-                    Parse::Complete(hello) if hello.server_name == ServerName::None => return Poll::Ready(Ok(First::Unnamed(hello))),
-                    Parse::Complete(hello) => return Poll::Ready(Ok(First::Named(hello))),
-                    Parse::NotTls => return Poll::Ready(Ok(First::NotTls)),
-                    Parse::Malformed(malformed) => return Poll::Ready(Err(PeekError::Malformed(malformed))),
-                    Parse::TooLarge => return Poll::Ready(Err(PeekError::TooLarge)),
+                if let Some(told) = told(assembler, &scratch[..length]) {
+                    return Poll::Ready(told);
                 }
             }
         })
     })
     .await
+}
+
+/// What the first bytes are, if these tell it.
+fn told(assembler: &mut Assembler, bytes: &[u8]) -> Option<Result<First, PeekError>> {
+    Some(match assembler.push(bytes) {
+        Parse::Incomplete => return None,
+        Parse::Complete(hello) if hello.server_name == ServerName::None => Ok(First::Unnamed(hello)),
+        Parse::Complete(hello) => Ok(First::Named(hello)),
+        Parse::NotTls => Ok(First::NotTls),
+        Parse::Malformed(malformed) => Err(PeekError::Malformed(malformed)),
+        Parse::TooLarge => Err(PeekError::TooLarge),
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod close_reason;
+mod proxied;
 mod tls;
 #[allow(clippy::indexing_slicing, reason = "its numbers are its own, none is a stranger's")]
 pub mod udp_table;
@@ -16,6 +17,7 @@ use std::time::SystemTime;
 use tokio::time::{Duration, Instant};
 
 pub use close_reason::{CloseReason, Farewell, LogLevel, Side, alert};
+pub use proxied::Proxied;
 pub use tls::{ClientCertificate, TlsFacts};
 
 /// One TCP connection, from accept to its end.
@@ -27,8 +29,10 @@ pub struct Session {
     pub listener: Arc<str>,
     /// `$protocol`.
     pub protocol: Protocol,
-    /// The client's end.
+    /// The client's end; where a PROXY header is believed, as that says.
     pub client: Peer,
+    /// The PROXY header, if one came.
+    pub proxied: Option<Box<Proxied>>,
     /// The gateway's end of the client's connection.
     pub local: Peer,
     /// When it was accepted.
@@ -185,6 +189,7 @@ impl Session {
             started,
             started_at,
             protocol: Protocol::Tcp,
+            proxied: None,
             hello: None,
             server_name: None,
             alpn: None,

@@ -30,6 +30,35 @@ pub struct ClientCertificate {
     pub fingerprint: Box<str>,
 }
 
+impl ClientCertificate {
+    /// The common name in its subject, as it is before it is written down: the last one, which says most.
+    #[must_use]
+    pub fn common_name(&self) -> Option<Vec<u8>> {
+        let mut attributes = vec![Vec::new()];
+        let mut letters = self.subject.bytes();
+        while let Some(letter) = letters.next() {
+            let value = match letter {
+                b',' | b'+' => {
+                    attributes.push(Vec::new());
+                    continue;
+                }
+                b'\\' => escaped(&mut letters)?,
+                letter => letter,
+            };
+            attributes.last_mut()?.push(value);
+        }
+        attributes.iter().find_map(|attribute| attribute.strip_prefix(b"CN=")).map(<[u8]>::to_vec)
+    }
+}
+
+/// What stands behind a backslash: two digits of a byte, or the byte itself (RFC 2253 section 2.4).
+fn escaped(letters: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let first = letters.next()?;
+    let Some(high) = char::from(first).to_digit(16) else { return Some(first) };
+    let low = char::from(letters.next()?).to_digit(16)?;
+    u8::try_from(high * 16 + low).ok()
+}
+
 impl TlsFacts {
     /// `$ssl_client_verify`. A client whose certificate is bad never gets as far as this.
     #[must_use]

@@ -4,6 +4,7 @@
 mod admission;
 mod compile;
 mod forward;
+mod proxied;
 mod rate;
 mod source;
 mod target;
@@ -25,6 +26,7 @@ use crate::upstream::{Pool, ResolverSettings, Upstream};
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
+pub use proxied::ProxyRule;
 pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
@@ -128,6 +130,8 @@ pub struct Listener {
     pub max_connections: Option<usize>,
     /// Who may come in at all, asked before anything is read but a PROXY header.
     pub admission: Admission,
+    /// Whether a PROXY header comes before everything else.
+    pub proxy: Option<ProxyRule>,
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.

@@ -6,7 +6,7 @@ use std::pin::pin;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::search::Search;
-use super::{ConnectError, Encryption, Endpoint, Lease, Pool, TryError, told};
+use super::{Announcement, ConnectError, Encryption, Endpoint, Lease, Pool, TryError, told};
 use crate::net::{DialError, Silence, Socket, Source, SourceError, dial_tcp, dial_unix, is_out_of_descriptors};
 use crate::session::Session;
 use crate::tls::{Layer, TlsStream, of_server};
@@ -144,12 +144,13 @@ struct Reached {
 
 /// Dials a server, for as long as it may take and others have not found it dead.
 async fn attempt(lease: &Lease, wanted: &Wanted<'_>, search: &mut Search<'_>, session: &Session) -> Attempt {
-    let (encryption, silence) = (search.encryption(), search.silence());
+    let (announcement, encryption, silence) = (search.announcement(), search.encryption(), search.silence());
     let reached = async {
-        match encryption {
-            None => dial(lease, wanted.first, wanted, silence).await.map(|(socket, sent)| Reached { socket, tls: None, sent }),
-            // On the heap, so that who goes on in the clear does not pay for it.
-            Some(encryption) => Box::pin(reach(lease, encryption, wanted, silence, session)).await,
+        match (announcement, encryption) {
+            (None, None) => dial(lease, wanted.first, wanted, silence).await.map(|(socket, sent)| Reached { socket, tls: None, sent }),
+            // On the heap, so that who goes on as it came does not pay for it.
+            (announcement, None) => Box::pin(announce(lease, announcement, wanted.first, wanted, silence, session)).await,
+            (announcement, Some(encryption)) => Box::pin(reach(lease, announcement, encryption, wanted, silence, session)).await,
         }
     };
     // Pinned here: a future that is handed on by value takes its room twice.
@@ -164,6 +165,7 @@ async fn attempt(lease: &Lease, wanted: &Wanted<'_>, search: &mut Search<'_>, se
 /// Dials a server and goes through the handshake. As in nginx, the limit counts for each of the two.
 async fn reach(
     lease: &Lease,
+    announcement: Option<&Announcement>,
     encryption: &Encryption,
     wanted: &Wanted<'_>,
     silence: Silence,
@@ -171,11 +173,36 @@ async fn reach(
 ) -> Result<Reached, TryError> {
     let address = || lease.address_text().clone();
     let name = encryption.name(lease, session).map_err(|text| TryError::Name { address: address(), text })?;
-    let (socket, _) = dial(lease, &[], wanted, silence).await?;
+    let Reached { socket, .. } = announce(lease, announcement, &[], wanted, silence, session).await?;
     let tls = encryption.begin(lease, &name, &socket, wanted.limits.connect_timeout).await;
     let is_led_by_client = encryption.is_led_by_clients();
     let tls = tls.map_err(|source| TryError::Tls { address: address(), is_led_by_client, source })?;
     Ok(Reached { socket, tls: Some(tls), sent: 0 })
+}
+
+/// Dials a server, and tells it whom the connection is from, if it is told, before the first bytes and with them.
+async fn announce(
+    lease: &Lease,
+    announcement: Option<&Announcement>,
+    first: &[u8],
+    wanted: &Wanted<'_>,
+    silence: Silence,
+    session: &Session,
+) -> Result<Reached, TryError> {
+    let mut words = Vec::new();
+    if let Some(announcement) = announcement {
+        announcement.write(session, &mut words);
+    }
+    let header = words.len();
+    words.extend_from_slice(first);
+    let (socket, sent) = dial(lease, &words, wanted, silence).await?;
+    let rest = words.get(sent..header).unwrap_or_default();
+    let limit = wanted.limits.connect_timeout;
+    match timeout(limit, socket.write_all(rest)).await {
+        // A connection that broke takes nothing more: what becomes of that is found out later.
+        Ok(Ok(()) | Err(_)) => Ok(Reached { socket, tls: None, sent: sent.saturating_sub(header) }),
+        Err(_) => Err(TryError::Timeout { address: lease.address_text().clone(), limit }),
+    }
 }
 
 /// Dials a server within the limit, and sends it the first bytes.

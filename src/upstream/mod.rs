@@ -1,6 +1,7 @@
 //! Which server a session goes to. An upstream is a named group of servers with one short lock around each choice, so
 //! that shares and failure counts are exact over all workers. Sockets are not known here, and time is an argument.
 
+mod announcement;
 mod balance;
 mod connect;
 mod datagrams;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+pub use announcement::{Announcement, Said, Version};
 pub use balance::Balance;
 use balance::Ring;
 pub use connect::{ConnectLimits, Connected, Wanted};

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Encryption, ResolverSettings, Upstream};
+use super::{Announcement, Encryption, ResolverSettings, Upstream};
 use crate::net::Silence;
 use crate::session::Session;
 use crate::variables::{Text, render};
@@ -21,6 +21,8 @@ pub struct Pool {
     pub resolver: Arc<ResolverSettings>,
     /// TLS towards its servers; absent is none.
     pub encryption: Option<Encryption>,
+    /// Whether and how its servers are told whom a connection is from.
+    pub announcement: Option<Announcement>,
     fallback: OnceLock<Arc<Pool>>,
 }
 
@@ -28,7 +30,15 @@ impl Pool {
     /// A pool with nothing but servers, and who is asked where they are.
     #[must_use]
     pub fn new(upstream: Arc<Upstream>, resolver: Arc<ResolverSettings>) -> Self {
-        Self { upstream, hash_key: None, silence: Silence::default(), resolver, encryption: None, fallback: OnceLock::new() }
+        Self {
+            upstream,
+            hash_key: None,
+            silence: Silence::default(),
+            resolver,
+            encryption: None,
+            announcement: None,
+            fallback: OnceLock::new(),
+        }
     }
 
     /// The same with a hash key, where the balancer needs one, and with what the kernel does about silent servers.
@@ -41,6 +51,18 @@ impl Pool {
     #[must_use]
     pub fn encrypted(self, encryption: Option<Encryption>) -> Self {
         Self { encryption, ..self }
+    }
+
+    /// The same with word to its servers of whom a connection is from, or none.
+    #[must_use]
+    pub fn announcing(self, announcement: Option<Announcement>) -> Self {
+        Self { announcement, ..self }
+    }
+
+    /// Whether servers are told whom a connection is from, of this pool or of one that stands in for it.
+    #[must_use]
+    pub fn announces(&self) -> bool {
+        std::iter::successors(Some(self), |pool| pool.fallback()).any(|pool| pool.announcement.is_some())
     }
 
     /// Has sessions go on with another pool when none of its servers is left. Pools are made before they know one

@@ -5,7 +5,7 @@ use std::future::pending;
 
 use tokio::time::Instant;
 
-use super::{ConnectLimits, Encryption, Lease, Pool, Tried};
+use super::{Announcement, ConnectLimits, Encryption, Lease, Pool, Tried};
 use crate::net::Silence;
 use crate::session::Session;
 
@@ -65,6 +65,11 @@ impl<'s> Search<'s> {
     /// TLS towards servers of the pool where the search stands.
     pub(super) fn encryption(&self) -> Option<&'s Encryption> {
         self.pool.encryption.as_ref()
+    }
+
+    /// How servers of the pool where the search stands are told whom a connection is from.
+    pub(super) fn announcement(&self) -> Option<&'s Announcement> {
+        self.pool.announcement.as_ref()
     }
 
     /// What the kernel does about servers of the pool where the search stands.

@@ -2,7 +2,7 @@
 //! An unset variable has no value; who asks decides what stands in its place (`-` in logs, nothing in keys).
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use tokio::time::Duration;
 
+use crate::proxy_protocol::Field;
 use crate::session::{ClientCertificate, Hello, LimitStatus, Peer, Session, Try};
 use crate::template::{Piece, Template};
 
@@ -22,6 +23,8 @@ macro_rules! variables {
             $(#[doc = concat!("`$", $name, "`")] $variant,)*
             /// A group of the winning pattern, by number or by name.
             Capture(Box<str>),
+            /// `$proxy_protocol_tlv_NAME`, with its name.
+            ProxyProtocolTlv(Field, Box<str>),
         }
 
         /// The names of all variables but captures, for "did you mean".
@@ -34,7 +37,7 @@ macro_rules! variables {
                 match name {
                     $($name => Some(Self::$variant),)*
                     _ if name.bytes().all(|byte| byte.is_ascii_digit()) => Some(Self::Capture(name.into())),
-                    _ => None,
+                    _ => Field::named(name.strip_prefix(PROXY_PROTOCOL_TLV)?).map(|field| Self::ProxyProtocolTlv(field, name.into())),
                 }
             }
 
@@ -44,6 +47,7 @@ macro_rules! variables {
                 match self {
                     $(Self::$variant => $name,)*
                     Self::Capture(group) => group,
+                    Self::ProxyProtocolTlv(_, name) => name,
                 }
             }
         }
@@ -63,6 +67,12 @@ variables! {
     Msec = "msec",
     Pid = "pid",
     Protocol = "protocol",
+    ProxyProtocolAddr = "proxy_protocol_addr",
+    ProxyProtocolPort = "proxy_protocol_port",
+    ProxyProtocolServerAddr = "proxy_protocol_server_addr",
+    ProxyProtocolServerPort = "proxy_protocol_server_port",
+    RealipRemoteAddr = "realip_remote_addr",
+    RealipRemotePort = "realip_remote_port",
     RemoteAddr = "remote_addr",
     RemotePort = "remote_port",
     Route = "route",
@@ -114,6 +124,11 @@ impl Variable {
                 | Self::SslClientSerial
                 | Self::SslClientFingerprint
                 | Self::Capture(_)
+                | Self::ProxyProtocolAddr
+                | Self::ProxyProtocolPort
+                | Self::ProxyProtocolServerAddr
+                | Self::ProxyProtocolServerPort
+                | Self::ProxyProtocolTlv(..)
         )
     }
 
@@ -158,6 +173,13 @@ impl Variable {
             Self::BinaryRemoteAddr => return Some(binary_address(session.client).into()),
             Self::RemoteAddr => remote_address(session.client),
             Self::RemotePort => port(session.client)?.into(),
+            Self::RealipRemoteAddr => remote_address(session.peer()),
+            Self::RealipRemotePort => port(session.peer())?.into(),
+            Self::ProxyProtocolAddr => said_ends(session)?.0.ip().to_string().into(),
+            Self::ProxyProtocolPort => said_ends(session)?.0.port().to_string().into(),
+            Self::ProxyProtocolServerAddr => said_ends(session)?.1.ip().to_string().into(),
+            Self::ProxyProtocolServerPort => said_ends(session)?.1.port().to_string().into(),
+            Self::ProxyProtocolTlv(field, _) => return field.value(&session.proxied.as_ref()?.tlvs),
             Self::ServerAddr => remote_address(session.local),
             Self::ServerPort => port(session.local)?.into(),
             Self::Protocol => session.protocol.label().into(),
@@ -236,6 +258,11 @@ fn joined(session: &Session, value: impl Fn(&Try) -> Option<String>) -> Option<S
     (!values.is_empty()).then(|| values.join(", "))
 }
 
+/// What a PROXY header says of both ends, believed or not.
+fn said_ends(session: &Session) -> Option<(SocketAddr, SocketAddr)> {
+    session.proxied.as_ref()?.ends
+}
+
 fn client_certificate(session: &Session) -> Option<&ClientCertificate> {
     session.tls.as_ref()?.client.as_ref()
 }
@@ -268,6 +295,9 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
+
+/// What the names begin with of all that a PROXY header says besides addresses.
+pub const PROXY_PROTOCOL_TLV: &str = "proxy_protocol_tlv_";
 
 /// The machine's name in lower case, as nginx has it; asked for once.
 fn hostname() -> &'static str {

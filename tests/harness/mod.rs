@@ -12,6 +12,7 @@ mod names;
 mod own_port;
 mod process;
 pub mod program;
+pub mod proxy;
 mod server;
 pub mod tls;
 mod tls_by_hand;

@@ -14,7 +14,7 @@ use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, pat
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
 use crate::session::Protocol;
-use crate::snapshot::{Action, Admission, Guards, Listener, Target};
+use crate::snapshot::{Action, Admission, Guards, Listener, ProxyRule, Target};
 
 impl Compiler {
     pub(super) fn compile_listeners(&mut self, config: &Config) -> Vec<Arc<Listener>> {
@@ -22,14 +22,16 @@ impl Compiler {
         let inherited = self.inherited_admission(config);
         let mut listeners = Vec::new();
         let mut compiled = BTreeSet::new();
+        let trusted = self.trusted_by_default(config);
         for (name, written) in &config.listener {
             let addresses = addresses.remove(name).unwrap_or_default();
             self.check_idle_keys(name, &written.listening, &addresses);
             self.check_datagrams(name, written, config);
             let admission = self.listener_admission(name, written, &inherited);
+            let proxy = self.proxy_rule(name, written, config, trusted.as_ref());
             let table = self.table(name, written, config, &mut compiled);
             if let (Some(routes), Some(admission)) = (table, admission) {
-                listeners.push(Arc::new(listener(name, written, config, addresses, admission, routes)));
+                listeners.push(Arc::new(listener(name, written, config, addresses, admission, routes, proxy)));
             }
         }
         if config.listener.is_empty() && !self.places.was_cut(&path_to!["listener"]) {
@@ -179,6 +181,7 @@ fn listener(
     addresses: Vec<ListenAddress>,
     admission: Admission,
     routes: RouteTable<Vec<Target>>,
+    proxy: Option<ProxyRule>,
 ) -> Listener {
     let (own, defaults) = (&written.listening, &config.defaults.listening);
     let map = match &written.action {
@@ -191,8 +194,8 @@ fn listener(
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),
     });
     // Only where the client speaks first in any case; on others it would hold back a server's greeting.
-    let defer_accept = peeks && own.defer_accept.or(defaults.defer_accept).unwrap_or(true);
+    let defer_accept = (peeks || proxy.is_some()) && own.defer_accept.or(defaults.defer_accept).unwrap_or(true);
     let binding = binding(own, defaults, defer_accept);
     let max_connections = own.max_connections.or(defaults.max_connections).map(|most| most as usize);
-    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, max_connections, admission, peek, routes, map }
+    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, max_connections, admission, proxy, peek, routes, map }
 }

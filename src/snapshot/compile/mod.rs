@@ -13,6 +13,7 @@ mod maintenance;
 mod networks;
 mod patterns;
 mod process;
+mod proxied;
 mod rates;
 mod resolver;
 mod routes;
@@ -25,7 +26,7 @@ mod texts;
 mod upstream_tls;
 mod upstreams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -91,6 +92,7 @@ impl Snapshot {
             own_sockets,
             is_transparent: false,
             lost_a_source: false,
+            announcements_judged: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, diagnostics, .. } = compiler;
@@ -121,6 +123,8 @@ struct Compiler {
     is_transparent: bool,
     /// Whether a source that targets would inherit could not be read.
     lost_a_source: bool,
+    /// Where a way to announce clients stands that was judged already.
+    announcements_judged: BTreeSet<Vec<Key>>,
 }
 
 impl Compiler {

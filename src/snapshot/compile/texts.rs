@@ -2,9 +2,10 @@
 
 use super::Compiler;
 use crate::config::{Key, suggest};
+use crate::proxy_protocol::Field;
 use crate::route::Pattern;
 use crate::template::{Name, Template};
-use crate::variables::{NAMES, Text, Variable};
+use crate::variables::{NAMES, PROXY_PROTOCOL_TLV, Text, Variable};
 
 impl Compiler {
     /// A text with its variables linked. `pattern` is the regex whose captures it may use.
@@ -43,7 +44,8 @@ impl Compiler {
 
     fn unknown_variable(&mut self, path: &[Key], name: &Name, pattern: Option<&Pattern>) {
         let groups: Vec<String> = pattern.iter().flat_map(|pattern| pattern.names()).map(str::to_owned).collect();
-        let known = NAMES.iter().copied().chain(groups.iter().map(String::as_str));
+        let fields = Field::NAMES.map(|field| format!("{PROXY_PROTOCOL_TLV}{field}"));
+        let known = NAMES.iter().copied().chain(groups.iter().chain(&fields).map(String::as_str));
         let similar = suggest(&name.name, known);
         let is_number = name.name.bytes().all(|byte| byte.is_ascii_digit());
         let problem = match pattern {

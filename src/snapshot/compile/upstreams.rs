@@ -46,6 +46,7 @@ impl Compiler {
             lines.extend(self.server(&path, server, &defaults.server).map(|line| (index, line)));
         }
         let encryption = self.encryption(name, config, &lines);
+        let announcement = self.announcement(name, config);
         let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
         self.check_weights(name, balance, &lines);
         self.check_backups(name, balance, written, &defaults.server);
@@ -53,7 +54,10 @@ impl Compiler {
         let hash_key = self.hash_key(name, written, config, balance);
         let silence = silence(&written.keys, &defaults.keys);
         let resolver = self.resolver(written, config);
-        Pool::new(Arc::new(Upstream::new(name.into(), balance, lines)), resolver).with(hash_key, silence).encrypted(encryption)
+        Pool::new(Arc::new(Upstream::new(name.into(), balance, lines)), resolver)
+            .with(hash_key, silence)
+            .encrypted(encryption)
+            .announcing(announcement)
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
@@ -229,10 +233,10 @@ fn may_become(template: &Text, name: &str) -> bool {
 }
 
 /// Whether a template yields paths of the one folder that it begins with: no host name has a slash in it, nor has any
-/// part of one, but ALPN protocols are any bytes.
+/// part of one, but ALPN protocols are any bytes, and so is what a PROXY header says.
 fn stays_within_a_folder(template: &Text) -> bool {
     let is_path = matches!(template.pieces().first(), Some(Piece::Text(text)) if text.starts_with("unix:/"));
-    is_path && !template.variables().any(|variable| matches!(variable, Variable::SslPrereadAlpnProtocols))
+    is_path && !template.variables().any(|variable| matches!(variable, Variable::SslPrereadAlpnProtocols | Variable::ProxyProtocolTlv(..)))
 }
 
 /// Whether a template may yield an address with its port. No host name has a colon in it, nor has any part of one.

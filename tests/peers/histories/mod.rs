@@ -86,7 +86,7 @@ fn seeds() -> (Vec<u64>, bool) {
 }
 
 /// `SID_NGINX`, as `tests/run` sets it. That it is not set is a failure where everything is required.
-fn nginx() -> Option<String> {
+pub(crate) fn nginx() -> Option<String> {
     let program = std::env::var("SID_NGINX").ok();
     let required = std::env::var_os("VESTIBULE_TEST_PEERS").is_some_and(|value| value == "required");
     assert!(program.is_some() || !required, "SID_NGINX is not set: tests/run fetches it and sets it");
