@@ -22,7 +22,7 @@ fuzz_target!(|steps: &[u8]| {
     let (mut now, mut next) = (0_u64, 0_u32);
     for step in steps.chunks_exact(2) {
         let (what, who) = (step[0], step[1]);
-        let flow = Flow { socket: u32::from(who % 2), client: SocketAddr::from(([192, 0, 2, 1], u16::from(who % 16))), local: None };
+        let flow = Flow { socket: u32::from(who % 2), client: SocketAddr::from(([192, 0, 2, 1], u16::from(who % 16))), local: None, speaks_for: None };
         let known = table.find(&flow);
         match (what % 8, known) {
             (0 | 1, Some(id)) => {

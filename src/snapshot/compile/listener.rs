@@ -197,5 +197,16 @@ fn listener(
     let defer_accept = (peeks || proxy.is_some()) && own.defer_accept.or(defaults.defer_accept).unwrap_or(true);
     let binding = binding(own, defaults, defer_accept);
     let max_connections = own.max_connections.or(defaults.max_connections).map(|most| most as usize);
-    Listener { name: name.into(), addresses, protocols: protocols(written, config), binding, max_connections, admission, proxy, peek, routes, map }
+    Listener {
+        name: name.into(),
+        addresses,
+        protocols: protocols(written, config),
+        binding,
+        max_connections,
+        admission,
+        proxy,
+        peek,
+        routes,
+        map,
+    }
 }
