@@ -36,8 +36,8 @@ mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers
 mod plain_tcp; // nothing is looked at, and nobody is waited for
-mod rates; // so many bytes a second
 mod proxied; // whom a connection is from, as a header says
+mod rates; // so many bytes a second
 mod reencrypt; // TLS towards servers
 mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
@@ -59,5 +59,6 @@ mod tls_endings; // the same where TLS ends in between
 mod tls_handshake; // with whom TLS begins, and what the others hear
 mod told; // each change once in the gateway's own log
 mod udp; // datagrams go both ways as they were sent, each client's by themselves
+mod udp_pace; // how fast they go, and whom they are from
 mod udp_rooms; // how many sessions there may be, and what is left when they are gone
 mod udp_sessions; // when they begin and end, and what they say of their server

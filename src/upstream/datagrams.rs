@@ -21,6 +21,8 @@ pub struct Opened {
     pub server: SocketAddr,
     /// The right to it.
     pub lease: Lease,
+    /// The PROXY header that each datagram begins with; empty where there is none.
+    pub header: Vec<u8>,
 }
 
 impl Pool {
@@ -39,7 +41,11 @@ impl Pool {
             let error = match open(&lease, &search, wanted) {
                 Ok((server, socket)) => {
                     session.connected(now);
-                    return Ok(Opened { socket, server, lease });
+                    let mut header = Vec::new();
+                    if let Some(announcement) = search.announcement() {
+                        announcement.write(session, &mut header);
+                    }
+                    return Ok(Opened { socket, server, lease, header });
                 }
                 Err(TryError::Failed { address, source }) if is_out_of_descriptors(&source) => {
                     return Err(ConnectError::NoDescriptor { address, source });

@@ -10,9 +10,11 @@ use super::session::DatagramSession;
 use super::{Datagrams, only_target};
 use crate::gateway::capacity::{FLOW, Permit};
 use crate::gateway::live::Live;
+use crate::gateway::proxied::note;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::{Phase, Worker};
 use crate::net::Run;
+use crate::proxy_protocol::Header;
 use crate::session::udp_table::{Flow, FlowId};
 use crate::session::{CloseReason, Peer, Protocol, Session};
 use crate::snapshot::{Action, Listener};
@@ -21,7 +23,7 @@ use crate::variables::{Text, render};
 impl Datagrams {
     /// Begins the session of a flow, for the first datagram of a run. If there is to be none, this settles what the
     /// datagram is worth.
-    pub(super) fn admit(&mut self, flow: Flow, run: Run<'_>, worker: &Rc<Worker>) -> Option<FlowId> {
+    pub(super) fn admit(&mut self, flow: Flow, run: Run<'_>, header: Option<Header>, worker: &Rc<Worker>) -> Option<FlowId> {
         if worker.phase() != Phase::Running {
             return None;
         }
@@ -37,7 +39,7 @@ impl Datagrams {
         };
         let listener = door.listener.clone();
         let mut live = self.described(flow, &listener, worker);
-        match self.let_in(flow, run, &listener, &mut live) {
+        match note_header(header, &listener, &mut live).and_then(|()| self.let_in(flow, run, &listener, &mut live)) {
             Ok(permit) => self.start(flow, listener, live, permit, hops, worker),
             Err(Refusal { reason, detail }) => {
                 live.bytes_received = run.clone().take(1).bytes().len() as u64;
@@ -48,7 +50,7 @@ impl Datagrams {
     }
 
     /// The facts of a session that is about to begin.
-    fn described(&self, flow: Flow, listener: &Listener, worker: &Worker) -> Live {
+    pub(super) fn described(&self, flow: Flow, listener: &Listener, worker: &Worker) -> Live {
         let bound = self.doors[flow.socket as usize].socket.local();
         let local = Peer::Ip((flow.local.unwrap_or(bound.ip()), bound.port()).into());
         let (number, client) = (worker.ledger().number(), Peer::Ip(flow.client));
@@ -132,5 +134,13 @@ impl Datagrams {
 
     fn is_of_listener(&self, other: u32, socket: u32) -> bool {
         Arc::ptr_eq(&self.doors[other as usize].listener, &self.doors[socket as usize].listener)
+    }
+}
+
+/// Notes whom a proxy speaks for.
+fn note_header(header: Option<Header>, listener: &Listener, session: &mut Session) -> Result<(), Refusal> {
+    match header.zip(listener.proxy.as_ref()) {
+        Some((header, rule)) => Ok(note(header, rule, session)?),
+        None => Ok(()),
     }
 }

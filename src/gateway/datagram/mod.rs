@@ -8,6 +8,7 @@ mod admit;
 mod door;
 mod hops;
 mod opening;
+mod proxied;
 mod session;
 
 use std::cmp::Reverse;
@@ -24,7 +25,7 @@ use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::capacity::{Capacity, FLOW, Permit};
 use super::worker::{Phase, Worker};
-use crate::net::{Arrival, Crowd};
+use crate::net::{Arrival, Crowd, Run};
 use crate::session::CloseReason;
 use crate::session::udp_table::{Flow, FlowId, UdpTable};
 use crate::snapshot::{Listener, Target};
@@ -133,11 +134,18 @@ impl Datagrams {
 
     /// Finds the sessions of what a client sent, or begins them, and passes it on.
     fn arrive(&mut self, index: usize, arrival: Arrival<'_>, worker: &Rc<Worker>) {
-        let Arrival { mut run, client, local } = arrival;
-        let flow = Flow { socket: index as u32, client, local };
+        let Arrival { run, client, local } = arrival;
+        let flow = Flow { socket: index as u32, client, local, speaks_for: None };
+        if self.doors[index].listener.proxy.is_some() {
+            return run.each().for_each(|datagram| self.arrive_by_proxy(flow, datagram, worker));
+        }
+        self.pass_on(flow, run, |datagrams, run| datagrams.admit(flow, run, None, worker));
+    }
+
+    /// Passes datagrams of a flow on to its sessions, which `admit` begins; one that begins none is settled by that.
+    fn pass_on(&mut self, flow: Flow, mut run: Run<'_>, mut admit: impl FnMut(&mut Self, Run<'_>) -> Option<FlowId>) {
         while run.count() > 0 {
-            let Some(id) = self.table.find(&flow).or_else(|| self.admit(flow, run, worker)) else {
-                // Each that begins no session is settled by itself.
+            let Some(id) = self.table.find(&flow).or_else(|| admit(self, run)) else {
                 run.take(1);
                 continue;
             };

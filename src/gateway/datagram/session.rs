@@ -126,7 +126,7 @@ impl DatagramSession {
         let waiting = opening.take_waiting();
         let linked = opened.and_then(|(opened, rates)| {
             let link = UdpLink::new(opened.socket, opened.server, door.socket.offload().clone());
-            link.map(|link| (link, opened.lease, Paces::of(rates))).map_err(|error| not_watched(&error))
+            link.map(|link| (link.beginning_with(opened.header), opened.lease, Paces::of(rates))).map_err(|error| not_watched(&error))
         });
         match linked {
             Ok((link, lease, paces)) => {

@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
 use socket2::SockRef;
 
-use super::send::{Destination, is_of_other_side, send_some};
+use super::send::{Destination, is_of_other_side, send_behind, send_some};
 use super::{Offload, Run, slots};
 use crate::net::reactor::{Ready, Registration};
 use crate::net::{DialError, Source, SourceError};
@@ -29,6 +29,8 @@ pub struct UdpLink {
     coalesces: Cell<bool>,
     /// How much one call takes.
     at_once: Cell<usize>,
+    /// What each datagram to the server begins with.
+    header: Box<[u8]>,
 }
 
 /// Opens a socket for a server. Nothing is sent by this, so that nobody knows yet if it is there.
@@ -60,7 +62,21 @@ impl UdpLink {
     /// When one more descriptor cannot be watched.
     pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
         let registration = Registration::new(&descriptor, &[Ready::Write])?;
-        Ok(Self { descriptor, registration, server, offload, coalesces: Cell::new(false), at_once: Cell::new(usize::MAX) })
+        Ok(Self {
+            descriptor,
+            registration,
+            server,
+            offload,
+            coalesces: Cell::new(false),
+            at_once: Cell::new(usize::MAX),
+            header: Box::default(),
+        })
+    }
+
+    /// The same, with something that each datagram to the server begins with.
+    #[must_use]
+    pub fn beginning_with(self, header: Vec<u8>) -> Self {
+        Self { header: header.into(), ..self }
     }
 
     /// From now on datagrams are received one by one.
@@ -124,7 +140,11 @@ impl UdpLink {
         let destination = Destination { to: self.server, from: None, is_connected: true };
         while run.count() > 0 {
             ready!(self.registration.poll(Ready::Write, cx));
-            match send_some(&self.descriptor, &self.offload, run, destination) {
+            let sent = match &*self.header {
+                [] => send_some(&self.descriptor, &self.offload, run, destination),
+                header => send_behind(&self.descriptor, header, run),
+            };
+            match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,

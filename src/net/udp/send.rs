@@ -1,12 +1,12 @@
 //! Sending a run: a single datagram by the cheapest call there is, several by one call (GSO) where the kernel takes them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use quinn_udp::Transmit;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send, sendto};
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sendto};
 
 use super::{Offload, Run};
 
@@ -45,6 +45,18 @@ pub(super) fn send_some(socket: &OwnedFd, offload: &Offload, run: &mut Run<'_>, 
         Destination { from: None, to, .. } => sendto(socket, one.bytes(), SendFlags::NOSIGNAL, &to).map(drop).map_err(io::Error::from)?,
         _ => transmit(socket, offload, one, destination)?,
     }
+    run.take(1);
+    Ok(())
+}
+
+/// Sends the first of a run behind a header, to whom the socket is connected, and takes it off.
+///
+/// # Errors
+/// As sendmsg(2). Nothing has been taken off then.
+pub(super) fn send_behind(socket: &OwnedFd, header: &[u8], run: &mut Run<'_>) -> io::Result<()> {
+    let one = run.clone().take(1);
+    let parts = [IoSlice::new(header), IoSlice::new(one.bytes())];
+    sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?;
     run.take(1);
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct Flow {
     pub client: SocketAddr,
     /// The address that the client wrote to, on a socket that has several.
     pub local: Option<IpAddr>,
+    /// For whom the client speaks, where it is a proxy that says so.
+    pub speaks_for: Option<SocketAddr>,
 }
 
 /// A session in a table. It stands for no other one, even when its session is gone.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn flow(port: u16) -> Flow {
-    Flow { socket: 0, client: SocketAddr::from(([192, 0, 2, 1], port)), local: None }
+    Flow { socket: 0, client: SocketAddr::from(([192, 0, 2, 1], port)), local: None, speaks_for: None }
 }
 
 /// All whose time is over, however many are looked at.
