@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::UdpSocket;
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::harness::{Gate, OwnPort, UdpClient, UdpServer, until, within};
 
 /// A gateway with a listener `dns` over UDP, a log with status and reason, and these lines of the listener and of an upstream.
 fn gate(listener: &str, upstream: &str) -> Gate {
+    let protocol = if listener.contains("protocol") { "" } else { "protocol = \"udp\"\n" };
     Gate::start(&format!(
-        "[process]\nworkers = 1\n[listener.dns]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"dns\"\n{listener}\n\
+        "[process]\nworkers = 1\n[listener.dns]\nlisten = \"127.0.0.1:0\"\n{protocol}upstream = \"dns\"\n{listener}\n\
          [upstream.dns]\n{upstream}\n\
          [access_log.a]\nfile = \"{{folder}}/access\"\nformat = \"$status $close_reason $upstream_addr\""
     ))
@@ -245,10 +246,12 @@ async fn a_session_without_a_server_is_written_down() {
 #[tokio::test]
 async fn a_drain_lets_sessions_go_on_and_begins_none() {
     let server = UdpServer::echo().await;
-    let gate = gate("idle_timeout = \"300ms\"", &one(&server));
+    let gate = gate("protocol = [\"udp\", \"tcp\"]\nidle_timeout = \"1s\"", &one(&server));
     let client = UdpClient::of(gate.address("dns")).await;
     assert_eq!(client.asks("before").await, "before");
     gate.gateway().drain();
+    // From then on the worker knows.
+    within(async { while TcpStream::connect(gate.address("dns")).await.is_ok() {} }).await;
     let newcomer = UdpClient::of(gate.address("dns")).await;
     newcomer.socket.send(b"too late").await.unwrap();
     assert_eq!(client.asks("after").await, "after");

@@ -75,7 +75,7 @@ mod tests {
         let crowd = Arc::new(Crowd::default());
         let wakers: Vec<_> = (0..5).map(|number| crowd.waker(number)).collect();
         wakers[3].wake_by_ref();
-        wakers[1].clone().wake();
+        wakers.into_iter().nth(1).unwrap().wake();
         let mut numbers = VecDeque::new();
         crowd.take(&mut numbers, Waker::noop());
         assert_eq!(numbers, [3, 1]);

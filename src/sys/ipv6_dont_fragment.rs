@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn only_ipv6_has_it() {
         let socket = |domain| Socket::new(domain, Type::DGRAM, None).unwrap();
-        assert!(allow_ipv6_fragments(&socket(Domain::IPV6)).is_ok());
-        assert!(allow_ipv6_fragments(&socket(Domain::UNIX)).is_err());
+        assert!(allow_ipv6_fragments(socket(Domain::IPV6)).is_ok());
+        assert!(allow_ipv6_fragments(socket(Domain::UNIX)).is_err());
     }
 }

@@ -13,9 +13,13 @@ use super::within;
 /// A server of datagrams, gone when dropped.
 pub struct UdpServer {
     pub address: SocketAddr,
-    heard: Arc<Mutex<Vec<(SocketAddr, Vec<u8>)>>>,
+    heard: Arc<Heard>,
     serving: JoinHandle<()>,
 }
+
+/// Datagrams, with who sent them.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(SocketAddr, Vec<u8>)>>);
 
 impl UdpServer {
     /// Sends each datagram back.
@@ -38,14 +42,14 @@ impl UdpServer {
     pub async fn start(address: &str, answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::<Heard>::default();
         let all = heard.clone();
         let serving = tokio::spawn(async move {
             let mut buffer = vec![0; 65536];
             // Word of a client that is gone is no end.
             loop {
                 let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
-                all.lock().unwrap().push((from, buffer[..length].to_vec()));
+                all.0.lock().unwrap().push((from, buffer[..length].to_vec()));
                 for answer in answers(&buffer[..length]) {
                     let _ = socket.send_to(&answer, from).await;
                 }
@@ -56,7 +60,7 @@ impl UdpServer {
 
     /// All datagrams so far, with who sent them.
     pub fn heard(&self) -> Vec<(SocketAddr, Vec<u8>)> {
-        self.heard.lock().unwrap().clone()
+        self.heard.0.lock().unwrap().clone()
     }
 
     /// How many datagrams each sender has sent: a session has a socket of its own.

@@ -7,6 +7,7 @@ mod browser;
 mod certificates;
 mod client;
 mod dns;
+mod dns_service;
 mod haproxy;
 mod histories;
 mod logs;

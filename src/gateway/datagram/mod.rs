@@ -8,6 +8,7 @@ mod admit;
 mod door;
 mod hops;
 mod opening;
+mod pace;
 mod proxied;
 mod session;
 

@@ -21,10 +21,17 @@ use crate::upstream::Opened;
 
 /// What is done before there is a server.
 pub(super) struct Opening {
-    way: Pin<Box<dyn Future<Output = (Facts, Result<(Opened, Rates), Refusal>)>>>,
+    way: Pin<Box<dyn Future<Output = WayEnd>>>,
     given_up: Rc<Cell<CloseReason>>,
     waiting: Vec<Box<[u8]>>,
     waiting_bytes: usize,
+}
+
+/// Where the way has led.
+pub(super) struct WayEnd {
+    pub(super) facts: Facts,
+    /// The server, and how fast the session may go.
+    pub(super) opened: Result<(Opened, Rates), Refusal>,
 }
 
 /// The facts of a session. Dropped on the way they end for the reason that was given.
@@ -39,13 +46,13 @@ impl Opening {
         let mut facts = Facts { live, given_up: given_up.clone() };
         let way = async move {
             let opened = open(&listener, &mut facts.live, &worker).await;
-            (facts, opened)
+            WayEnd { facts, opened }
         };
         Self { way: Box::pin(way), given_up, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
     /// Goes on; when it is over, it is not to be asked again.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Facts, Result<(Opened, Rates), Refusal>)> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<WayEnd> {
         self.way.as_mut().poll(cx)
     }
 

@@ -9,13 +9,14 @@ use tokio::time::Instant;
 
 use super::door::Door;
 use super::hops::{Hops, OwnPort};
-use super::opening::{Facts, Opening};
+use super::opening::{Facts, Opening, WayEnd};
+use super::pace::{Paces, Rest};
 use crate::gateway::capacity::{FLOW, Permit};
 use crate::gateway::live::Live;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::net::{Run, UdpLink, is_out_of_descriptors};
-use crate::relay::{Bucket, DatagramLimits, Exchange, Rates};
+use crate::relay::{DatagramLimits, Exchange};
 use crate::session::udp_table::Flow;
 use crate::session::{CloseReason, Session};
 use crate::snapshot::Listener;
@@ -51,22 +52,6 @@ struct Open {
     paces: Option<Box<Paces>>,
     /// Whether the last that was heard of the server is that nobody is there.
     is_refused: bool,
-}
-
-/// How fast datagrams may go, in each direction.
-struct Paces {
-    upload: Option<Bucket>,
-    download: Option<Bucket>,
-    /// Until when answers wait.
-    rests_until: Option<Instant>,
-}
-
-/// Whether answers have to wait.
-enum Rest {
-    Over,
-    Begins(Instant),
-    /// As was said before.
-    GoesOn,
 }
 
 /// What came of looking for answers.
@@ -122,7 +107,7 @@ impl DatagramSession {
     /// Goes on with the way to a server, and passes on what has waited for it.
     pub(super) fn poll_open(&mut self, door: &Door, all: &Arc<Hops>) -> Poll<Result<(), Refusal>> {
         let Stage::Opening(opening) = &mut self.stage else { return Poll::Ready(Ok(())) };
-        let (facts, opened) = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
+        let WayEnd { facts, opened } = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
         let waiting = opening.take_waiting();
         let linked = opened.and_then(|(opened, rates)| {
             let link = UdpLink::new(opened.socket, opened.server, door.socket.offload().clone());
@@ -275,23 +260,6 @@ impl DatagramSession {
             last.bytes_sent += (length - run.bytes().len()) as u64;
         }
         count - run.count() - lost
-    }
-}
-
-impl Paces {
-    fn of(rates: Rates) -> Option<Box<Self>> {
-        let bucket = |rate| Bucket::new(rate, Instant::now());
-        let paces = Self { upload: rates.upload.map(bucket), download: rates.download.map(bucket), rests_until: None };
-        rates.some().map(|_| Box::new(paces))
-    }
-
-    /// Whether answers have to wait.
-    fn rest(&mut self, now: Instant) -> Rest {
-        if self.rests_until.is_some_and(|until| now < until) {
-            return Rest::GoesOn;
-        }
-        self.rests_until = self.download.as_ref().and_then(|bucket| bucket.allowance(now).err());
-        self.rests_until.map_or(Rest::Over, Rest::Begins)
     }
 }
 

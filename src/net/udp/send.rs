@@ -76,3 +76,45 @@ pub(super) fn is_of_other_side(error: &io::Error) -> bool {
 
 /// Larger segments may be too large for the way: what is too large is cut into fragments, but no segment is.
 const SEGMENT: usize = 1400;
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use rustix::net::sockopt;
+
+    use super::*;
+    use crate::net::udp::slots;
+
+    fn bound(address: &str) -> (OwnedFd, SocketAddr) {
+        let socket = UdpSocket::bind(address).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket.into(), address)
+    }
+
+    #[test]
+    fn a_burst_takes_one_call_on_either_side() {
+        let ((sender, _), (receiver, to)) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+        let offloads = [&sender, &receiver].map(|socket| Offload::enable(socket).unwrap());
+        let bytes: Vec<_> = (0..10_500).map(|at| (at / 1000) as u8).collect();
+        let mut run = Run::new(&bytes, 1000);
+        send_some(&sender, &offloads[0], &mut run, Destination { to, from: None, is_connected: false }).unwrap();
+        assert_eq!(run.count(), 0);
+        let mut received = Vec::new();
+        let receive = |slots: &mut [io::IoSliceMut<'_>], facts: &mut [_]| offloads[1].0.recv((&receiver).into(), slots, facts);
+        slots::receive(usize::MAX, receive, |bytes, facts| received.push((bytes.to_vec(), Run::new(bytes, facts.stride).count()))).unwrap();
+        assert_eq!(received, [(bytes, 11)]);
+    }
+
+    #[test]
+    fn datagrams_that_are_too_large_for_the_way_may_be_cut() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let ((untouched, _), (socket, address)) = (bound(address), bound(address));
+            Offload::enable(&socket).unwrap();
+            assert_eq!(sockopt::ip_mtu_discover(&socket), sockopt::ip_mtu_discover(&untouched));
+            if address.is_ipv6() {
+                assert_eq!(sockopt::ipv6_mtu_discover(&socket), sockopt::ipv6_mtu_discover(&untouched));
+            }
+        }
+    }
+}
