@@ -28,9 +28,9 @@ mod limits; // at a limit the next client waits, and is served at once
 mod listeners; // how and where it listens
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
-mod maps; // variables of the user's own, and what they decide
 mod log_files; // and where it goes
 mod maintenance; // elsewhere for the time being
+mod maps; // variables of the user's own, and what they decide
 mod moved_over; // another one, where TLS ends
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
