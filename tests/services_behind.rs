@@ -10,7 +10,7 @@ use tokio::net::UnixListener;
 use vestibule::config;
 use vestibule::snapshot::Snapshot;
 
-use crate::harness::{Authority, ByHand, Gate, Server, answer, connect, connect_from, refusing, reply};
+use crate::harness::{Authority, ByHand, Gate, Server, UdpClient, UdpServer, answer, connect, connect_from, refusing, reply, said};
 
 /// Its `routes.toml`.
 macro_rules! configuration {
@@ -103,6 +103,11 @@ async fn a_client_of_ssh_stays_with_its_server_and_both_are_used() {
 
 /// The stage of `four-layer.toml`: its name has no address here, so that server is one that refuses, and its weight with it.
 async fn four_layer(folder: &Path, server: &Server) -> Gate {
+    four_layer_with(folder, server, &[]).await
+}
+
+/// The same with more of it put elsewhere.
+async fn four_layer_with(folder: &Path, server: &Server, more: &[String]) -> Gate {
     let sets = [
         "listener.front.listen=\"127.0.0.1:0\"".to_owned(),
         "listener.dns.listen=\"127.0.0.1:0\"".to_owned(),
@@ -115,7 +120,20 @@ async fn four_layer(folder: &Path, server: &Server) -> Gate {
             folder.display()
         ),
     ];
-    Gate::start_with(configuration!("four-layer"), &sets)
+    Gate::start_with(configuration!("four-layer"), &[&sets, more].concat())
+}
+
+#[tokio::test]
+async fn datagrams_stand_beside_connections() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), Server::named("address").await);
+    let names = [UdpServer::named("first").await, UdpServer::named("second").await];
+    let more = [servers("dns", &[&names[0].address, &names[1].address])];
+    let gate = four_layer_with(folder.path(), &server, &more).await;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(UdpClient::of(gate.address("dns")).await.asks("question").await);
+    }
+    assert_eq!(answers, ["first", "second", "first", "second"]);
 }
 
 /// A server on a unix socket.
@@ -161,6 +179,8 @@ async fn what_consul_will_name_is_reached_where_it_is_written_out() {
     ];
     let gate = Gate::start_with(configuration!("mysql-consul"), &sets);
     assert_eq!(asks(gate.address("mysql")).await, "mysql");
+    let shown = said(&mut connect(gate.address("upstreams")).await).await;
+    assert!(shown.contains("Upstream name: mysql_backend") && shown.contains(&format!("server {}", server.address)), "{shown}");
 }
 
 /// What puts an upstream's servers elsewhere.

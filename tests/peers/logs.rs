@@ -98,6 +98,35 @@ async fn rsyslog_is_told_how_important_the_gateways_own_lines_are() {
     until(|| rsyslog.taken().contains("|log|local7|warning|")).await;
 }
 
+#[tokio::test]
+async fn messages_for_syslog_take_turns_between_two_collectors() {
+    if !(is_installed("rsyslogd") && is_installed("logger")) {
+        return;
+    }
+    let collectors = [Rsyslog::start().await, Rsyslog::start().await];
+    let sets = [
+        "listener.syslog.listen=\"127.0.0.1:0\"".to_owned(),
+        format!("upstream.collectors.servers=[\"{}\", \"{}\"]", collectors[0].port.address, collectors[1].port.address),
+    ];
+    let gate = Gate::start_with(include_str!("../data/configs/syslog-udp.toml"), &sets);
+    let (address, port) = (gate.address("syslog").ip().to_string(), gate.address("syslog").port().to_string());
+    for number in 0..6 {
+        let text = format!("message {number}");
+        run("logger", &["--server", &address, "--port", &port, "--udp", "--rfc3164", "--tag", "app", "--priority", "local3.notice", &text]);
+        // One at a time, so that it is known whose turn is whose.
+        gate.until(|totals| totals.ended == number + 1).await;
+    }
+    for number in 0..6 {
+        let collector = &collectors[number % 2];
+        let (begins, ends) = ("app|-|-|local3|notice|", format!("| message {number}"));
+        until(|| collector.taken().lines().any(|line| line.starts_with(begins) && line.ends_with(&ends))).await;
+    }
+    for (collector, others) in [(&collectors[0], [1, 3, 5]), (&collectors[1], [0, 2, 4])] {
+        let taken = collector.taken();
+        assert!(!others.iter().any(|number| taken.contains(&format!("message {number}"))), "{taken}");
+    }
+}
+
 fn run(program: &str, arguments: &[&str]) -> String {
     let done = Command::new(program).args(arguments).output().unwrap();
     assert!(done.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
