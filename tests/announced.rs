@@ -69,20 +69,6 @@ async fn what_a_server_is_told_of_a_wildcard_is_the_address_that_the_client_wrot
 }
 
 #[tokio::test]
-async fn the_header_and_the_hello_leave_in_one_piece() {
-    let mut by_hand = ByHand::start().await;
-    let text = announcing("127.0.0.1:0", &[by_hand.server.address], "send_proxy_protocol = \"v2\"");
-    let gate = Gate::start(&text.replace("upstream = \"web\"", "upstream = \"web\"\npreread = \"tls\""));
-    let mut client = gate.connect().await;
-    let hello = hello("api.test");
-    client.write_all(&hello).await.unwrap();
-    let mut server = by_hand.accept().await;
-    let mut piece = vec![0; 64 * 1024];
-    let length = within(server.read(&mut piece)).await.unwrap();
-    assert_eq!(length, 28 + hello.len());
-}
-
-#[tokio::test]
 async fn a_server_that_speaks_first_hears_the_header_first() {
     let mut by_hand = ByHand::start().await;
     let gate = Gate::start(&announcing("127.0.0.1:0", &[by_hand.server.address], "send_proxy_protocol = \"v1\""));

@@ -83,8 +83,6 @@ async fn first(client: &Socket, read: &mut Vec<u8>) -> Result<First, HeaderError
         .await
         .map_err(HeaderError::Reset)?;
         if length == 0 {
-            // Whoever reads next is to see the end as well.
-            client.expect_bytes();
             return Ok(First::End);
         }
         match parse(read) {

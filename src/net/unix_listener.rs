@@ -79,7 +79,6 @@ const TURN: Duration = Duration::from_millis(10);
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
-    use std::sync::Barrier;
 
     use super::*;
 
@@ -112,26 +111,20 @@ mod tests {
     fn of_two_that_start_at_once_one_listens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gate.sock");
-        for _ in 0..20 {
-            // What a process left that died.
-            drop(UnixListener::bind(&path).unwrap());
-            let ready = Barrier::new(4);
-            let bound = std::thread::scope(|scope| {
-                let all: Vec<_> = (0..4)
-                    .map(|_| {
-                        scope.spawn(|| {
-                            ready.wait();
-                            bind_unix(&path, 16, None).ok()
-                        })
-                    })
-                    .collect();
-                all.into_iter().filter_map(|one| one.join().unwrap()).collect::<Vec<_>>()
-            });
-            assert_eq!(bound.len(), 1);
-            UnixStream::connect(&path).expect("the one that listens is the one whose file stands there");
-            drop(bound);
+        // What a process left that died.
+        drop(UnixListener::bind(&path).unwrap());
+        std::thread::scope(|scope| {
+            let first = Alone::in_folder_of(&path).unwrap();
+            let second = scope.spawn(|| bind_unix(&path, 16, None));
+            // Time for one that does not wait its turn to take the dead socket's place.
+            sleep(5 * TURN);
             std::fs::remove_file(&path).unwrap();
-        }
+            let _live = UnixListener::bind(&path).unwrap();
+            drop(first);
+            let error = second.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "the first one is alive by then");
+            UnixStream::connect(&path).unwrap();
+        });
     }
 
     #[test]

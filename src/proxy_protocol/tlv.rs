@@ -218,17 +218,20 @@ fn all(mut tlvs: &[u8]) -> impl Iterator<Item = Result<(Kind, &[u8]), Malformed>
         if tlvs.is_empty() {
             return None;
         }
-        let field = first(tlvs);
-        tlvs = field.map_or(&[], |(_, rest)| rest);
-        Some(field.map(|(field, _)| field).ok_or(Malformed::Tlv))
+        let Some((kind, value)) = first(tlvs) else {
+            tlvs = &[];
+            return Some(Err(Malformed::Tlv));
+        };
+        tlvs = tlvs.get(HEAD + value.len()..).unwrap_or_default();
+        Some(Ok((kind, value)))
     })
 }
 
-/// The first field, and what stands behind it.
-fn first(tlvs: &[u8]) -> Option<((Kind, &[u8]), &[u8])> {
+/// The first field.
+fn first(tlvs: &[u8]) -> Option<(Kind, &[u8])> {
     let (&[kind, high, low], rest) = tlvs.split_first_chunk::<HEAD>()?;
-    let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
-    Some(((Kind(kind), value), rest))
+    let value = rest.get(..u16::from_be_bytes([high, low]).into())?;
+    Some((Kind(kind), value))
 }
 
 /// Type and length.

@@ -40,7 +40,7 @@ impl Haproxy {
             .spawn()
             .map(Running)
             .unwrap();
-        let mut haproxy = Self { port, process: process, _folder: folder, _own_port: own_port };
+        let mut haproxy = Self { port, process, _folder: folder, _own_port: own_port };
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
             let ended = haproxy.process.0.try_wait().unwrap();
             assert!(ended.is_none(), "HAProxy does not start: {}", fs::read_to_string(&log).unwrap());

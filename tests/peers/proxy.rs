@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::process::Command;
 
 use super::haproxy::Haproxy;
 use super::histories::nginx as sid_nginx;
 use super::is_installed;
 use super::nginx::Nginx;
 use crate::harness::tls::{connect_tls, handshake};
-use crate::harness::{Authority, Gate, Server, answer, connect, connect_from, heard, said};
+use crate::harness::{Authority, ByHand, Gate, Server, answer, connect, connect_from, heard, hello, read, said};
 
 const STREAM: &str = "load_module modules/ngx_stream_module.so;\nevents {}\n";
 /// What a gate tells of its client, and of what a header says.
@@ -108,10 +109,40 @@ async fn behind_haproxy_hosts_pass_through_and_tls_ends() {
         let haproxy = haproxy_before(&gate, "", options).await;
         let mut tls = handshake(client(haproxy.port).await, "api.test", authority.trusted()).await.unwrap();
         assert_eq!(said(&mut tls).await, CLIENT);
-        let hello = crate::harness::hello("passed.test");
+        let hello = hello("passed.test");
         assert_eq!(answer(&mut client(haproxy.port).await, &hello).await, "passed");
         assert_eq!(server.received(server.connections() - 1), hello);
     }
+}
+
+#[tokio::test]
+async fn the_header_and_the_hello_leave_in_one_segment() {
+    if !is_installed("ss") {
+        return;
+    }
+    let mut by_hand = ByHand::start().await;
+    let gate = Gate::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"map\"\n[routes.map]\ndefault = \"web\"\n\
+         [upstream.web]\nservers = [\"{}\"]\nsend_proxy_protocol = \"v2\"\n",
+        by_hand.server.address
+    ));
+    let (mut client, hello) = (gate.connect().await, hello("api.test"));
+    client.write_all(&hello).await.unwrap();
+    let mut server = by_hand.accept().await;
+    assert_eq!(read(&mut server, 28 + hello.len()).await[28..], hello);
+    assert_eq!(segments_to(&server).await, 1);
+    client.write_all(b"more").await.unwrap();
+    read(&mut server, 4).await;
+    assert_eq!(segments_to(&server).await, 2, "this way of counting sees another one");
+}
+
+/// How many segments with data a connection has received.
+async fn segments_to(server: &TcpStream) -> usize {
+    let ends = [server.local_addr().unwrap(), server.peer_addr().unwrap()].map(|end| format!(":{}", end.port()));
+    let output = Command::new("ss").args(["-tinH", "sport", "=", &ends[0], "and", "dport", "=", &ends[1]]).output().await.unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let number = told.split_whitespace().find_map(|word| word.strip_prefix("data_segs_in:"));
+    number.unwrap_or_else(|| panic!("{told}")).parse().unwrap()
 }
 
 /// HAProxy that tells whom a header names.

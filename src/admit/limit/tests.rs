@@ -167,9 +167,9 @@ proptest! {
         }
         for (index, &(key, from)) in came.iter().enumerate() {
             let of_key = came[index..].iter().filter(|(other, _)| *other == key);
-            for (number, &(_, to)) in of_key.enumerate() {
+            for (count, &(_, to)) in (1..).zip(of_key) {
                 let most = u64::from(burst) + 1 + (to - from) / interval;
-                prop_assert!(number as u64 + 1 <= most, "{} came from {} to {}", number + 1, from, to);
+                prop_assert!(count <= most, "{} came from {} to {}", count, from, to);
             }
         }
     }
