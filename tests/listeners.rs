@@ -11,14 +11,13 @@ use vestibule::gateway::Gateway;
 use crate::harness::program::Folder;
 use crate::harness::{Gate, Server, answer, compile, connect, heard, hello, kernel, read, said};
 
-/// Ports in a row that are free now: a range of them for a test. Another process may take one, and then there are others.
-fn gate_with_ports(count: u16) -> Gate {
+/// A gateway on so many ports in a row; where one of them is taken, there are others.
+fn gateway_with_ports(count: u16) -> Gateway {
     for first in (20_000..32_000).step_by(usize::from(count)) {
         let routes = format!("[listener.range]\nlisten = \"127.0.0.77:{first}-{}\"\nrespond = \"$server_port\"", first + count - 1);
         let snapshot = compile(&routes);
         if let Ok(gateway) = Gateway::start(&snapshot) {
-            drop(gateway);
-            return Gate::start(&routes);
+            return gateway;
         }
     }
     panic!("no {count} ports in a row are free");
@@ -26,8 +25,8 @@ fn gate_with_ports(count: u16) -> Gate {
 
 #[tokio::test]
 async fn a_range_of_hundreds_of_ports_is_listened_on_and_each_knows_its_own() {
-    let gate = gate_with_ports(300);
-    let bound: Vec<_> = gate.gateway().addresses("range").cloned().collect();
+    let gateway = gateway_with_ports(300);
+    let bound: Vec<_> = gateway.addresses("range").cloned().collect();
     assert_eq!(bound.len(), 300);
     for address in bound.iter().step_by(37) {
         let ListenAddress::Ip(ip) = address else { panic!("{address} is no IP address") };

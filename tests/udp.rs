@@ -94,11 +94,14 @@ async fn bursts_arrive_whole_and_in_order() {
 async fn every_worker_has_a_socket_and_a_client_stays_with_one() {
     let server = UdpServer::echo().await;
     let gate = Gate::start(&format!("[process]\nworkers = 4\n{}", routes("127.0.0.1:0", &server, "")));
+    // They stay, or the next would be given the port of one before.
+    let mut clients = Vec::new();
     for number in 0..32 {
         let client = UdpClient::of(gate.address("dns")).await;
         for _ in 0..3 {
             assert_eq!(client.asks(&format!("client {number}")).await, format!("client {number}"));
         }
+        clients.push(client);
     }
     let senders = server.senders();
     assert_eq!(senders.len(), 32);

@@ -130,7 +130,7 @@ async fn fifty_megabytes_arrive_by_scp_as_they_were() {
     let bytes: Vec<u8> = (0..50_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     fs::write(pool.path("sent"), &bytes).unwrap();
     let there = format!("127.0.0.1:{}", pool.path("copied").display());
-    // Ciphers in a debug build of nobody's: a loaded machine takes its time.
+    // Twice fifty megabytes of ciphers take a loaded machine longer than most of what is waited for here.
     let minute = Duration::from_secs(60);
     timeout(minute, said(pool.client("scp", "127.0.0.1").arg(pool.path("sent")).arg(&there))).await.unwrap();
     timeout(minute, said(pool.client("scp", "127.0.0.1").arg(&there).arg(pool.path("back")))).await.unwrap();

@@ -152,7 +152,7 @@ impl Datagrams {
             };
             let now = self.now();
             let Some(session) = self.table.used(id, now) else { return };
-            session.pass_on(run.take(session.room()));
+            session.pass_on(run.take(session.room().max(1)));
             if session.room() == 0 {
                 self.table.unbind(id);
             }
