@@ -107,6 +107,17 @@ impl Registration {
     /// room to write.
     pub(super) fn filled(&self, descriptor: impl AsFd) -> io::Result<()> {
         self.exhausted(Ready::Write);
+        self.watch_writing(descriptor)
+    }
+
+    /// Notes that a write would have blocked, whatever errors there were before: to a socket of datagrams they are word of
+    /// single ones, and none is its end.
+    pub(super) fn refused(&self, descriptor: impl AsFd) -> io::Result<()> {
+        self.reactor.rows.borrow_mut().all[self.row].is_ready[Ready::Write as usize] = false;
+        self.watch_writing(descriptor)
+    }
+
+    fn watch_writing(&self, descriptor: impl AsFd) -> io::Result<()> {
         if !self.watches_writing.replace(true) {
             epoll::modify(&self.reactor.epoll, descriptor, self.data(), self.flags())?;
         }
@@ -251,6 +262,9 @@ mod tests {
         let failed = registration(row(&[EventFlags::ERR]));
         failed.blocked();
         assert!(!failed.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize], "else the same call is made for ever");
+        let full = registration(row(&[EventFlags::ERR]));
+        full.refused(&full.reactor.epoll).unwrap();
+        assert!(!full.reactor.rows.borrow().all[0].is_ready[Ready::Write as usize], "else the same call is made for ever");
     }
 
     #[test]

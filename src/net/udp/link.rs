@@ -145,7 +145,7 @@ impl UdpLink {
                 header => send_behind(&self.descriptor, header, run),
             };
             match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.refused(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }

@@ -92,7 +92,7 @@ impl UdpListener {
         while run.count() > 0 {
             ready!(self.registration.poll(Ready::Write, cx));
             match send_some(&self.descriptor, &self.offload, run, destination) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.refused(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
