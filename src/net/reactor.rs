@@ -75,10 +75,19 @@ impl Registration {
     /// Whether a call is worth making. Counts towards the task's budget, so that no pair of sockets starves the others.
     pub(super) fn poll(&self, ready: Ready, cx: &mut Context<'_>) -> Poll<()> {
         let budget = ready!(poll_proceed(cx));
+        let ready = self.poll_uncounted(ready, cx);
+        if ready.is_ready() {
+            budget.made_progress();
+        }
+        ready
+    }
+
+    /// The same for those who may not be told to come again: it counts towards no budget, so they have to end their turn
+    /// themselves.
+    pub(super) fn poll_uncounted(&self, ready: Ready, cx: &mut Context<'_>) -> Poll<()> {
         let mut rows = self.reactor.rows.borrow_mut();
         let row = &mut rows.all[self.row];
         if row.is_ready[ready as usize] {
-            budget.made_progress();
             return Poll::Ready(());
         }
         let waiting = &mut row.waiting[ready as usize];

@@ -90,7 +90,8 @@ impl UdpListener {
         let from = from.filter(|ip| !ip.is_multicast() && *ip != IpAddr::from([255; 4]));
         let destination = Destination { to, from, is_connected: false };
         while run.count() > 0 {
-            ready!(self.registration.poll(Ready::Write, cx));
+            // What has been received goes on in the same turn, or would have to be kept.
+            ready!(self.registration.poll_uncounted(Ready::Write, cx));
             match send_some(&self.descriptor, &self.offload, run, destination) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.refused(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
