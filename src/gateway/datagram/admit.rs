@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+use super::door::Door;
 use super::session::DatagramSession;
 use super::{Datagrams, only_target};
 use crate::gateway::capacity::{FLOW, Permit};
@@ -114,21 +115,16 @@ impl Datagrams {
     /// The right to one more session of a socket's listener. Where others wait for room, a newcomer takes it only from one
     /// of its own listener that makes room.
     fn permit(&mut self, socket: u32) -> Option<Permit<FLOW>> {
-        let capacity = self.doors[socket as usize].capacity.clone();
-        let evict = |datagrams: &mut Self, is_own: bool| {
-            let Self { doors, table, .. } = datagrams;
-            let listener = &doors[socket as usize].listener;
-            let gone = table.make_room(|other| !is_own || Arc::ptr_eq(&doors[other as usize].listener, listener))?;
-            Some(gone.end(CloseReason::Evicted, None))
-        };
+        let Door { listener, capacity, .. } = &self.doors[socket as usize];
+        let (listener, capacity) = (listener.clone(), capacity.clone());
         if capacity.is_waited_for() {
-            return evict(self, true);
+            return self.evict(Some(&listener));
         }
         loop {
             if let Some(permit) = capacity.try_take() {
                 return Some(permit);
             }
-            drop(evict(self, capacity.full().is_part())?);
+            drop(self.evict(capacity.full().is_part().then_some(&listener))?);
         }
     }
 

@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::capacity::{Capacity, FLOW, Permit};
+use super::capacity::{CONNECTION, Capacity, FLOW, Permit};
 use super::worker::{Phase, Worker};
 use crate::net::{Arrival, Crowd, Run};
 use crate::session::CloseReason;
@@ -88,9 +88,31 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Ends the session that makes room for another, and returns its right to be one; none if nobody has to.
-    pub(super) fn make_room(&mut self) -> Option<Permit<FLOW>> {
-        Some(self.table.make_room(|_| true)?.end(CloseReason::Evicted, None))
+    /// Is asked for room from now on whenever a connection of any worker waits for it.
+    pub(super) fn relieves(&self, whole: &Capacity) {
+        whole.is_relieved_by(self.crowd.clone(), ROOM);
+    }
+
+    /// Ends sessions until there is room for a connection of a listener, as far as there are any that make room.
+    pub(super) fn make_room_for_connection(&mut self, listener: &Arc<Listener>, capacity: &Capacity) {
+        while !capacity.has_room(CONNECTION) && self.evict(capacity.full().is_part().then_some(listener)).is_some() {}
+    }
+
+    /// The same for all that wait for room anywhere.
+    fn make_room_for_waiting(&mut self) {
+        for index in 0..self.doors.len() {
+            let Door { listener, capacity, .. } = &self.doors[index];
+            let (listener, capacity) = (listener.clone(), capacity.clone());
+            while capacity.wants_room() && self.evict(capacity.full().is_part().then_some(&listener)).is_some() {}
+        }
+    }
+
+    /// Ends the session that makes room for another, of this listener or of any, and returns its right to be one; none if
+    /// nobody has to.
+    fn evict(&mut self, of: Option<&Arc<Listener>>) -> Option<Permit<FLOW>> {
+        let Self { doors, table, .. } = self;
+        let gone = table.make_room(|socket| of.is_none_or(|listener| Arc::ptr_eq(&doors[socket as usize].listener, listener)))?;
+        Some(gone.end(CloseReason::Evicted, None))
     }
 
     /// Takes in what has come and looks who has been silent for too long. Ready when it may be the end of a drain.
@@ -98,8 +120,9 @@ impl Datagrams {
         self.crowd.take(&mut self.told, cx.waker());
         for _ in 0..TURNS {
             let Some(number) = self.told.pop_front() else { break };
-            match number & DOOR {
-                0 => self.hear(FlowId::from_u64(number)),
+            match number {
+                ROOM => self.make_room_for_waiting(),
+                _ if number & DOOR == 0 => self.hear(FlowId::from_u64(number)),
                 _ => self.take_in((number & !DOOR) as usize, worker),
             }
         }
@@ -278,6 +301,8 @@ fn only_target(listener: &Listener) -> Option<&Target> {
 
 /// What tells the number of a socket from that of a session.
 const DOOR: u64 = 1 << 63;
+/// By which it is told that a connection waits for room. There are fewer sockets.
+const ROOM: u64 = u64::MAX;
 /// How many sockets are looked at before others have their turn.
 const TURNS: usize = 32;
 /// How many sessions are looked at for their time before others have their turn.
