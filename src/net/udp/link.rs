@@ -59,8 +59,12 @@ impl UdpLink {
     /// Takes a socket that was dialled for this server onto this thread.
     ///
     /// # Errors
-    /// When one more descriptor cannot be watched.
+    /// When one more descriptor cannot be watched, or it is not connected.
     pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
+        // Who is connected to any address is so to one, and hears from that.
+        let is_any = server.ip().is_unspecified();
+        let connected = if is_any { SockRef::from(&descriptor).peer_addr()?.as_socket() } else { None };
+        let server = connected.unwrap_or(server);
         let registration = Registration::new(&descriptor, &[Ready::Write])?;
         Ok(Self {
             descriptor,
