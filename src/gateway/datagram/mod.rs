@@ -10,6 +10,7 @@ mod hops;
 mod opening;
 mod pace;
 mod proxied;
+mod room;
 mod session;
 
 use std::cmp::Reverse;
@@ -24,7 +25,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::capacity::{CONNECTION, Capacity, FLOW, Permit};
+use super::capacity::Capacity;
 use super::worker::{Phase, Worker};
 use crate::net::{Arrival, Crowd, Run};
 use crate::session::CloseReason;
@@ -86,33 +87,6 @@ impl Datagrams {
         self.doors.push(Door::new(listener, socket, capacity, self.crowd.waker(number))?);
         self.crowd.tell(number);
         Ok(())
-    }
-
-    /// Is asked for room from now on whenever a connection of any worker waits for it.
-    pub(super) fn relieves(&self, whole: &Capacity) {
-        whole.is_relieved_by(self.crowd.clone(), ROOM);
-    }
-
-    /// Ends sessions until there is room for a connection of a listener, as far as there are any that make room.
-    pub(super) fn make_room_for_connection(&mut self, listener: &Arc<Listener>, capacity: &Capacity) {
-        while !capacity.has_room(CONNECTION) && self.evict(capacity.full().is_part().then_some(listener)).is_some() {}
-    }
-
-    /// The same for all that wait for room anywhere.
-    fn make_room_for_waiting(&mut self) {
-        for index in 0..self.doors.len() {
-            let Door { listener, capacity, .. } = &self.doors[index];
-            let (listener, capacity) = (listener.clone(), capacity.clone());
-            while capacity.wants_room() && self.evict(capacity.full().is_part().then_some(&listener)).is_some() {}
-        }
-    }
-
-    /// Ends the session that makes room for another, of this listener or of any, and returns its right to be one; none if
-    /// nobody has to.
-    fn evict(&mut self, of: Option<&Arc<Listener>>) -> Option<Permit<FLOW>> {
-        let Self { doors, table, .. } = self;
-        let gone = table.make_room(|socket| of.is_none_or(|listener| Arc::ptr_eq(&doors[socket as usize].listener, listener)))?;
-        Some(gone.end(CloseReason::Evicted, None))
     }
 
     /// Takes in what has come and looks who has been silent for too long. Ready when it may be the end of a drain.
