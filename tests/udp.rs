@@ -48,6 +48,15 @@ async fn answers_leave_from_the_address_that_was_written_to() {
 }
 
 #[tokio::test]
+async fn a_server_on_any_address_of_this_machine_is_heard_from_the_one_that_it_has() {
+    let server = UdpServer::echo().await;
+    let any = format!("0.0.0.0:{}", server.address.port());
+    let gate = Gate::start(&routes("127.0.0.1:0", &server, "").replace(&server.address.to_string(), &any));
+    let client = UdpClient::of(gate.address("dns")).await;
+    assert_eq!(client.ask(b"hello").await, b"hello");
+}
+
+#[tokio::test]
 async fn clients_are_told_apart_by_port_address_and_the_address_they_wrote_to() {
     let server = UdpServer::start("127.0.0.1:0", |datagram| vec![datagram.to_vec()]).await;
     let gate = Gate::start(&routes("0.0.0.0:0", &server, ""));

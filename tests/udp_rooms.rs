@@ -104,6 +104,34 @@ async fn strangers_over_udp_hold_no_connection_up() {
 }
 
 #[tokio::test]
+async fn strangers_over_udp_hold_no_connection_of_another_worker_up() {
+    let (server, tcp) = (choosy().await, Server::named("over tcp").await);
+    // With one socket for each listener the first worker has all of UDP, and the second accepts.
+    let gate = Gate::start(&format!(
+        "{}\n[listener.tcp]\nlisten = \"127.0.0.1:0\"\nreuse_port = false\nupstream = \"{}\"",
+        routes(&server, "max_connections = 5", "reuse_port = false").replace("workers = 1", "workers = 2"),
+        tcp.address
+    ));
+    let _strangers = strangers(&gate, &server, 5).await;
+    assert_eq!(gate.totals().open, 5);
+    assert_eq!(answer(&mut connect(gate.address("tcp")).await, b"?").await, "over tcp");
+    assert_eq!(gate.lines("access", 2).await.iter().filter(|line| line.starts_with("evicted")).count(), 1, "nobody more has to go");
+}
+
+#[tokio::test]
+async fn strangers_over_udp_hold_no_connection_of_their_own_listener_up() {
+    let (server, tcp) = (choosy().await, Server::named("over tcp").await);
+    let gate = Gate::start(&format!(
+        "[process]\nworkers = 1\n[listener.dns]\nlisten = \"127.0.0.1:0\"\nprotocol = [\"udp\", \"tcp\"]\nmax_connections = 3\n\
+         upstream = \"$server\"\n[map.server]\nof = \"$protocol\"\nvalues = {{ UDP = \"{}\", TCP = \"{}\" }}\ndefault = \"\"",
+        server.address, tcp.address
+    ));
+    let _strangers = strangers(&gate, &server, 3).await;
+    assert_eq!(gate.totals().open, 3);
+    assert_eq!(answer(&mut connect(gate.address("dns")).await, b"?").await, "over tcp");
+}
+
+#[tokio::test]
 async fn who_is_kept_out_has_no_session_and_the_log_says_why() {
     let server = UdpServer::echo().await;
     let gate = Gate::start(&format!(

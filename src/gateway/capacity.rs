@@ -1,10 +1,12 @@
 //! How many sessions there may be, over all workers: in all, and of a listener that has a number of its own; and how many
 //! descriptors they may take together. A connection takes two, a session of datagrams one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::net::Crowd;
 
 /// How many sessions may be open at once.
 ///
@@ -20,6 +22,8 @@ pub(super) struct Capacity {
     open: AtomicU64,
     waiting: AtomicUsize,
     freed: Notify,
+    /// Who may have sessions that make room, and by which number they know that they are asked for it.
+    relievers: Mutex<Vec<(Arc<Crowd>, u64)>>,
 }
 
 /// The right to one session that takes so many descriptors, given back when dropped.
@@ -40,7 +44,8 @@ impl Capacity {
     fn within(whole: Option<Arc<Self>>, most: usize, descriptors: usize) -> Arc<Self> {
         // No machine has so many as half a count does not hold.
         let (most, descriptors) = (most.min(MOST_COUNTED), descriptors.min(MOST_COUNTED));
-        Arc::new(Self { most, descriptors, whole, open: AtomicU64::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
+        let (open, waiting, freed, relievers) = (AtomicU64::new(0), AtomicUsize::new(0), Notify::new(), Mutex::default());
+        Arc::new(Self { most, descriptors, whole, open, waiting, freed, relievers })
     }
 
     /// How many sessions are open.
@@ -65,7 +70,12 @@ impl Capacity {
                 return permit;
             }
             let full = self.full();
-            full.wait(|| !full.is_full()).await;
+            // Asked only now: who makes room looks whether somebody waits for it.
+            full.wait(|| {
+                self.ask_for_room();
+                !full.is_full()
+            })
+            .await;
         }
     }
 
@@ -85,6 +95,24 @@ impl Capacity {
     /// Whether somebody waits for room here, or in what this is a part of.
     pub(super) fn is_waited_for(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0 || self.whole.as_ref().is_some_and(|whole| whole.is_waited_for())
+    }
+
+    /// Whether somebody waits for room that there is none of, here or in what this is a part of.
+    pub(super) fn wants_room(&self) -> bool {
+        let here = self.waiting.load(Ordering::SeqCst) > 0 && self.is_full();
+        here || self.whole.as_ref().is_some_and(|whole| whole.wants_room())
+    }
+
+    /// Has somebody asked for room from now on whenever a connection waits for it, by this number.
+    pub(super) fn is_relieved_by(&self, crowd: Arc<Crowd>, number: u64) {
+        self.relievers.lock().unwrap_or_else(PoisonError::into_inner).push((crowd, number));
+    }
+
+    fn ask_for_room(&self) {
+        match &self.whole {
+            Some(whole) => whole.ask_for_room(),
+            None => self.relievers.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|(crowd, number)| crowd.tell(*number)),
+        }
     }
 
     /// Whether this is a part of another.

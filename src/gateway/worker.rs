@@ -145,6 +145,7 @@ impl Worker {
     }
 
     fn serve_datagrams(self: Rc<Self>, assignments: Vec<Assignment>) -> io::Result<()> {
+        self.datagrams().relieves(&self.shared.capacity);
         for Assignment { listener, socket, capacity, .. } in assignments {
             self.datagrams().open(listener, socket, capacity)?;
         }
@@ -250,11 +251,10 @@ impl Worker {
         if let Some(permit) = hands.capacity.try_take() {
             return Some(permit);
         }
-        // UDP sessions that have seen no answer hold nobody up.
-        while !hands.capacity.full().is_part() && self.datagrams().make_room().is_some() {
-            if let Some(permit) = hands.capacity.try_take() {
-                return Some(permit);
-            }
+        // UDP sessions that have seen no answer hold nobody up; those of other workers are asked for while this one waits.
+        self.datagrams().make_room_for_connection(&hands.listener, &hands.capacity);
+        if let Some(permit) = hands.capacity.try_take() {
+            return Some(permit);
         }
         let (name, full) = (&hands.listener.name, hands.capacity.full());
         let of = if full.is_part() { format!(" of [listener.{name}]") } else { String::new() };

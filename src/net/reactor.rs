@@ -75,10 +75,19 @@ impl Registration {
     /// Whether a call is worth making. Counts towards the task's budget, so that no pair of sockets starves the others.
     pub(super) fn poll(&self, ready: Ready, cx: &mut Context<'_>) -> Poll<()> {
         let budget = ready!(poll_proceed(cx));
+        let ready = self.poll_uncounted(ready, cx);
+        if ready.is_ready() {
+            budget.made_progress();
+        }
+        ready
+    }
+
+    /// The same for those who may not be told to come again: it counts towards no budget, so they have to end their turn
+    /// themselves.
+    pub(super) fn poll_uncounted(&self, ready: Ready, cx: &mut Context<'_>) -> Poll<()> {
         let mut rows = self.reactor.rows.borrow_mut();
         let row = &mut rows.all[self.row];
         if row.is_ready[ready as usize] {
-            budget.made_progress();
             return Poll::Ready(());
         }
         let waiting = &mut row.waiting[ready as usize];
@@ -107,6 +116,17 @@ impl Registration {
     /// room to write.
     pub(super) fn filled(&self, descriptor: impl AsFd) -> io::Result<()> {
         self.exhausted(Ready::Write);
+        self.watch_writing(descriptor)
+    }
+
+    /// Notes that a write would have blocked, whatever errors there were before: to a socket of datagrams they are word of
+    /// single ones, and none is its end.
+    pub(super) fn refused(&self, descriptor: impl AsFd) -> io::Result<()> {
+        self.reactor.rows.borrow_mut().all[self.row].is_ready[Ready::Write as usize] = false;
+        self.watch_writing(descriptor)
+    }
+
+    fn watch_writing(&self, descriptor: impl AsFd) -> io::Result<()> {
         if !self.watches_writing.replace(true) {
             epoll::modify(&self.reactor.epoll, descriptor, self.data(), self.flags())?;
         }
@@ -251,6 +271,9 @@ mod tests {
         let failed = registration(row(&[EventFlags::ERR]));
         failed.blocked();
         assert!(!failed.reactor.rows.borrow().all[0].is_ready[Ready::Read as usize], "else the same call is made for ever");
+        let full = registration(row(&[EventFlags::ERR]));
+        full.refused(&full.reactor.epoll).unwrap();
+        assert!(!full.reactor.rows.borrow().all[0].is_ready[Ready::Write as usize], "else the same call is made for ever");
     }
 
     #[test]

@@ -42,13 +42,31 @@ impl Pace {
         }
     }
 
-    /// Whether it holds its direction at the moment.
+    /// Whether it holds its direction at the moment. It may not have been asked since a wait was over: a receiver that takes
+    /// nothing is seen to first.
     pub(super) fn holds(&self) -> bool {
-        self.holds
+        self.holds && !self.timer.is_elapsed()
     }
 
     /// Notes that so many bytes were read.
     pub(super) fn take(&mut self, bytes: usize) {
         self.bucket.take(bytes, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::{Duration, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_over_holds_nothing_though_nobody_has_asked_since() {
+        let mut pace = Pace::new(NonZeroU64::new(1000).unwrap(), 1000, Instant::now());
+        assert!(poll_fn(|cx| Poll::Ready(pace.poll_allowance(cx, &mut false).is_pending())).await && pace.holds());
+        sleep(Duration::from_secs(2)).await;
+        assert!(!pace.holds(), "else a client that takes nothing is never said to be idle");
     }
 }

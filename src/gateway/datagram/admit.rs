@@ -102,39 +102,6 @@ impl Datagrams {
         self.go_on(id);
         self.table.get_mut(id).map(|_| id)
     }
-
-    /// Whether there is room for a newcomer, or somebody would make it.
-    fn has_room(&self, socket: u32) -> bool {
-        let door = &self.doors[socket as usize];
-        let is_part = door.capacity.full().is_part();
-        let has_room = !door.capacity.is_waited_for() && door.capacity.has_room(FLOW);
-        has_room || self.table.can_make_room(|other| !is_part || self.is_of_listener(other, socket))
-    }
-
-    /// The right to one more session of a socket's listener. Where others wait for room, a newcomer takes it only from one
-    /// of its own listener that makes room.
-    fn permit(&mut self, socket: u32) -> Option<Permit<FLOW>> {
-        let capacity = self.doors[socket as usize].capacity.clone();
-        let evict = |datagrams: &mut Self, is_own: bool| {
-            let Self { doors, table, .. } = datagrams;
-            let listener = &doors[socket as usize].listener;
-            let gone = table.make_room(|other| !is_own || Arc::ptr_eq(&doors[other as usize].listener, listener))?;
-            Some(gone.end(CloseReason::Evicted, None))
-        };
-        if capacity.is_waited_for() {
-            return evict(self, true);
-        }
-        loop {
-            if let Some(permit) = capacity.try_take() {
-                return Some(permit);
-            }
-            drop(evict(self, capacity.full().is_part())?);
-        }
-    }
-
-    fn is_of_listener(&self, other: u32, socket: u32) -> bool {
-        Arc::ptr_eq(&self.doors[other as usize].listener, &self.doors[socket as usize].listener)
-    }
 }
 
 /// Notes whom a proxy speaks for.

@@ -25,7 +25,9 @@ impl Hops {
     /// How many sessions a datagram will have been through with the next; none if that is one too many. It is from here
     /// if it comes from a loopback address, or from that which it is sent to.
     pub(super) fn after(&self, client: SocketAddr, local: IpAddr) -> Option<u8> {
-        let is_from_here = client.ip().to_canonical().is_loopback() || client.ip() == local;
+        // On a socket of both families an IPv4 client wears IPv6's clothes, and what it wrote to may not.
+        let from = client.ip().to_canonical();
+        let is_from_here = from.is_loopback() || from == local.to_canonical();
         let before = if is_from_here { self.of(client.port()).load(Ordering::Relaxed) } else { 0 };
         (before < MOST_HOPS).then_some(before + 1)
     }
@@ -64,6 +66,7 @@ mod tests {
         assert_eq!(hops.after(there, local), Some(1));
         let last = hops.note(4001, MOST_HOPS);
         assert_eq!(hops.after(SocketAddr::from(([192, 0, 2, 9], 4001)), local), None);
+        assert_eq!(hops.after("[::ffff:192.0.2.9]:4001".parse().unwrap(), local), None, "on a socket of both families");
         drop((port, last));
         assert_eq!(hops.after(here, local), Some(1));
     }

@@ -10,6 +10,7 @@ mod hops;
 mod opening;
 mod pace;
 mod proxied;
+mod room;
 mod session;
 
 use std::cmp::Reverse;
@@ -24,7 +25,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::capacity::{Capacity, FLOW, Permit};
+use super::capacity::Capacity;
 use super::worker::{Phase, Worker};
 use crate::net::{Arrival, Crowd, Run};
 use crate::session::CloseReason;
@@ -88,18 +89,14 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Ends the session that makes room for another, and returns its right to be one; none if nobody has to.
-    pub(super) fn make_room(&mut self) -> Option<Permit<FLOW>> {
-        Some(self.table.make_room(|_| true)?.end(CloseReason::Evicted, None))
-    }
-
     /// Takes in what has come and looks who has been silent for too long. Ready when it may be the end of a drain.
     fn poll(&mut self, cx: &mut Context<'_>, worker: &Rc<Worker>) -> Poll<()> {
         self.crowd.take(&mut self.told, cx.waker());
         for _ in 0..TURNS {
             let Some(number) = self.told.pop_front() else { break };
-            match number & DOOR {
-                0 => self.hear(FlowId::from_u64(number)),
+            match number {
+                ROOM => self.make_room_for_waiting(),
+                _ if number & DOOR == 0 => self.hear(FlowId::from_u64(number)),
                 _ => self.take_in((number & !DOOR) as usize, worker),
             }
         }
@@ -278,6 +275,8 @@ fn only_target(listener: &Listener) -> Option<&Target> {
 
 /// What tells the number of a socket from that of a session.
 const DOOR: u64 = 1 << 63;
+/// By which it is told that a connection waits for room. There are fewer sockets.
+const ROOM: u64 = u64::MAX;
 /// How many sockets are looked at before others have their turn.
 const TURNS: usize = 32;
 /// How many sessions are looked at for their time before others have their turn.

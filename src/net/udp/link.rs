@@ -59,8 +59,12 @@ impl UdpLink {
     /// Takes a socket that was dialled for this server onto this thread.
     ///
     /// # Errors
-    /// When one more descriptor cannot be watched.
+    /// When one more descriptor cannot be watched, or it is not connected.
     pub fn new(descriptor: OwnedFd, server: SocketAddr, offload: Offload) -> io::Result<Self> {
+        // Who is connected to any address is so to one, and hears from that.
+        let is_any = server.ip().is_unspecified();
+        let connected = if is_any { SockRef::from(&descriptor).peer_addr()?.as_socket() } else { None };
+        let server = connected.unwrap_or(server);
         let registration = Registration::new(&descriptor, &[Ready::Write])?;
         Ok(Self {
             descriptor,
@@ -139,13 +143,14 @@ impl UdpLink {
     pub fn poll_send(&self, cx: &mut Context<'_>, run: &mut Run<'_>) -> Poll<io::Result<()>> {
         let destination = Destination { to: self.server, from: None, is_connected: true };
         while run.count() > 0 {
-            ready!(self.registration.poll(Ready::Write, cx));
+            // What has been received goes on in the same turn: a client's datagrams are lost otherwise.
+            ready!(self.registration.poll_uncounted(Ready::Write, cx));
             let sent = match &*self.header {
                 [] => send_some(&self.descriptor, &self.offload, run, destination),
                 header => send_behind(&self.descriptor, header, run),
             };
             match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.refused(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
@@ -156,3 +161,23 @@ impl UdpLink {
 
 /// So many at once are worth being told in one piece.
 const BURST: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_any_length_goes_in_one_turn_of_a_task() {
+        let (server, sender) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let offload = Offload::enable(&sender.into()).unwrap();
+        let to = server.local_addr().unwrap();
+        let link = UdpLink::new(dial_udp(to, None).unwrap(), to, offload).unwrap().beginning_with(b"from ".to_vec());
+        let bytes = [0; 10_000];
+        let mut run = Run::new(&bytes, 1);
+        let sent = poll_fn(|cx| Poll::Ready(link.poll_send(cx, &mut run))).await;
+        assert!(sent.is_ready(), "what is not sent at once is lost, and {} datagrams are left", run.count());
+    }
+}

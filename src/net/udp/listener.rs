@@ -86,17 +86,40 @@ impl UdpListener {
     /// # Errors
     /// When the first that is left cannot be sent, however long one waits.
     pub fn poll_send(&self, cx: &mut Context<'_>, run: &mut Run<'_>, to: SocketAddr, from: Option<IpAddr>) -> Poll<io::Result<()>> {
+        if to.port() == 0 {
+            // There nobody hears (RFC 768), and the kernel's refusal would pass for one of whole bursts, to anybody.
+            run.take(run.count());
+        }
         // Who wrote to all hears from whom the kernel chooses.
         let from = from.filter(|ip| !ip.is_multicast() && *ip != IpAddr::from([255; 4]));
         let destination = Destination { to, from, is_connected: false };
         while run.count() > 0 {
-            ready!(self.registration.poll(Ready::Write, cx));
+            // What has been received goes on in the same turn, or would have to be kept.
+            ready!(self.registration.poll_uncounted(Ready::Write, cx));
             match send_some(&self.descriptor, &self.offload, run, destination) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.filled(&self.descriptor)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.registration.refused(&self.descriptor)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => other?,
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sends_from_no_port_takes_bursts_from_nobody() {
+        let listener = UdpListener::new(UdpSocket::bind("127.0.0.1:0").unwrap().into()).unwrap();
+        let before = listener.offload().0.max_gso_segments();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut run = Run::new(b"aabb", 2);
+        poll_fn(|cx| listener.poll_send(cx, &mut run, nowhere, None)).await.unwrap();
+        assert_eq!((run.count(), listener.offload().0.max_gso_segments()), (0, before));
     }
 }

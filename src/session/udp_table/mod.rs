@@ -149,11 +149,12 @@ impl<R> UdpTable<R> {
         self.row(id).map(|row| &mut row.value)
     }
 
-    /// The same, and notes that the session is used.
+    /// The same, and notes that the session is used, until then if that is ahead.
     #[must_use]
     pub fn used(&mut self, id: FlowId, now: u64) -> Option<&mut R> {
         let row = self.row(id)?;
-        row.used = now;
+        // It may have been said to be in use for a while.
+        row.used = row.used.max(now);
         Some(&mut row.value)
     }
 

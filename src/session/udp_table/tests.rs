@@ -41,6 +41,16 @@ fn a_session_ends_when_it_was_not_used_for_its_time() {
 }
 
 #[test]
+fn what_is_in_use_for_a_while_stays_so_though_it_is_used_meanwhile() {
+    let mut table = UdpTable::new(10);
+    let held = table.admit(flow(1), 1, 100, 0).unwrap();
+    assert!(table.used(held, 1000).is_some(), "a rate holds its answers until then");
+    assert!(table.used(held, 50).is_some(), "and its client goes on");
+    assert!(expired(&mut table, 1099).is_empty());
+    assert_eq!(expired(&mut table, 1104), [1]);
+}
+
+#[test]
 fn who_is_gone_is_not_mistaken_for_who_has_its_place() {
     let mut table = UdpTable::new(1);
     let first = table.admit(flow(1), 1, 100, 0).unwrap();

@@ -113,7 +113,8 @@ impl Compiler {
             Some(similar) => drop(error.label(format!("did you mean ${similar}?"))),
             None if is_number && has_groups => drop(error.label("parentheses make a group")),
             None if !is_number && !has_groups => {
-                drop(error.label(format!("[map.{}] would define it; groups of a regex are known in the targets of `patterns`", name.name)))
+                let _ =
+                    error.label(format!("[map.{}] would define it; groups of a regex are known in the targets of `patterns`", name.name));
             }
             None => {}
         }
