@@ -200,6 +200,26 @@ impl Variable {
         }
     }
 
+    /// Whether the variable is unset until the host of a session has been looked up.
+    #[must_use]
+    pub fn is_of_route(&self) -> bool {
+        match self {
+            Self::Route | Self::ServerName | Self::Capture(_) => true,
+            Self::Map(map) => map.nature().of_route,
+            _ => false,
+        }
+    }
+
+    /// Whether the variable is unset until an upstream has been found.
+    #[must_use]
+    pub fn is_of_upstream(&self) -> bool {
+        match self {
+            Self::Upstream => true,
+            Self::Map(map) => map.nature().of_upstream,
+            _ => false,
+        }
+    }
+
     /// Whether the variable tells of a server, or of bytes and times with it, so that it says nothing before one is picked.
     #[must_use]
     pub fn is_known_late(&self) -> bool {

@@ -58,9 +58,10 @@ impl Compiler {
         }
     }
 
-    /// Warns of rules that keep nobody out.
+    /// Warns of rules that keep nobody out, unless one says so.
     fn check_open(&mut self, path: &[Key], rules: &[Rule]) {
-        if !rules.is_empty() && rules.iter().all(|rule| rule.allows) {
+        let lets_all_in = |rule: &Rule| rule.who == Who::All;
+        if !rules.is_empty() && rules.iter().all(|rule| rule.allows && !lets_all_in(rule)) {
             let place = self.places.value(path);
             let problem = "these rules keep nobody out: whom none of them is about may come in, too";
             self.diagnostics.warning("open-access", place, problem).help("\"deny all\" as the last rule");

@@ -43,7 +43,7 @@ impl Compiler {
                     .label("leave it out to count all sessions together");
                 return None;
             }
-            Some(key) => Some(Arc::new(self.early_text(&at("key"), key, None)?)),
+            Some(key) => Some(Arc::new(self.limit_key(&at("key"), key)?)),
         };
         let settings = LimitSettings {
             name: name.into(),
@@ -59,6 +59,17 @@ impl Compiler {
             None => Limit::new(settings),
         };
         Some(KeyedLimit { limit: Arc::new(limit), key })
+    }
+
+    /// A key, of what is known before an upstream is: what comes later counts nobody.
+    fn limit_key(&mut self, path: &[Key], written: &str) -> Option<Text> {
+        let key = self.early_text(path, written, None)?;
+        if let Some(variable) = key.variables().find(|variable| variable.is_of_upstream()) {
+            self.wrong(path, format!("sessions are counted before their upstream is known, and ${} says nothing by then", variable.name()))
+                .label("$route, for example, in the `limits` of targets");
+            return None;
+        }
+        Some(key)
     }
 
     /// The limits of a list; nothing if one of them is not there, for without it others would be let in.
@@ -113,7 +124,7 @@ impl Compiler {
     /// Complains of a key that says nothing where it is asked for: nobody would be counted.
     fn check_known(&mut self, path: &[Key], name: &str, limit: &KeyedLimit, counts: Counts) {
         let unknown = |variable: &&Variable| match counts {
-            Counts::AtAccept => is_of_first_bytes(variable) || variable.is_of_ended_tls(),
+            Counts::AtAccept => variable.is_read_from_first_bytes() || variable.is_of_route() || variable.is_of_ended_tls(),
             Counts::AtTarget => variable.is_of_ended_tls(),
         };
         let Some(variable) = limit.key.as_deref().and_then(|key| Text::variables(key).find(unknown)) else { return };
@@ -128,10 +139,6 @@ impl Compiler {
                 .label("a key that is known before: $ssl_preread_server_name, for example"),
         };
     }
-}
-
-fn is_of_first_bytes(variable: &Variable) -> bool {
-    variable.is_read_from_first_bytes() || matches!(variable, Variable::Route)
 }
 
 /// How sessions may follow one another. Without a `burst`, as many may come at once as the rate says for its whole time.

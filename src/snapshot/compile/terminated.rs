@@ -50,9 +50,13 @@ impl Compiler {
     fn check_twice_encrypted(&mut self, path: &[Key], routes: &Routes, config: &Config) {
         let by_default = config.defaults.upstream.keys.tls.is_some();
         for (entry, target) in for_tls(routes).filter(|(_, target)| target.terminate.is_none()) {
-            let Action::Upstream(name) = &target.action else { continue };
-            if config.upstream.get(name).is_some_and(|upstream| by_default || upstream.keys.tls.is_some()) {
-                let place = self.places.value(&[path, &entry, &path_to!["upstream"]].concat());
+            let own = if let Action::Upstream(name) = &target.action { Some(("upstream", name)) } else { None };
+            // The one that stands in now, and the one that will be back.
+            for (key, name) in own.into_iter().chain(target.maintenance.as_ref().map(|name| ("maintenance", name))) {
+                if !config.upstream.get(name).is_some_and(|upstream| by_default || upstream.keys.tls.is_some()) {
+                    continue;
+                }
+                let place = self.places.value(&[path, &entry, &path_to![key]].concat());
                 let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over", Key::from(name));
                 let warning = self.diagnostics.warning("tls-in-tls", place, problem);
                 warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");

@@ -109,15 +109,15 @@ impl Compiler {
         };
         let has_groups = groups.is_some();
         let error = self.wrong_inside(path, name.start..name.end, problem);
-        match similar {
-            Some(similar) => drop(error.label(format!("did you mean ${similar}?"))),
-            None if is_number && has_groups => drop(error.label("parentheses make a group")),
+        let label = match similar {
+            Some(similar) => format!("did you mean ${similar}?"),
+            None if is_number && has_groups => "parentheses make a group".into(),
             None if !is_number && !has_groups => {
-                let _ =
-                    error.label(format!("[map.{}] would define it; groups of a regex are known in the targets of `patterns`", name.name));
+                format!("[map.{}] would define it; groups of a regex are known in the targets of `patterns`", name.name)
             }
-            None => {}
-        }
+            None => return,
+        };
+        error.label(label);
     }
 }
 
