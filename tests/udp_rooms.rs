@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::harness::{Gate, Process, Server, UdpClient, UdpServer, answer, connect, until};
+use crate::idle_memory::raise_descriptor_limit;
 
 /// A server that answers only those who ask for it.
 async fn choosy() -> UdpServer {
@@ -54,7 +55,8 @@ async fn when_full_the_oldest_without_an_answer_makes_room_and_nobody_who_is_ser
 #[tokio::test]
 async fn when_all_are_served_a_newcomer_is_not() {
     let server = choosy().await;
-    let gate = Gate::start(&routes(&server, "max_connections = 3", "idle_timeout = \"1s\""));
+    // Who has had an answer is served; who has had an answer to the third question leaves.
+    let gate = Gate::start(&routes(&server, "max_connections = 3", "requests = 3\nresponses = 1"));
     let mut served = Vec::new();
     for _ in 0..3 {
         let client = UdpClient::of(gate.address("dns")).await;
@@ -68,6 +70,9 @@ async fn when_all_are_served_a_newcomer_is_not() {
     }
     assert!(server.heard().iter().all(|(_, datagram)| datagram != b"me, too"));
     assert_eq!(gate.totals().accepted, 3, "what is dropped is no session");
+    for client in &served {
+        assert_eq!(client.asks("served").await, "served");
+    }
     gate.until(|totals| totals.open == 0).await;
     assert_eq!(newcomer.asks("now").await, "now");
 }
@@ -172,6 +177,7 @@ async fn an_upstream_that_leads_back_to_the_gateway_comes_to_an_end() {
 
 #[tokio::test]
 async fn when_a_crowd_has_left_nothing_of_it_is_left() {
+    raise_descriptor_limit();
     let server = UdpServer::echo().await;
     let gate = Process::start(&routes(&server, "", "idle_timeout = \"3s\"").replace("[listener.dns]", "[listener.https]")).await;
     let address = gate.address();
@@ -180,10 +186,18 @@ async fn when_a_crowd_has_left_nothing_of_it_is_left() {
     let mut memory = Vec::new();
     for _ in 0..ROUNDS {
         let mut clients = Vec::new();
-        for _ in 0..CROWD {
-            let client = UdpClient::of(address).await;
-            assert_eq!(client.asks("hello").await, "hello");
-            clients.push(client);
+        // Some at a time, so that they are there at once on a slow machine, too, and no socket's buffer runs over.
+        for _ in 0..CROWD / AT_A_TIME {
+            let mut some = Vec::new();
+            for _ in 0..AT_A_TIME {
+                let client = UdpClient::of(address).await;
+                client.send(b"hello").await;
+                some.push(client);
+            }
+            for client in &some {
+                assert_eq!(client.hear().await, b"hello");
+            }
+            clients.extend(some);
         }
         assert!(gate.descriptors() > before + CROWD / 2, "they are there at once");
         drop(clients);
@@ -198,6 +212,7 @@ async fn when_a_crowd_has_left_nothing_of_it_is_left() {
 }
 
 const CROWD: usize = 1_000;
+const AT_A_TIME: usize = 50;
 const ROUNDS: usize = 4;
 
 #[tokio::test]
@@ -206,7 +221,8 @@ async fn expiry_needs_no_traffic() {
     let gate = Gate::start(&routes(&server, "", "idle_timeout = \"50ms\""));
     let began = Instant::now();
     let client = UdpClient::of(gate.address("dns")).await;
-    assert_eq!(client.asks("?").await, "?");
-    gate.until(|totals| totals.open == 0).await;
+    // It may be over before a loaded machine has brought the answer.
+    client.send(b"?").await;
+    gate.until(|totals| totals.ended == 1 && totals.open == 0).await;
     assert!(began.elapsed() >= Duration::from_millis(50), "and it is not early");
 }

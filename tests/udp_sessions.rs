@@ -1,8 +1,11 @@
 //! When a session of datagrams begins and ends, and what it says of its server.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::sleep;
 
 use crate::harness::{Gate, OwnPort, UdpClient, UdpServer, until, within};
 
@@ -67,7 +70,9 @@ async fn without_responses_a_session_ends_when_its_datagram_is_sent_and_answers_
     client.send(b"another").await;
     until(|| server.heard().len() == 2).await;
     assert_eq!(endings(&gate, 2).await, ["200 finished"; 2]);
-    assert_eq!((client.waiting(), gate.totals().open), (None, 0));
+    // A session is gone when its line is written, and a moment later it is not counted.
+    gate.until(|totals| totals.open == 0).await;
+    assert_eq!(client.waiting(), None);
 }
 
 #[tokio::test]
@@ -113,13 +118,18 @@ async fn too_few_responses_are_the_servers_failure_and_later_sessions_go_elsewhe
     let (silent, server) = (UdpServer::silent().await, UdpServer::named("alive").await);
     let gate = gate(
         "responses = 1\nidle_timeout = \"100ms\"",
-        &format!("servers = [{{ address = \"{}\", fail_timeout = \"1h\" }}, \"{}\"]", silent.address, server.address),
+        &format!(
+            "servers = [{{ address = \"{}\", fail_timeout = \"1h\" }}, {{ address = \"{}\", max_fails = 0 }}]",
+            silent.address, server.address
+        ),
     );
     let client = UdpClient::of(gate.address("dns")).await;
     client.send(b"?").await;
     assert_eq!(endings(&gate, 1).await, ["502 no_response"]);
-    for _ in 0..4 {
-        assert_eq!(client.asks("?").await, "alive");
+    // On a loaded machine an answer may be too late, too: what counts is whom they go to.
+    for number in 1..=4 {
+        client.send(b"?").await;
+        until(|| server.heard().len() == number).await;
     }
     assert_eq!(silent.heard().len(), 1);
 }
@@ -127,7 +137,7 @@ async fn too_few_responses_are_the_servers_failure_and_later_sessions_go_elsewhe
 #[tokio::test]
 async fn enough_responses_or_an_unknown_number_of_them_end_in_silence_as_they_should() {
     let server = UdpServer::echo().await;
-    for listener in ["idle_timeout = \"100ms\"", "requests = 2\nresponses = 1\nidle_timeout = \"100ms\""] {
+    for listener in ["idle_timeout = \"1s\"", "requests = 2\nresponses = 1\nidle_timeout = \"1s\""] {
         let gate = gate(listener, &one(&server));
         let client = UdpClient::of(gate.address("dns")).await;
         assert_eq!(client.asks("?").await, "?");
@@ -169,29 +179,32 @@ async fn a_refused_server_is_left_alone_at_once_by_those_that_follow() {
 
 #[tokio::test]
 async fn a_server_may_go_and_come_back_in_the_middle_of_a_session() {
-    let server = UdpServer::named("before").await;
-    let address = server.address.to_string();
+    let port = OwnPort::of_both();
+    let server = UdpServer::named_at(&port, "before");
     let gate = gate("", &one(&server));
     let client = UdpClient::of(gate.address("dns")).await;
     assert_eq!(client.asks("?").await, "before");
     drop(server);
     // The port is refused as soon as its socket is gone; what is sent meanwhile is lost, and the session is not.
-    let mut server = None;
+    let beside = UdpClient::of(port.address).await;
     within(async {
-        while server.is_none() {
-            client.send(b"?").await;
-            server = UdpSocket::bind(&address).await.ok();
+        // Each is told of the one before it.
+        while !matches!(beside.socket.send(b"?").await, Err(error) if error.kind() == ErrorKind::ConnectionRefused) {
+            sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
-    let server = server.unwrap();
+    for _ in 0..3 {
+        client.send(b"?").await;
+    }
+    let server = port.receive();
     within(async {
         let mut buffer = [0; 16];
         let from = loop {
             client.send(b"again").await;
             tokio::select! {
                 heard = server.recv_from(&mut buffer) => break heard.unwrap().1,
-                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
+                () = sleep(Duration::from_millis(20)) => {}
             }
         };
         server.send_to(b"after", from).await.unwrap();
@@ -246,20 +259,19 @@ async fn a_session_without_a_server_is_written_down() {
 #[tokio::test]
 async fn a_drain_lets_sessions_go_on_and_begins_none() {
     let server = UdpServer::echo().await;
-    let gate = gate("protocol = [\"udp\", \"tcp\"]\nidle_timeout = \"1s\"", &one(&server));
+    let gate = gate("protocol = [\"udp\", \"tcp\"]\nrequests = 2\nresponses = 1", &one(&server));
     let client = UdpClient::of(gate.address("dns")).await;
     assert_eq!(client.asks("before").await, "before");
     gate.gateway().drain();
-    // When no connection is accepted any more, the worker knows.
-    while TcpStream::connect(gate.address("dns")).await.is_ok() {
-        assert_eq!(client.asks("meanwhile").await, "meanwhile");
-    }
+    // From then on the worker knows.
+    within(async { while TcpStream::connect(gate.address("dns")).await.is_ok() {} }).await;
     let newcomer = UdpClient::of(gate.address("dns")).await;
     newcomer.socket.send(b"too late").await.unwrap();
     assert_eq!(client.asks("after").await, "after");
     within(gate.gateway().ended()).await;
-    // The others are connections, for which there is no server.
-    assert_eq!(endings(&gate, 1).await.iter().filter(|line| !line.starts_with("502")).collect::<Vec<_>>(), ["200 idle_timeout"]);
+    // A connection may have come before the worker knew: it found no server.
+    let over_udp: Vec<_> = endings(&gate, 1).await.into_iter().filter(|line| line != "502 no_server").collect();
+    assert_eq!(over_udp, ["200 finished"]);
     assert!(server.heard().iter().all(|(_, datagram)| datagram != b"too late"));
 }
 

@@ -1,6 +1,8 @@
 //! Which sockets of a worker are ready. One epoll set for each worker thread, watched by its runtime as a single
 //! descriptor: a socket costs a row in a table here instead of a registration there, none of it locked, and closing it
-//! is all it takes to forget it.
+//! is all it takes to forget it. The kernel may take a moment longer: it goes on telling of a socket for as long as anybody
+//! has a descriptor of it, and a process that is being started has all of them until it runs its program. So events say
+//! whom of those that have had a row they are about.
 //!
 //! Events are edges (epoll(7)): readiness is kept until a call would have blocked. They are taken in by one task of the
 //! thread, so that none can fall between a call and the note of its result.
@@ -57,6 +59,8 @@ struct Row {
     /// The other side has ended or broken: what is ready for that reason stays so, until a call would block all the same.
     for_good: [bool; 3],
     waiting: [Option<Waker>; 3],
+    /// How many have had it before.
+    before: u16,
 }
 
 impl Registration {
@@ -140,7 +144,7 @@ impl Registration {
     }
 
     fn data(&self) -> EventData {
-        EventData::new_u64(self.row as u64)
+        EventData::new_u64(self.reactor.rows.borrow().name(self.row))
     }
 
     fn flags(&self) -> EventFlags {
@@ -194,7 +198,7 @@ impl Reactor {
         }
         let mut rows = self.rows.borrow_mut();
         for Event { flags, data } in events.iter().copied() {
-            if let Some(row) = usize::try_from(data.u64()).ok().and_then(|row| rows.all.get_mut(row)) {
+            if let Some(row) = rows.named(data.u64()) {
                 row.note(flags);
             }
         }
@@ -213,8 +217,19 @@ impl Rows {
     }
 
     fn give_back(&mut self, row: usize) {
-        self.all[row] = Row::default();
+        self.all[row] = Row { before: self.all[row].before.wrapping_add(1), ..Row::default() };
         self.free.push(row);
+    }
+
+    /// What events about whoever has a row now call it.
+    fn name(&self, row: usize) -> u64 {
+        u64::from(self.all[row].before) << BITS_OF_ROW | row as u64
+    }
+
+    /// The row of an event, unless it is about somebody who has had it before.
+    fn named(&mut self, name: u64) -> Option<&mut Row> {
+        let row = usize::try_from(name & ((1 << BITS_OF_ROW) - 1)).ok()?;
+        self.all.get_mut(row).filter(|row| u64::from(row.before) == name >> BITS_OF_ROW)
     }
 }
 
@@ -241,9 +256,13 @@ impl Row {
 
 /// Events that are taken in at once.
 const EVENTS: usize = 1024;
+/// Enough for the rows of any thread; the rest of an event's name is a `u16`.
+const BITS_OF_ROW: u32 = 48;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn row(events: &[EventFlags]) -> Row {
@@ -281,6 +300,29 @@ mod tests {
         assert_eq!(row(&[EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP]).is_ready, [true, true, false]);
         assert_eq!(row(&[EventFlags::ERR]).is_ready, [true, true, true]);
         assert_eq!(row(&[EventFlags::OUT]).is_ready, [false, true, false]);
+    }
+
+    #[test]
+    fn word_of_a_socket_that_others_still_have_is_none_of_the_next_one() {
+        let reactor = Reactor::of_this_thread().unwrap();
+        for is_row_free in [true, false] {
+            let [(ours, theirs), (next, _of_next)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+            let registration = Registration::new(&ours, &[]).unwrap();
+            let row = registration.row;
+            let _elsewhere = ours.try_clone().unwrap();
+            drop((ours, registration));
+            let register = || Registration::new(&next, &[]).unwrap();
+            let mut registered = (!is_row_free).then(register);
+            // It ends, of which the kernel tells.
+            drop(theirs);
+            let mut events = Vec::with_capacity(EVENTS);
+            reactor.take_in(&mut events).unwrap();
+            assert!(events.iter().any(|&Event { flags, .. }| flags.contains(EventFlags::HUP)));
+            let registration = registered.take().unwrap_or_else(register);
+            assert_eq!(registration.row, row);
+            assert!(!reactor.rows.borrow().all[row].is_ready[Ready::Read as usize]);
+            drop((next, registration));
+        }
     }
 
     #[test]

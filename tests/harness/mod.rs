@@ -28,7 +28,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use vestibule::address::ListenAddress;
 use vestibule::config;
-use vestibule::gateway::{Gateway, Totals};
+use vestibule::gateway::{Gateway, StartError, Totals};
 use vestibule::snapshot::Snapshot;
 use vestibule::upstream::Upstream;
 
@@ -66,6 +66,11 @@ impl Gate {
         Self::start_with(routes, &[])
     }
 
+    /// The same where something may be in the way, such as somebody who has a port.
+    pub fn try_start(routes: &str) -> Result<Self, StartError> {
+        Self::try_start_with(routes, &[])
+    }
+
     /// The same after another one, as a reload would have it.
     pub fn start_after(previous: &Self, routes: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -78,11 +83,15 @@ impl Gate {
 
     /// The same with what `--set` would put over it.
     pub fn start_with(routes: &str, sets: &[String]) -> Self {
+        Self::try_start_with(routes, sets).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_start_with(routes: &str, sets: &[String]) -> Result<Self, StartError> {
         let folder = tempfile::tempdir().unwrap();
         let text = routes.replace("{folder}", folder.path().to_str().unwrap());
         let snapshot = compile_with(&text, sets);
-        let gateway = Gateway::start(&snapshot).unwrap_or_else(|error| panic!("{error}"));
-        Self { gateway: Some(gateway), snapshot, folder }
+        let gateway = Gateway::start(&snapshot)?;
+        Ok(Self { gateway: Some(gateway), snapshot, folder })
     }
 
     pub fn gateway(&self) -> &Gateway {

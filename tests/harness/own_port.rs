@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 /// A port of an address, bound without listening: connecting is refused, and the system gives it to nobody else. Who
 /// asks for it by its number gets it, as servers do that set SO_REUSEADDR.
@@ -43,6 +43,11 @@ impl OwnPort {
     pub fn listen(&self) -> io::Result<TcpListener> {
         let socket = bound(self.address, Type::STREAM)?;
         TcpSocket::from_std_stream(socket.into()).listen(1024)
+    }
+
+    /// Takes datagrams there. What comes goes to this one: ours over UDP, if there is one, hears only itself.
+    pub fn receive(&self) -> UdpSocket {
+        UdpSocket::from_std(bound(self.address, Type::DGRAM).unwrap().into()).unwrap()
     }
 
     /// Nobody gets it until all tests are over.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-use super::within;
+use super::{OwnPort, within};
 
 /// A server of datagrams, gone when dropped.
 pub struct UdpServer {
@@ -38,9 +38,18 @@ impl UdpServer {
         Self::start("127.0.0.1:0", |_| Vec::new()).await
     }
 
+    /// The same on a port that stays its own when it is gone.
+    pub fn named_at(port: &OwnPort, name: &str) -> Self {
+        let name = name.as_bytes().to_vec();
+        Self::serve(port.receive(), move |_| vec![name.clone()])
+    }
+
     /// Answers each datagram with those that the test says.
     pub async fn start(address: &str, answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind(address).await.unwrap();
+        Self::serve(UdpSocket::bind(address).await.unwrap(), answers)
+    }
+
+    fn serve(socket: UdpSocket, answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         let address = socket.local_addr().unwrap();
         let heard = Arc::<Heard>::default();
         let all = heard.clone();

@@ -30,8 +30,8 @@ impl Nginx {
     /// The same by a program that need not be the installed one.
     pub(crate) async fn start_by(program: &str, configuration: impl Fn(u16, &Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // nginx cannot be told to take any port; it sets SO_REUSEADDR, so it gets this one.
-        let own_port = OwnPort::take(0);
+        // nginx cannot be told to take any port; it sets SO_REUSEADDR, so it gets this one, over UDP too.
+        let own_port = OwnPort::of_both();
         let port = own_port.address.port();
         let (file, log) = (folder.path().join("nginx.conf"), folder.path().join(LOG));
         let pid = folder.path().join("nginx.pid");

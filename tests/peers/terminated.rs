@@ -39,7 +39,7 @@ impl Stage {
     fn set_with(server: &Server, more: &str) -> Self {
         let authority = Authority::new();
         let identity = authority.issue(HOST);
-        let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$close_reason $ssl_protocol $ssl_session_reused\"\n";
+        let log = "[access_log.a]\nfile = \"{folder}/log\"\nformat = \"$close_reason $upstream_addr $upstream_bytes_sent $upstream_bytes_received $ssl_protocol $ssl_session_reused\"\n";
         let profile = format!("[terminate.public]\ncertificates = [{}]\nalpn = [\"http/1.1\"]\n{more}\n", identity.written());
         let target = format!("[routes.map.hosts.\"{HOST}\"]\nupstream = \"{}\"\nterminate = \"public\"\n", server.address);
         Self { gate: Gate::start(&routes(&[], &format!("{target}{profile}{log}"))), authority, identity }
@@ -47,6 +47,11 @@ impl Stage {
 
     fn port(&self) -> u16 {
         self.gate.address("https").port()
+    }
+
+    /// How sessions have ended so far.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.gate.path("log")).unwrap_or_default()
     }
 
     /// `openssl s_client`, which says what becomes of its connection.
@@ -85,7 +90,7 @@ async fn every_client_gets_its_page_from_a_server_that_speaks_no_tls() {
     let stage = Stage::set(&server);
     for client in Client::installed() {
         let page = client.ask(HOST, stage.port(), &stage.authority.file()).await;
-        let page = page.unwrap_or_else(|complaint| panic!("{client:?} got no page: {complaint}"));
+        let page = page.unwrap_or_else(|complaint| panic!("{client:?} got no page: {complaint}; the gate says:\n{}", stage.log()));
         assert!(page.contains("plain behind the gateway"), "{client:?} got: {page}");
     }
 }
