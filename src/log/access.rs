@@ -46,8 +46,8 @@ impl AccessLogSettings {
             AccessLogOutput::One(_) => None,
             AccessLogOutput::Several(path) => Some(&path.text),
         };
-        let is_one = |variable: &Variable| matches!(variable, Variable::ServerAddr | Variable::ServerPort);
-        self.format.tells_server_address() || self.condition.iter().chain(path).flat_map(Text::variables).any(is_one)
+        let texts = self.condition.iter().chain(path);
+        self.format.tells_server_address() || texts.flat_map(Text::variables).any(Variable::tells_server_address)
     }
 
     /// How many descriptors the log takes at most.

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::session::{Ended, Hello, LimitStatus, Peer, Session, TlsFacts, Try};
+use crate::session::{Ended, Hello, LimitStatus, Peer, Proxied, Session, TlsFacts, Try};
 use crate::template::{Piece, Template};
 use crate::variables::{Text, Variable, now, seconds};
 
@@ -77,6 +77,8 @@ struct Line<'s> {
     remote_addr: String,
     remote_port: Option<u16>,
     realip_remote_addr: Option<String>,
+    realip_remote_port: Option<u16>,
+    proxy_protocol: Option<Header>,
     server_addr: String,
     server_port: Option<u16>,
     hello: Option<&'static str>,
@@ -98,6 +100,16 @@ struct Line<'s> {
     bytes_received: u64,
     bytes_sent: u64,
     session_time: f64,
+}
+
+/// What a PROXY header says, and whether it is believed.
+#[derive(Serialize)]
+struct Header {
+    trusted: bool,
+    addr: Option<String>,
+    port: Option<u16>,
+    server_addr: Option<String>,
+    server_port: Option<u16>,
 }
 
 /// TLS that ended here.
@@ -141,6 +153,8 @@ impl<'s> Line<'s> {
             remote_addr,
             remote_port,
             realip_remote_addr: session.proxied.as_ref().map(|proxied| address_and_port(proxied.peer).0),
+            realip_remote_port: session.proxied.as_ref().and_then(|proxied| address_and_port(proxied.peer).1),
+            proxy_protocol: session.proxied.as_deref().map(Header::new),
             server_addr,
             server_port,
             hello: session.hello.map(Hello::label),
@@ -179,6 +193,19 @@ impl<'s> Server<'s> {
             session_time: tried.lasted.map(milliseconds),
             bytes_sent: tried.bytes_sent,
             bytes_received: tried.bytes_received,
+        }
+    }
+}
+
+impl Header {
+    fn new(proxied: &Proxied) -> Self {
+        let (source, destination) = proxied.ends.unzip();
+        Self {
+            trusted: proxied.is_trusted,
+            addr: source.map(|end| end.ip().to_string()),
+            port: source.map(|end| end.port()),
+            server_addr: destination.map(|end| end.ip().to_string()),
+            server_port: destination.map(|end| end.port()),
         }
     }
 }
@@ -302,6 +329,19 @@ mod tests {
             "client_subject": "CN=a", "client_issuer": "CN=b", "client_serial": "0A", "client_fingerprint": "ff",
         });
         assert_eq!(value["tls"], expected);
+    }
+
+    #[test]
+    fn json_tells_what_a_header_said_and_who_really_connected() {
+        let mut session = ended_session();
+        let ends = Some(("192.0.2.1:5001".parse().unwrap(), "198.51.100.1:443".parse().unwrap()));
+        session.note_header(false, ends, Box::default());
+        let value: serde_json::Value = serde_json::from_str(&line(&Format::Json, &session)).unwrap();
+        assert_eq!((&value["realip_remote_addr"], &value["realip_remote_port"]), (&"2001:db8::1".into(), &5000.into()));
+        let expected = serde_json::json!({
+            "trusted": false, "addr": "192.0.2.1", "port": 5001, "server_addr": "198.51.100.1", "server_port": 443,
+        });
+        assert_eq!(value["proxy_protocol"], expected);
     }
 
     #[test]
