@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use crate::address::{Address, ListenAddress};
-use crate::config::{self, Config, Key, ListenerAction, Preread, SessionKeys, path_to};
+use crate::config::{self, Config, Key, ListenerAction, Preread, path_to};
 use crate::session::Protocol;
 use crate::snapshot::{Action, Destination};
 use crate::upstream::Pool;
@@ -25,7 +25,7 @@ impl Compiler {
     pub(super) fn check_datagrams(&mut self, name: &str, written: &config::Listener, config: &Config) {
         let protocols = protocols(written, config);
         if !protocols.contains(&Protocol::Udp) {
-            return self.check_idle_counts(&path_to!["listener", name], &written.session);
+            return;
         }
         let at = |key: &str| path_to!["listener", name, key];
         let instead = |otherwise: &str| match protocols.contains(&Protocol::Tcp) {
@@ -69,18 +69,6 @@ impl Compiler {
                 self.wrong(path, format!("datagrams do not reach upstream {name:?}: {why}"))
                     .help("an upstream of its own for protocol = \"udp\", with IP addresses or names, and without `tls`");
             }
-        }
-    }
-
-    /// Warns of counts of datagrams where none come.
-    pub(super) fn check_idle_counts(&mut self, path: &[Key], written: &SessionKeys) {
-        for key in
-            [("requests", written.requests), ("responses", written.responses)].into_iter().filter_map(|(key, said)| said.map(|_| key))
-        {
-            let place = self.places.key(&[path, &path_to![key]].concat());
-            self.diagnostics
-                .warning("idle-key", place, format!("`{key}` has no effect: it counts datagrams, and none come here"))
-                .help("leave it out; datagrams come to listeners with protocol = \"udp\"");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Compiler;
-use crate::config::{self, Config, Key, path_to};
-use crate::snapshot::Destination;
+use crate::config::{self, Config, Key, SessionKeys, path_to};
+use crate::snapshot::{Destination, RateRule, RateRules};
 use crate::template::Piece;
 use crate::upstream::{Balance, Pool, ServerLine};
 use crate::variables::{Text, Variable};
@@ -103,6 +103,28 @@ impl Compiler {
         self.diagnostics
             .warning("unread-upstream", place, format!("this leads by ${}, and this listener {lack}: {so}", variable.name()))
             .help(format!("{help} in [listener.{}]", Key::from(listener)));
+    }
+
+    /// The same of a rate that the listener itself says.
+    pub(super) fn check_unread_rates(&mut self, listener: &str, written: &SessionKeys, rates: &RateRules, reads_hello: bool) {
+        let own = [
+            ("upload_rate", written.upload_rate.is_some(), &rates.upload),
+            ("download_rate", written.download_rate.is_some(), &rates.download),
+        ];
+        for (key, rule) in own.into_iter().filter_map(|(key, is_own, rule)| is_own.then_some((key, rule))) {
+            let RateRule::Template(text) = rule else { continue };
+            let is_unread = |variable: &&Variable| variable.is_of_ended_tls() || (!reads_hello && variable.is_read_from_first_bytes());
+            let Some(variable) = text.variables().find(is_unread) else { continue };
+            let (lack, help) = lack(variable);
+            let so = match variable {
+                Variable::Map(_) => "what that is made of is empty",
+                _ => "that part is empty, and a rate that says nothing is no limit",
+            };
+            let place = self.places.value(&path_to!["listener", listener, key]);
+            self.diagnostics
+                .warning("unread-rate", place, format!("this is made of ${}, and this listener {lack}: {so}", variable.name()))
+                .help(format!("{help} in [listener.{}]", Key::from(listener)));
+        }
     }
 
     fn warn_of_unread_key(&mut self, listener: &str, pool: &Pool, rest: &str, help: &str) {

@@ -25,7 +25,7 @@ impl Compiler {
         let trusted = self.trusted_by_default(config);
         for (name, written) in &config.listener {
             let addresses = addresses.remove(name).unwrap_or_default();
-            self.check_idle_keys(name, &written.listening, &addresses);
+            self.check_idle_keys(name, written, config, &addresses);
             self.check_datagrams(name, written, config);
             let admission = self.listener_admission(name, written, &inherited);
             let proxy = self.proxy_rule(name, written, config, trusted.as_ref());
@@ -119,6 +119,9 @@ impl Compiler {
         let source = self.inherited_source(&above.sessions);
         self.check_families(&path_to!["listener", name], &action, source.as_ref());
         let rates = self.inherited_rates(&above.sessions);
+        if written.terminate.is_none() && matches!(action, Action::Forward(_)) {
+            self.check_unread_rates(name, &written.session, &rates, peeks(written, config));
+        }
         let limits = limits(&above.sessions);
         let target = Target {
             guards: Guards::default(),
@@ -170,8 +173,14 @@ pub(super) fn unix_sockets(config: &Config) -> Vec<PathBuf> {
 
 /// What is expected of first bytes. That of `[defaults]` is for listeners that may do with or without.
 fn preread(written: &config::Listener, config: &Config) -> Option<Preread> {
-    let inherited = config.defaults.preread.filter(|_| matches!(written.action, ListenerAction::Upstream(_)));
-    written.preread.or(inherited)
+    let may = matches!(written.action, ListenerAction::Upstream(_)) && protocols(written, config).contains(&Protocol::Tcp);
+    written.preread.or(config.defaults.preread.filter(|_| may))
+}
+
+/// Whether first bytes are read at all.
+pub(super) fn peeks(written: &config::Listener, config: &Config) -> bool {
+    let looks_up = matches!(written.action, ListenerAction::Routes(_));
+    looks_up || preread(written, config) == Some(Preread::Tls) || written.terminate.is_some()
 }
 
 fn listener(
@@ -188,7 +197,7 @@ fn listener(
         ListenerAction::Routes(map) => Some(map.as_str().into()),
         ListenerAction::Upstream(_) | ListenerAction::Respond(_) | ListenerAction::Show(_) => None,
     };
-    let peeks = map.is_some() || preread(written, config) == Some(Preread::Tls) || written.terminate.is_some();
+    let peeks = peeks(written, config);
     let peek = peeks.then(|| PeekLimits {
         timeout: own.preread_timeout.or(defaults.preread_timeout).unwrap_or(Duration::from_secs(30)),
         size: usize::try_from(own.preread_buffer_size.or(defaults.preread_buffer_size).unwrap_or(64 * 1024)).unwrap_or(usize::MAX),

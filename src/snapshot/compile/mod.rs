@@ -7,6 +7,7 @@ mod binding;
 mod datagrams;
 mod fallbacks;
 mod hash_keys;
+mod idle_keys;
 mod limits;
 mod listener;
 mod maintenance;
@@ -148,6 +149,7 @@ impl Compiler {
         self.check_all_down(config);
         self.check_sources(config);
         self.check_rates(config);
+        self.check_idle_defaults(config);
         let access_logs = self.access_logs(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();

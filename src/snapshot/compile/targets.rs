@@ -73,7 +73,7 @@ impl Compiler {
         let admission = self.target_admission(path, written);
         let action = self.action(path, &written.action, stands, ends_tls);
         let action = self.unless_in_maintenance(path, written, action, stands)?;
-        self.check_idle_counts(path, &written.session);
+        self.check_idle_target(path, written);
         let mut levels = vec![&written.session];
         levels.extend_from_slice(&above.sessions);
         let source = self.source(path, &levels, stands.pattern());
