@@ -126,7 +126,10 @@ impl Read for ListenText {
         }
         let text = String::read(value, reader)?;
         if let Err(error) = ListenAddress::parse(&text) {
-            reader.wrong(error.to_string()).label(error.instead(&text));
+            match habits::listen(&text) {
+                Some(keys) => reader.wrong("what stands behind an address has keys of its own").label(keys),
+                None => reader.wrong(error.to_string()).label(error.instead_to_listen(&text)),
+            };
             return None;
         }
         Some(Self(text))
