@@ -80,9 +80,19 @@ impl AddressError {
                 if bare.contains(':') { format!("\"{bare}\"") } else { format!("\"{bare}:{port}\"") }
             }
             Self::UnixPath => "\"unix:/run/name.sock\"".into(),
-            Self::ListenName(_) => "\"127.0.0.1:443\", \"[::1]:443\", \":443\" or \"unix:/path\"".into(),
+            Self::ListenName(_) => LISTEN_FORMS.into(),
             Self::NoPort | Self::Port(_) | Self::NotIp(_) | Self::Host(..) => FORMS.into(),
         }
+    }
+}
+
+impl AddressError {
+    /// What a listener would take instead, given what was written: no names.
+    #[must_use]
+    pub fn instead_to_listen(&self, written: &str) -> String {
+        let instead = self.instead(written);
+        let is_taken = matches!(self, Self::Brackets) || ListenAddress::parse(instead.trim_matches('"')).is_ok();
+        if is_taken { instead } else { LISTEN_FORMS.into() }
     }
 }
 
@@ -239,6 +249,7 @@ fn digits(text: &str) -> bool {
 
 /// What there is to choose from.
 const FORMS: &str = "\"10.0.0.1:443\", \"[::1]:443\", \"name:443\" or \"unix:/path\"";
+const LISTEN_FORMS: &str = "\"127.0.0.1:443\", \"[::1]:443\", \":443\" or \"unix:/path\"";
 
 #[cfg(test)]
 mod tests {
@@ -286,6 +297,26 @@ mod tests {
         assert!(matches!(ListenAddress::parse("localhost:80"), Err(AddressError::ListenName(_))));
         assert!(matches!(ListenAddress::parse("443"), Err(AddressError::NoPort)));
         assert_eq!(AddressError::Backwards(9, 8).instead("1.2.3.4:9-8"), "\"1.2.3.4:8-9\"");
+    }
+
+    #[test]
+    fn a_listener_is_offered_no_name() {
+        let forms = "\"127.0.0.1:443\", \"[::1]:443\", \":443\" or \"unix:/path\"";
+        let cases = [
+            ("localhost", forms),
+            ("localhost:443", forms),
+            ("https://localhost", forms),
+            ("10.0.0.1:http", forms),
+            ("10.0.0.1", "\"10.0.0.1:443\""),
+            ("::1", "\"[::1]:443\""),
+            ("2001:db8::1:443", "\"[2001:db8::1]:443\" or \"[2001:db8::1:443]:443\""),
+            ("http://10.0.0.1/", "\"10.0.0.1:80\""),
+            ("10.0.0.1:9-8", "\"10.0.0.1:8-9\""),
+            ("unix:run/a.sock", "\"unix:/run/name.sock\""),
+        ];
+        for (text, instead) in cases {
+            assert_eq!(ListenAddress::parse(text).unwrap_err().instead_to_listen(text), instead, "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::terminate::ClientAuthMode;
 use super::upstream::Balance;
 use super::values::{Word, unknown_word};
 use super::words::SERVER;
+use crate::address::ListenAddress;
 use crate::units;
 
 /// Reads a way to balance.
@@ -61,6 +62,32 @@ pub(super) fn server(written: &str) -> Option<String> {
     }
     let is_meant = keys.len() > 1 || address.contains(':');
     is_meant.then(|| format!("{{ {} }}", keys.join(", ")))
+}
+
+/// A listen address with parameters behind it, as the keys that say them; nothing if that is only an address.
+pub(super) fn listen(written: &str) -> Option<String> {
+    let (address, rest) = written.split_once(char::is_whitespace).filter(|_| !written.starts_with("unix:"))?;
+    let address = address.parse::<u16>().map_or_else(|_| address.to_owned(), |port| format!(":{port}"));
+    let mut keys = vec![format!("listen = {address:?}")];
+    keys.extend(rest.split_whitespace().filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, "on"));
+        let is_on = value != "off";
+        Some(match name {
+            "udp" => "protocol = \"udp\"".into(),
+            "ssl" => "terminate = \"NAME\"".into(),
+            "reuseport" => "reuse_port = true".into(),
+            "proxy_protocol" | "accept-proxy" => "accept_proxy_protocol = \"require\"".into(),
+            "deferred" | "defer-accept" => "defer_accept = true".into(),
+            "ipv6only" => format!("ipv6_only = {is_on}"),
+            "v6only" => "ipv6_only = true".into(),
+            "so_keepalive" => format!("keepalive = {is_on}"),
+            "backlog" => format!("backlog = {value}"),
+            "rcvbuf" => format!("receive_buffer = {value:?}"),
+            "sndbuf" => format!("send_buffer = {value:?}"),
+            _ => return None,
+        })
+    }));
+    ListenAddress::parse(&address).is_ok().then(|| keys.join(", "))
 }
 
 /// A version that is spoken, as nginx and OpenSSL write it too.

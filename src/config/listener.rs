@@ -12,8 +12,9 @@ use super::places::Places;
 use super::proxy_protocol::AcceptProxyProtocol;
 use super::rate::Rate;
 use super::read::{Read, Reader, Table};
+use super::sockets::{interface, kernel_size};
 use super::upstream::UpstreamDefaults;
-use super::values::{MOST, OneOrMany, bare_port, lasting, number, size, words};
+use super::values::{MOST, OneOrMany, bare_port, lasting, number_or, size, words};
 use super::{print, words as kinds};
 use crate::address::ListenAddress;
 
@@ -126,7 +127,10 @@ impl Read for ListenText {
         }
         let text = String::read(value, reader)?;
         if let Err(error) = ListenAddress::parse(&text) {
-            reader.wrong(error.to_string()).label(error.instead(&text));
+            match habits::listen(&text) {
+                Some(keys) => reader.wrong("what stands behind an address has keys of its own").label(keys),
+                None => reader.wrong(error.to_string()).label(error.instead_to_listen(&text)),
+            };
             return None;
         }
         Some(Self(text))
@@ -183,7 +187,7 @@ impl Listening {
             preread_timeout: reader.take_with(table, "preread_timeout", lasting),
             preread_buffer_size: reader.take_with(table, "preread_buffer_size", hello_size),
             defer_accept: reader.take(table, "defer_accept"),
-            backlog: reader.take_with(table, "backlog", number(1..=65_535)),
+            backlog: reader.take_with(table, "backlog", number_or(1..=65_535, "511 is built in: leave it out")),
             ipv6_only: reader.take(table, "ipv6_only"),
             reuse_port: reader.take(table, "reuse_port"),
             accept_proxy_protocol: reader.take(table, "accept_proxy_protocol"),
@@ -191,13 +195,13 @@ impl Listening {
             trusted_proxies: reader.take(table, "trusted_proxies"),
             access: reader.take(table, "access"),
             limits: reader.take(table, "limits"),
-            max_connections: reader.take_with(table, "max_connections", number(1..=MOST)),
+            max_connections: reader.take_with(table, "max_connections", number_or(1..=MOST, "leave it out for no limit of its own")),
             keepalive: reader.take(table, "keepalive"),
-            receive_buffer: reader.take_with(table, "receive_buffer", size),
-            send_buffer: reader.take_with(table, "send_buffer", size),
+            receive_buffer: reader.take_with(table, "receive_buffer", kernel_size),
+            send_buffer: reader.take_with(table, "send_buffer", kernel_size),
             mode: reader.take(table, "mode"),
             free_bind: reader.take(table, "free_bind"),
-            interface: reader.take(table, "interface"),
+            interface: reader.take_with(table, "interface", interface),
         };
         let keeps_out = ["accept_proxy_protocol", "trusted_proxies", "access", "limits"];
         (!keeps_out.into_iter().any(|key| reader.was_cut(key))).then_some(listening)
@@ -254,15 +258,15 @@ impl SessionKeys {
             connect_timeout: reader.take_with(table, "connect_timeout", lasting),
             idle_timeout: reader.take_with(table, "idle_timeout", lasting),
             next_upstream: reader.take_with(table, "next_upstream", habits::next_upstream),
-            next_upstream_tries: reader.take_with(table, "next_upstream_tries", number(0..=MOST)),
+            next_upstream_tries: reader.take_with(table, "next_upstream_tries", number_or(0..=MOST, "0 is as many as there are")),
             next_upstream_timeout: reader.take(table, "next_upstream_timeout"),
             half_close: reader.take(table, "half_close"),
             source: reader.take(table, "source"),
             transparent: reader.take(table, "transparent"),
             upload_rate: reader.take(table, "upload_rate"),
             download_rate: reader.take(table, "download_rate"),
-            requests: reader.take_with(table, "requests", number(0..=MOST)),
-            responses: reader.take_with(table, "responses", number(0..=MOST)),
+            requests: reader.take_with(table, "requests", number_or(0..=MOST, "leave it out for no limit")),
+            responses: reader.take_with(table, "responses", number_or(0..=MOST, "leave it out for no limit")),
             buffer_size: reader.take_with(table, "buffer_size", size),
         }
     }

@@ -21,6 +21,7 @@ mod read;
 mod render;
 mod resolver;
 mod routes;
+mod sockets;
 mod source;
 mod syntax;
 mod syslog;

@@ -98,7 +98,14 @@ fn note(source: &Arc<Source>, error: &Error, diagnostics: &mut Diagnostics) {
     let mut wrong = |span: Range<usize>, problem: String, label: &str| {
         diagnostics.error(Place::File { source: Arc::clone(source), span }, problem).label(label);
     };
-    if is_any_of(&UNQUOTED_VALUE)
+    if message.starts_with("unexpected leading zero")
+        && let Some(number) = bare_word(text, &part)
+    {
+        let before = line_of(text, error).map_or("", |line| &text[line.start..number.start]);
+        let is_mode = before.trim_end().strip_suffix('=').is_some_and(|key| key.trim_end().ends_with("mode"));
+        let instead = if is_mode { format!("permissions are a text: \"{}\"", &text[number.clone()]) } else { "leave the zero out".into() };
+        wrong(number, "a number does not begin with a zero".into(), &instead);
+    } else if is_any_of(&UNQUOTED_VALUE)
         && let Some(word) = bare_word(text, &part)
     {
         let quoted = format!("put quotes around it: \"{}\"", &text[word.clone()]);

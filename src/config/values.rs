@@ -80,6 +80,14 @@ pub(super) fn positive(value: Value, reader: &mut Reader<'_>) -> Option<Duration
 
 /// Reads a whole number of this range.
 pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
+    number_or(range, None)
+}
+
+/// The same, with what to write where a number is out of it.
+pub(super) fn number_or<T: TryFrom<i128>>(
+    range: RangeInclusive<i128>,
+    instead: impl Into<Option<&'static str>>,
+) -> impl FnOnce(Value, &mut Reader<'_>) -> Option<T> {
     move |value, reader| {
         let Some(number) = value.to_i128() else {
             if value.to_f64().is_some_and(f64::is_finite) {
@@ -93,7 +101,8 @@ pub(super) fn number<T: TryFrom<i128>>(range: RangeInclusive<i128>) -> impl FnOn
         };
         let fits = range.contains(&number).then(|| T::try_from(number).ok()).flatten();
         if fits.is_none() {
-            reader.wrong(format!("a number from {} to {} belongs here", range.start(), range.end()));
+            let wrong = reader.wrong(format!("a number from {} to {} belongs here", range.start(), range.end()));
+            instead.into().map(|instead| wrong.label(instead));
         }
         fits
     }

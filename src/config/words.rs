@@ -18,9 +18,14 @@ impl Kind {
     /// What to say beside a key that is none of ours.
     pub(super) fn advice(&self, stray: &str) -> Advice {
         for (whose, words) in [("nginx", NGINX), ("HAProxy", HAPROXY)] {
-            if let Some((_, ours)) = words.iter().find(|(theirs, _)| *theirs == stray) {
+            let mut meant = words.iter().filter(|(theirs, _)| *theirs == stray).map(|(_, ours)| ours);
+            let here = meant.clone().find(|ours| self.has(ours.trim_matches('`')));
+            if let Some(ours) = here.or_else(|| meant.next()) {
                 return Advice::Elsewhere(format!("{whose}'s {stray} is {ours} here"));
             }
+        }
+        if stray == "timeout" && self.has("idle_timeout") {
+            return Advice::Meant("idle_timeout");
         }
         // One for several, or the other way round, rather than a word from elsewhere.
         let number = |known: &&str| known.strip_suffix('s') == Some(stray) || stray.strip_suffix('s') == Some(known);
@@ -227,6 +232,8 @@ const NGINX: &[(&str, &str)] = &[
     ("proxy_bind", "`source`"),
     ("proxy_upload_rate", "`upload_rate`"),
     ("proxy_download_rate", "`download_rate`"),
+    ("limit_rate", "`download_rate`"),
+    ("udp", "`protocol = \"udp\"` of a listener"),
     ("proxy_requests", "`requests`"),
     ("proxy_responses", "`responses`"),
     ("proxy_buffer_size", "`buffer_size`"),
@@ -259,7 +266,7 @@ const NGINX: &[(&str, &str)] = &[
     ("http", "nothing: HTTP is not routed"),
 ];
 
-/// What HAProxy's users write by habit.
+/// What HAProxy's users write by habit. Of several words for one of theirs, that counts which the table has.
 const HAPROXY: &[(&str, &str)] = &[
     ("bind", "`listen`"),
     ("accept-proxy", "`accept_proxy_protocol = \"require\"`"),
@@ -273,6 +280,13 @@ const HAPROXY: &[(&str, &str)] = &[
     ("leastconn", "`balance = \"least_conn\"`"),
     ("roundrobin", "`balance = \"round_robin\"`"),
     ("maxconn", "`max_conns`"),
+    ("maxconn", "`max_connections`"),
+    ("timeout client", "`idle_timeout`"),
+    ("timeout_client", "`idle_timeout`"),
+    ("timeout server", "`idle_timeout`"),
+    ("timeout_server", "`idle_timeout`"),
+    ("timeout connect", "`connect_timeout`"),
+    ("timeout_connect", "`connect_timeout`"),
     ("slowstart", "`slow_start`"),
 ];
 
