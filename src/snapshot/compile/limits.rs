@@ -39,8 +39,7 @@ impl Compiler {
         let key = match &written.key {
             None => None,
             Some(empty) if empty.is_empty() => {
-                self.wrong(&at("key"), "a session whose key is empty is not counted, so nobody would be")
-                    .label("leave it out to count all sessions together");
+                self.wrong(&at("key"), "a session whose key is empty is not counted, so nobody would be").label(ALL_TOGETHER);
                 return None;
             }
             Some(key) => Some(Arc::new(self.limit_key(&at("key"), key)?)),
@@ -69,7 +68,7 @@ impl Compiler {
                 .label("$route, for example, in the `limits` of targets");
             return None;
         }
-        Some(key)
+        self.tells_apart(path, written, &key, ALL_TOGETHER).then_some(key)
     }
 
     /// The limits of a list; nothing if one of them is not there, for without it others would be let in.
@@ -140,6 +139,9 @@ impl Compiler {
         };
     }
 }
+
+/// What to do about a key that is the same for all.
+const ALL_TOGETHER: &str = "leave it out to count all sessions together";
 
 /// How sessions may follow one another. Without a `burst`, as many may come at once as the rate says for its whole time.
 fn pace(rate: Frequency, burst: Option<u32>) -> Pace {

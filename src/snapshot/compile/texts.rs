@@ -42,6 +42,26 @@ impl Compiler {
         late.is_empty().then_some(text)
     }
 
+    /// Whether a text tells sessions apart: one without a variable says the same of all, for a `$` is easily forgotten.
+    pub(super) fn tells_apart(&mut self, path: &[Key], written: &str, text: &Text, otherwise: &str) -> bool {
+        if text.variables().next().is_some() {
+            return true;
+        }
+        let meant = self.variable_meant(written);
+        let error = self.wrong(path, format!("{written:?} says the same of every session: no variable is in it"));
+        match meant {
+            Some(meant) => error.label(format!("did you mean \"${meant}\"?")).help(otherwise),
+            None => error.label(otherwise),
+        };
+        false
+    }
+
+    /// The variable that a text without one was probably to be.
+    pub(super) fn variable_meant(&self, written: &str) -> Option<String> {
+        let known = NAMES.iter().copied().chain(self.maps.keys().map(String::as_str));
+        suggest(written, known).map(str::to_owned)
+    }
+
     /// A value of a map, behind the pattern whose groups it may use.
     pub(super) fn map_value(&mut self, path: &[Key], written: &str, pattern: Option<&MapPattern>) -> Option<MapValue> {
         let groups = pattern.map(Groups::of_map);
