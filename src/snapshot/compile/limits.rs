@@ -23,8 +23,9 @@ impl Compiler {
     pub(super) fn compile_limits(&mut self, config: &Config, previous: &Limits) -> Limits {
         let mut limits = Limits::new();
         for (name, written) in &config.limit {
-            if let Some(limit) = self.limit(name, written, previous) {
-                limits.insert(name.as_str().into(), limit);
+            match self.limit(name, written, previous) {
+                Some(limit) => _ = limits.insert(name.as_str().into(), limit),
+                None => _ = self.lost_limits.insert(name.clone()),
             }
         }
         limits
@@ -93,8 +94,11 @@ impl Compiler {
         is_whole.then_some(limits)
     }
 
-    /// Warns of limits that nobody names.
+    /// Warns of limits that nobody names, unless what was left out for its own error may have.
     pub(super) fn check_unused_limits(&mut self, config: &Config) {
+        if ["listener", "defaults", "routes"].into_iter().any(|table| self.places.was_cut(&path_to![table])) {
+            return;
+        }
         let listening = config.listener.values().filter_map(|listener| listener.listening.limits.as_ref());
         let listening = listening.chain(&config.defaults.listening.limits).flatten();
         let targets = config.routes.values().flat_map(config::Routes::targets).flat_map(|target| &target.limits);
@@ -108,7 +112,7 @@ impl Compiler {
     }
 
     fn no_limit(&mut self, path: &[Key], name: &str) {
-        if self.places.was_cut(&path_to!["limit", name]) {
+        if self.lost_limits.contains(name) || self.places.was_cut(&path_to!["limit", name]) {
             return;
         }
         let similar = suggest(name, self.limits.keys().map(|known| &**known)).map(str::to_owned);
