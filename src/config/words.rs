@@ -22,6 +22,9 @@ impl Kind {
                 return Advice::Elsewhere(format!("{whose}'s {stray} is {ours} here"));
             }
         }
+        if let Some((_, ours)) = MEANT.iter().find(|(theirs, ours)| *theirs == stray && self.has(ours)) {
+            return Advice::Meant(ours);
+        }
         // One for several, or the other way round, rather than a word from elsewhere.
         let number = |known: &&str| known.strip_suffix('s') == Some(stray) || stray.strip_suffix('s') == Some(known);
         if let Some(near) = self.known().find(number) {
@@ -178,6 +181,9 @@ pub(super) const EVERYWHERE: &[Kind] = &[
     KEEPALIVE,
     FILE,
 ];
+
+/// Words for keys that others have for the same.
+const MEANT: &[(&str, &str)] = &[("path", "file")];
 
 /// What nginx's users write by habit.
 const NGINX: &[(&str, &str)] = &[
