@@ -56,8 +56,13 @@ fn drained(mut reader: &File) -> Vec<u8> {
 #[tokio::test]
 async fn a_session_has_no_line_where_the_condition_is_empty_or_0() {
     let conditions = [("empty", ""), ("nought", "0"), ("one", "1"), ("noughts", "00"), ("named", "$ssl_preread_server_name")];
-    let logs: String =
-        conditions.iter().map(|(name, text)| format!("[access_log.{name}]\nfile = \"{{folder}}/{name}\"\nif = \"{text}\"\n")).collect();
+    let logs: String = conditions
+        .iter()
+        .map(|(name, text)| {
+            let map = format!("[map.{name}]\nof = \"$protocol\"\nvalues = {{ TCP = \"{text}\" }}\n");
+            format!("{map}[access_log.{name}]\nfile = \"{{folder}}/{name}\"\nif = \"${name}\"\n")
+        })
+        .collect();
     let gate = Gate::start(&routes(&[], &logs));
     for sent in [hello("unknown.test"), client_hello(&Spec::default())] {
         gate.hears(&sent).await;

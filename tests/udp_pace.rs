@@ -89,6 +89,21 @@ async fn behind_a_proxy_each_client_has_a_session_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_header_about_a_connection_names_nobody_where_datagrams_are_spoken() {
+    let server = UdpServer::echo().await;
+    let gate = gate(&server, "accept_proxy_protocol = \"require\"\ntrusted_proxies = [\"127.0.0.1\"]\nrequests = 2\nresponses = 1", "");
+    let proxy = UdpClient::of(gate.address("dns")).await;
+    for client in ["192.0.2.1:5000", "192.0.2.2:5000"] {
+        let mut header = header(client, gate.address("dns"));
+        // IPv4, and a connection.
+        header[13] = 0x11;
+        assert_eq!(proxy.ask(&[&header[..], b"one"].concat()).await, b"one");
+    }
+    assert_eq!(gate.lines("access", 1).await, ["200 finished 127.0.0.1"]);
+    assert_eq!(server.senders().len(), 1, "whoever they are said to be, both are the proxy's");
+}
+
+#[tokio::test]
 async fn a_header_that_is_none_or_is_not_believed_brings_no_datagram_in() {
     let server = UdpServer::echo().await;
     let strict = gate(&server, "accept_proxy_protocol = \"require\"\ntrusted_proxies = [\"127.0.0.1\"]", "");

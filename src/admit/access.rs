@@ -59,6 +59,16 @@ impl Access {
 }
 
 impl Who {
+    /// Whether this speaks of all of whom another does, so that behind it the other decides nothing.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) | (Self::Unix, Self::Unix) => true,
+            (Self::Ranges(ranges), Self::Ranges(others)) => ranges.covers(others),
+            (Self::Unix | Self::Ranges(_), _) => false,
+        }
+    }
+
     fn includes(&self, client: Option<IpAddr>) -> bool {
         match (self, client) {
             (Self::All, _) | (Self::Unix, None) => true,

@@ -24,8 +24,20 @@ impl Ranges {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
+        self.beginning_before(address).is_some_and(|range| range.contains(&address))
+    }
+
+    /// Whether others have addresses, and all of these are among them.
+    #[must_use]
+    pub fn covers(&self, others: &Self) -> bool {
+        let is_within = |other: &IpNet| self.beginning_before(other.network()).is_some_and(|range| range.contains(other));
+        !others.apart.is_empty() && others.apart.iter().all(is_within)
+    }
+
+    /// The only range that may have this address.
+    fn beginning_before(&self, address: IpAddr) -> Option<&IpNet> {
         let begin_before = self.apart.partition_point(|range| range.network() <= address);
-        begin_before.checked_sub(1).and_then(|last| self.apart.get(last)).is_some_and(|range| range.contains(&address))
+        begin_before.checked_sub(1).and_then(|last| self.apart.get(last))
     }
 
     /// Whether there are addresses of this one's family among them.
@@ -54,14 +66,18 @@ mod tests {
 
     use super::*;
 
-    fn net() -> impl Strategy<Value = IpNet> {
+    fn v4() -> impl Strategy<Value = IpNet> {
         // Few bits differ, so that ranges overlap, touch and contain one another.
         let v4 = (0u8..4, 0u8..8, 20u8..=32)
             .prop_map(|(third, last, length)| IpNet::new(IpAddr::from([10, 0, third, last]), length).expect("a length within 32"));
+        v4.prop_map(|net| net.trunc())
+    }
+
+    fn net() -> impl Strategy<Value = IpNet> {
         let v6 = (0u16..4, 110u8..=128).prop_map(|(last, length)| {
             IpNet::new(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]), length).expect("a length within 128")
         });
-        prop_oneof![v4, v6].prop_map(|net| net.trunc())
+        prop_oneof![v4(), v6.prop_map(|net| net.trunc())]
     }
 
     proptest! {
@@ -71,6 +87,13 @@ mod tests {
             for address in [asked.network(), asked.broadcast()] {
                 prop_assert_eq!(set.contains(address), ranges.iter().any(|range| range.contains(&address)), "{} in {:?}", address, ranges);
             }
+        }
+
+        #[test]
+        fn ranges_cover_others_where_they_have_each_address_of_theirs(ranges in proptest::collection::vec(net(), 0..12), other in v4()) {
+            let set = Ranges::new(&ranges);
+            let all = IpNet::hosts(&other).chain([other.network(), other.broadcast()]).all(|address| set.contains(address));
+            prop_assert_eq!(set.covers(&Ranges::new(&[other])), all, "{} in {:?}", other, ranges);
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::log_file::{LogFile, access_log_file, log_file};
 use super::read::{Read, Reader};
 use super::values::{MOST, number, positive, size, unknown_word, words};
+use super::words::suggest;
 use super::{print, words as kinds};
 
 /// `[process]`.
@@ -264,7 +265,11 @@ impl Read for AccessLogFormat {
             _ if text.contains('$') => Some(Self::Template(text)),
             // A line that is the same for every session is a misspelt word.
             _ => {
-                unknown_word(&text, "an access log format", ["text", "json"].into_iter(), reader);
+                let meant = suggest(&text, ["text", "json"].into_iter());
+                reader.wrong(format!("{text:?} is not an access log format")).label(match meant {
+                    Some(meant) => format!("did you mean \"{meant}\"?"),
+                    None => "\"text\", \"json\", or a template, which has variables: '$remote_addr $status'".into(),
+                });
                 None
             }
         }

@@ -24,8 +24,8 @@ impl Kind {
                 return Advice::Elsewhere(format!("{whose}'s {stray} is {ours} here"));
             }
         }
-        if stray == "timeout" && self.has("idle_timeout") {
-            return Advice::Meant("idle_timeout");
+        if let Some((_, ours)) = MEANT.iter().find(|(theirs, ours)| *theirs == stray && self.has(ours)) {
+            return Advice::Meant(ours);
         }
         // One for several, or the other way round, rather than a word from elsewhere.
         let number = |known: &&str| known.strip_suffix('s') == Some(stray) || stray.strip_suffix('s') == Some(known);
@@ -183,6 +183,9 @@ pub(super) const EVERYWHERE: &[Kind] = &[
     KEEPALIVE,
     FILE,
 ];
+
+/// Words for keys that others have for the same.
+const MEANT: &[(&str, &str)] = &[("path", "file"), ("timeout", "idle_timeout")];
 
 /// What nginx's users write by habit.
 const NGINX: &[(&str, &str)] = &[

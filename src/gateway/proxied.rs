@@ -55,7 +55,7 @@ pub(super) fn note(header: Header, rule: &ProxyRule, session: &mut Session) -> R
     };
     let peer = session.client;
     let is_trusted = rule.trusts(peer);
-    let ends = header.ends.filter(|_| header.transport == spoken).map(|ends| (ends.source, ends.destination));
+    let ends = header.ends_of(spoken).map(|ends| (ends.source, ends.destination));
     session.note_header(is_trusted, ends, header.tlvs);
     if is_trusted || rule.is_required { Ok(()) } else { Err(HeaderError::Untrusted(named(peer))) }
 }

@@ -67,6 +67,12 @@ pub enum Transport {
 }
 
 impl Header {
+    /// The ends, where it is about what is spoken here; otherwise it names nobody.
+    #[must_use]
+    pub fn ends_of(&self, spoken: Transport) -> Option<Ends> {
+        self.ends.filter(|_| self.transport == spoken)
+    }
+
     /// One that says nothing of anybody.
     fn unknown() -> Self {
         Self { transport: Transport::Unknown, ends: None, tlvs: Box::default() }

@@ -8,7 +8,7 @@ use crate::gateway::proxied::HeaderError;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::net::Run;
-use crate::proxy_protocol::{Header, Parse, parse};
+use crate::proxy_protocol::{Header, Parse, Transport, parse};
 use crate::session::Peer;
 use crate::session::udp_table::Flow;
 use crate::snapshot::ProxyRule;
@@ -27,7 +27,7 @@ impl Datagrams {
         match read {
             Ok((header, rest)) => {
                 let believed = header.as_ref().filter(|_| is_trusted);
-                let speaks_for = believed.and_then(|header| header.ends).map(|ends| ends.source);
+                let speaks_for = believed.and_then(|header| header.ends_of(Transport::Datagram)).map(|ends| ends.source);
                 let flow = Flow { speaks_for, ..flow };
                 self.pass_on(flow, Run::single(rest), |datagrams, run| datagrams.admit(flow, run, header.clone(), worker));
             }

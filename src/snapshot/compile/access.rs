@@ -15,8 +15,12 @@ impl Compiler {
     }
 
     fn rule(&mut self, path: &[Key], text: &str) -> Option<Rule> {
+        if let Some(rule) = text.trim().strip_suffix(';') {
+            self.wrong(path, "a rule has no `;` at its end").label(format!("{:?}", rule.trim_end()));
+            return None;
+        }
         let (word, who) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
-        let who = who.trim().trim_end_matches(';').trim_end();
+        let who = who.trim();
         let allows = match word {
             "allow" => true,
             "deny" => false,
@@ -36,6 +40,10 @@ impl Compiler {
             }
             "all" => Who::All,
             "unix:" => Who::Unix,
+            "unix" if !self.networks.contains_key(who) => {
+                self.wrong(path, "clients of unix sockets are \"unix:\"").label(format!("\"{word} unix:\""));
+                return None;
+            }
             ranges => {
                 let complaints = self.diagnostics.len();
                 let ranges = self.range(path, ranges);
@@ -48,13 +56,17 @@ impl Compiler {
         Some(Rule { written: text.into(), allows, who })
     }
 
-    /// Warns of rules behind one that is for everybody.
+    /// Warns of rules that never decide, since one before them speaks of all whom they speak of.
     fn check_unreached(&mut self, path: &[Key], rules: &[Rule]) {
-        let Some(last) = rules.iter().position(|rule| rule.who == Who::All) else { return };
-        if last + 1 < rules.len() {
-            let place = self.places.value(&[path, &path_to![last + 1]].concat());
-            let problem = format!("this rule is never reached: \"{}\" before it is for everybody", rules[last].written);
+        for (index, rule) in rules.iter().enumerate() {
+            let Some(earlier) = rules[..index].iter().find(|earlier| earlier.who.covers(&rule.who)) else { continue };
+            let whom = if earlier.who == Who::All { "everybody" } else { "all whom it is about" };
+            let place = self.places.value(&[path, &path_to![index]].concat());
+            let problem = format!("this rule is never reached: \"{}\" before it is for {whom}", earlier.written);
             self.diagnostics.warning("unreached-rule", place, problem);
+            if earlier.who == Who::All {
+                break;
+            }
         }
     }
 

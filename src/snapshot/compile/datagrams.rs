@@ -5,7 +5,7 @@ use crate::address::{Address, ListenAddress};
 use crate::config::{self, Config, Key, ListenerAction, Preread, path_to};
 use crate::session::Protocol;
 use crate::snapshot::{Action, Destination};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Version};
 
 /// What is spoken on a listener's addresses: connections first, each once.
 pub(super) fn protocols(written: &config::Listener, config: &Config) -> Vec<Protocol> {
@@ -65,6 +65,11 @@ impl Compiler {
         }
         for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
             let name = pool.upstream.name();
+            if pool.announcement.as_ref().is_some_and(|announcement| announcement.version == Version::V1) {
+                let place = self.places.value(path);
+                let problem = format!("upstream {name:?} is told of datagrams by version 2 of the PROXY protocol: version 1 knows none");
+                self.diagnostics.warning("version-1-datagrams", place, problem).help("send_proxy_protocol = \"v2\" of this upstream");
+            }
             if let Some(why) = not_for_datagrams(pool) {
                 self.wrong(path, format!("datagrams do not reach upstream {name:?}: {why}"))
                     .help("an upstream of its own for protocol = \"udp\", with IP addresses or names, and without `tls`");

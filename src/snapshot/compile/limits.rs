@@ -23,8 +23,9 @@ impl Compiler {
     pub(super) fn compile_limits(&mut self, config: &Config, previous: &Limits) -> Limits {
         let mut limits = Limits::new();
         for (name, written) in &config.limit {
-            if let Some(limit) = self.limit(name, written, previous) {
-                limits.insert(name.as_str().into(), limit);
+            match self.limit(name, written, previous) {
+                Some(limit) => _ = limits.insert(name.as_str().into(), limit),
+                None => _ = self.lost_limits.insert(name.clone()),
             }
         }
         limits
@@ -39,8 +40,7 @@ impl Compiler {
         let key = match &written.key {
             None => None,
             Some(empty) if empty.is_empty() => {
-                self.wrong(&at("key"), "a session whose key is empty is not counted, so nobody would be")
-                    .label("leave it out to count all sessions together");
+                self.wrong(&at("key"), "a session whose key is empty is not counted, so nobody would be").label(ALL_TOGETHER);
                 return None;
             }
             Some(key) => Some(Arc::new(self.limit_key(&at("key"), key)?)),
@@ -69,7 +69,7 @@ impl Compiler {
                 .label("$route, for example, in the `limits` of targets");
             return None;
         }
-        Some(key)
+        self.tells_apart(path, written, &key, ALL_TOGETHER).then_some(key)
     }
 
     /// The limits of a list; nothing if one of them is not there, for without it others would be let in.
@@ -94,8 +94,11 @@ impl Compiler {
         is_whole.then_some(limits)
     }
 
-    /// Warns of limits that nobody names.
+    /// Warns of limits that nobody names, unless what was left out for its own error may have.
     pub(super) fn check_unused_limits(&mut self, config: &Config) {
+        if ["listener", "defaults", "routes"].into_iter().any(|table| self.places.was_cut(&path_to![table])) {
+            return;
+        }
         let listening = config.listener.values().filter_map(|listener| listener.listening.limits.as_ref());
         let listening = listening.chain(&config.defaults.listening.limits).flatten();
         let targets = config.routes.values().flat_map(config::Routes::targets).flat_map(|target| &target.limits);
@@ -109,7 +112,7 @@ impl Compiler {
     }
 
     fn no_limit(&mut self, path: &[Key], name: &str) {
-        if self.places.was_cut(&path_to!["limit", name]) {
+        if self.lost_limits.contains(name) || self.places.was_cut(&path_to!["limit", name]) {
             return;
         }
         let similar = suggest(name, self.limits.keys().map(|known| &**known)).map(str::to_owned);
@@ -140,6 +143,9 @@ impl Compiler {
         };
     }
 }
+
+/// What to do about a key that is the same for all.
+const ALL_TOGETHER: &str = "leave it out to count all sessions together";
 
 /// How sessions may follow one another. Without a `burst`, as many may come at once as the rate says for its whole time.
 fn pace(rate: Frequency, burst: Option<u32>) -> Pace {

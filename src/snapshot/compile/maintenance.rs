@@ -9,7 +9,11 @@ impl Compiler {
         for (name, routes) in &config.routes {
             for (entry, target) in routes.targets_with_paths() {
                 let Some(other) = &target.maintenance else { continue };
-                let place = self.places.key(&[&path_to!["routes", name][..], &entry, &path_to!["maintenance"]].concat());
+                let path = [&path_to!["routes", name][..], &entry, &path_to!["maintenance"]].concat();
+                if self.lost_maintenance.contains(&path) {
+                    continue;
+                }
+                let place = self.places.key(&path);
                 let problem = format!("new sessions go to {other:?} in place of what this target says");
                 self.diagnostics.warning("maintenance", place, problem).help("take the line out when it is over");
             }

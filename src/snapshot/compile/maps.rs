@@ -51,6 +51,9 @@ impl Compiler {
         let is_named = self.check_map_name(name);
         let mut values = Values::new();
         let of = self.text(&path_to!["map", name, "of"], &written.of, None);
+        if of.as_ref().is_some_and(|of| of.variables().next().is_none()) {
+            self.warn_of_constant(name, &written.of);
+        }
         let table = match written.shares.is_empty() {
             true => self.map_rows(name, written, &mut values).map(|rows| MapTable::Rows(rows.into())),
             false => self.map_shares(name, written, &mut values).map(MapTable::Shares),
@@ -64,6 +67,13 @@ impl Compiler {
             return None;
         }
         is_named.then_some(map)
+    }
+
+    fn warn_of_constant(&mut self, name: &str, of: &str) {
+        let meant = self.variable_meant(of).unwrap_or("remote_addr".into());
+        let place = self.places.value(&path_to!["map", name, "of"]);
+        let problem = format!("no variable is in {of:?}, so ${name} is looked up by the same text in every session");
+        self.diagnostics.warning("constant-map", place, problem).help(format!("of = \"${meant}\""));
     }
 
     /// The value of a row; `path` leads to it.

@@ -90,6 +90,8 @@ impl Snapshot {
             system_roots: SystemRoots::default(),
             rereads: Vec::new(),
             limits: Limits::new(),
+            lost_limits: BTreeSet::new(),
+            lost_maintenance: BTreeSet::new(),
             resolver: Arc::new(resolver::settings(&[config.resolver.as_ref()])),
             pools: Pools::new(),
             made: Pools::new(),
@@ -119,6 +121,10 @@ struct Compiler {
     system_roots: SystemRoots,
     rereads: Vec<Arc<Reread>>,
     limits: Limits,
+    /// Those of `[limit.NAME]` of which what is wrong has been said.
+    lost_limits: BTreeSet<String>,
+    /// The `maintenance` of targets of which it has.
+    lost_maintenance: BTreeSet<Vec<Key>>,
     /// `[resolver]`, which upstreams without one share.
     resolver: Arc<ResolverSettings>,
     pools: Pools,

@@ -58,6 +58,10 @@ impl Compiler {
 
     fn no_range(&mut self, path: &[Key], text: &str) {
         let looks_like_a_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', '/', '.']);
+        if text == "all" {
+            self.wrong(path, "\"all\" is no address range").label("\"0.0.0.0/0\", \"::/0\" are all addresses");
+            return;
+        }
         let similar = suggest(text, self.networks.keys().map(String::as_str)).map(str::to_owned);
         if !looks_like_a_name {
             self.not_a_range(path, text);

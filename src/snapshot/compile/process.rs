@@ -6,9 +6,12 @@ use tokio::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::Compiler;
-use crate::config::{self, AccessLogFormat, Config, Count, Gzip, LogFile, LogFormat, LogLevel, Places, SyslogSeverity, Watch, path_to};
+use crate::config::{
+    self, AccessLogFormat, Config, Count, Gzip, Key, LogFile, LogFormat, LogLevel, Places, SyslogSeverity, Watch, path_to,
+};
 use crate::log::{AccessLogOutput, AccessLogSettings, Format, Gather, LogSettings, Output, PathTemplate, SyslogSettings};
 use crate::snapshot::Process;
+use crate::variables::Text;
 
 pub(super) fn process(written: &config::Process) -> Process {
     let count = |count| match count {
@@ -58,7 +61,7 @@ impl Compiler {
             AccessLogFormat::Template(text) => self.text(&path_to!["access_log", name, "format"], text, None).map(Format::Template),
         };
         let condition = match &written.condition {
-            Some(text) => self.text(&path_to!["access_log", name, "if"], text, None).map(Some),
+            Some(text) => self.log_condition(&path_to!["access_log", name, "if"], text).map(Some),
             None => Some(None),
         };
         let severity = match &written.file {
@@ -74,6 +77,11 @@ impl Compiler {
             gather: gather(written),
             severity,
         })
+    }
+
+    fn log_condition(&mut self, path: &[Key], written: &str) -> Option<Text> {
+        let text = self.text(path, written, None)?;
+        self.tells_apart(path, written, &text, "leave it out for a line of every session").then_some(text)
     }
 
     fn access_log_output(&mut self, name: &str, written: &LogFile) -> Option<AccessLogOutput> {

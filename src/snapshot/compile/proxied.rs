@@ -74,12 +74,32 @@ impl Compiler {
     fn trusted(&mut self, path: &[Key], written: &[String]) -> Trusted {
         let mut trusted = Trusted::default();
         for (index, text) in written.iter().enumerate() {
+            let path = [path, &path_to![index]].concat();
             match text.as_str() {
                 "unix:" => trusted.unix = true,
-                text => trusted.ranges.extend(self.range(&[path, &path_to![index]].concat(), text)),
+                "unix" if !self.networks.contains_key(text) => {
+                    self.wrong(&path, "clients of unix sockets are \"unix:\"").label("\"unix:\"");
+                }
+                "all" if !self.networks.contains_key(text) => {
+                    self.wrong(&path, "\"all\" is no address range, and anybody would be believed")
+                        .label("the addresses of the proxies, or \"0.0.0.0/0\", \"::/0\" if that is meant");
+                }
+                text => {
+                    let ranges = self.range(&path, text);
+                    self.check_everybody_trusted(&path, &ranges);
+                    trusted.ranges.extend(ranges);
+                }
             }
         }
         trusted
+    }
+
+    fn check_everybody_trusted(&mut self, path: &[Key], ranges: &[IpNet]) {
+        if let Some(everybody) = ranges.iter().find(|range| range.prefix_len() == 0) {
+            let place = self.places.value(path);
+            let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
+            self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
+        }
     }
 
     /// How the servers of an upstream are told whom a connection is from.

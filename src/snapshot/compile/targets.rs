@@ -144,9 +144,13 @@ impl Compiler {
         let at = [path, &path_to!["maintenance"]].concat();
         if matches!(written.action, config::Action::Reject(_)) {
             self.wrong_key(&at, "who is refused needs no other place to go").label("leave it out, or write the target's `upstream`");
+            self.lost_maintenance.insert(at);
             return None;
         }
         let elsewhere = self.destination(&at, other, stands.pattern());
+        if elsewhere.is_none() {
+            self.lost_maintenance.insert(at);
+        }
         action.and(elsewhere.map(Action::Forward))
     }
 

@@ -42,6 +42,26 @@ impl Compiler {
         late.is_empty().then_some(text)
     }
 
+    /// Whether a text tells sessions apart: one without a variable says the same of all, for a `$` is easily forgotten.
+    pub(super) fn tells_apart(&mut self, path: &[Key], written: &str, text: &Text, otherwise: &str) -> bool {
+        if text.variables().next().is_some() {
+            return true;
+        }
+        let meant = self.variable_meant(written);
+        let error = self.wrong(path, format!("{written:?} says the same of every session: no variable is in it"));
+        match meant {
+            Some(meant) => error.label(format!("did you mean \"${meant}\"?")).help(otherwise),
+            None => error.label(otherwise),
+        };
+        false
+    }
+
+    /// The variable that a text without one was probably to be.
+    pub(super) fn variable_meant(&self, written: &str) -> Option<String> {
+        let known = NAMES.iter().copied().chain(self.maps.keys().map(String::as_str));
+        suggest(written, known).map(str::to_owned)
+    }
+
     /// A value of a map, behind the pattern whose groups it may use.
     pub(super) fn map_value(&mut self, path: &[Key], written: &str, pattern: Option<&MapPattern>) -> Option<MapValue> {
         let groups = pattern.map(Groups::of_map);
@@ -96,7 +116,8 @@ impl Compiler {
         let fields = fields.iter().map(String::as_str);
         let named = groups.into_iter().flat_map(Groups::names);
         let known = NAMES.iter().copied().chain(named).chain(fields).chain(self.maps.keys().map(String::as_str));
-        let similar = suggest(&name.name, known).map(str::to_owned);
+        let habit = HABITS.iter().find(|(theirs, _)| *theirs == &*name.name).map(|(_, ours)| *ours);
+        let similar = habit.or_else(|| suggest(&name.name, known)).map(str::to_owned);
         let is_number = name.name.bytes().all(|byte| byte.is_ascii_digit());
         let problem = match groups {
             None if is_number => format!("${} is a group of a regex, and no regex leads here", name.name),
@@ -147,3 +168,15 @@ impl Groups {
         }
     }
 }
+
+/// What nginx's users write by habit: names of its http module, and what is closest to them here.
+const HABITS: &[(&str, &str)] = &[
+    ("body_bytes_sent", "bytes_sent"),
+    ("host", "ssl_preread_server_name"),
+    ("http_host", "ssl_preread_server_name"),
+    ("request_length", "bytes_received"),
+    ("request_time", "session_time"),
+    ("server_protocol", "protocol"),
+    ("upstream_header_time", "upstream_first_byte_time"),
+    ("upstream_response_time", "upstream_session_time"),
+];

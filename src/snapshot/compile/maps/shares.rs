@@ -33,6 +33,11 @@ impl Compiler {
             let value = self.value(values, &share.value, || path(index, "value"));
             value.into_iter().for_each(|value| shares.add(hundredths, value));
         }
+        if let Some(rest) = rest.filter(|_| sum == Shares::WHOLE) {
+            let place = self.places.value(&path_to!["map", name, "shares", rest]);
+            let problem = "nothing is left for this share: the others add up to 100 %";
+            self.diagnostics.warning("empty-share", place, problem).help("leave it out, or make the others smaller");
+        }
         Some(shares)
     }
 }
