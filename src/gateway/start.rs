@@ -40,7 +40,8 @@ impl Gateway {
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
         let mut sockets = bind_all(snapshot, workers)?;
         let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();
-        let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
+        let name = |listening: &Listening| (listening.listener.name.clone(), listening.address.clone(), listening.protocol);
+        let bound = sockets.iter().map(name).collect();
         let capacity = capacity(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
         let resolver = Resolver::new(control.handle().clone());
