@@ -44,6 +44,7 @@ async fn when_full_the_oldest_without_an_answer_makes_room_and_nobody_who_is_ser
     let port = |client: &UdpClient| client.socket.local_addr().unwrap().port();
     let expected: Vec<_> = strangers[..47].iter().map(|stranger| format!("evicted {}", port(stranger))).collect();
     assert_eq!(evicted, expected, "the oldest first");
+    assert_eq!(gate.totals().refusals.get("evicted"), Some(&47), "of which the log tells the sum");
     let newcomer = UdpClient::of(gate.address("dns")).await;
     assert_eq!(newcomer.asks("let me in").await, "let me in");
     assert_eq!(served.asks("still here").await, "still here");
