@@ -8,6 +8,7 @@ mod datagram;
 mod farewell;
 mod forwards;
 mod live;
+mod memory;
 mod proxied;
 mod rates;
 mod reach;

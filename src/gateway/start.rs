@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::certificates::Certificates;
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger};
+use super::memory::give_back;
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
@@ -57,6 +58,7 @@ impl Gateway {
         let (phase, told) = watch::channel(Phase::Running);
         let ledger = shared.ledger.clone();
         control.spawn(async move { ledger.summarise().await });
+        control.spawn(give_back(shared.clone()));
         let certificates = Certificates::new(&snapshot.rereads);
         if snapshot.process.watches_certificates {
             control.spawn(certificates.clone().follow());
