@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::{ByHand, Gate, Process, Server, answer, hello, read, routes, until, within};
+use crate::harness::{ByHand, Gate, Process, Server, UdpClient, UdpServer, answer, hello, read, routes, until, within};
 
 #[tokio::test]
 async fn at_max_connections_the_next_is_served_when_one_ends() {
@@ -94,6 +94,28 @@ async fn out_of_descriptors_the_next_is_served_when_one_is_free() {
     // Those who are gone still take descriptors until they have been seen off: who comes meanwhile may find none.
     let served = async { while answer(&mut gate.connect().await, &hello("api.test")).await != "api" {} };
     within(served).await;
+}
+
+#[tokio::test]
+async fn out_of_descriptors_newcomers_over_udp_are_dropped_for_no_other_reason() {
+    let (server, udp) = (Server::named("api").await, UdpServer::echo().await);
+    let more = format!(
+        "[process]\nworkers = 1\n[defaults]\ndefer_accept = false\n\
+         [listener.dns]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"{}\"",
+        udp.address
+    );
+    let gate = Process::start_with_descriptors(DESCRIPTORS, &routes(&[("api.test", &server)], &more)).await;
+    let clients = crowd(&gate).await;
+    let newcomer = UdpClient::of(gate.address_of("dns")).await;
+    let dropped = async {
+        while !gate.log().contains("out of descriptors: datagrams of new clients are dropped until a session ends") {
+            newcomer.send(b"?").await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within(dropped).await;
+    assert!(!gate.log().contains("max_connections"), "{}", gate.log());
+    drop(clients);
 }
 
 /// The clients stay silent until they hold every descriptor, so that none is left for a server whoever speaks first.

@@ -530,3 +530,16 @@ fn a_source_is_told_with_its_line() {
         assert!(limits.ends_with(&format!("connect 60s (built in){expected}")), "{told}");
     }
 }
+
+#[test]
+fn of_datagrams_it_says_that_they_are() {
+    let upstream = "[upstream.shop]\nservers = [\"10.0.0.1:53\"]\n[upstream.UDP]\nservers = [\"10.0.0.2:53\"]\n";
+    let told = |listener: &str| Folder::with(&format!("{upstream}[listener.dns]\nlisten = \":53\"\n{listener}")).run(&["route"]).out;
+    let udp = told("protocol = \"udp\"\nupstream = \"shop\"");
+    assert!(udp.starts_with("any datagram from 127.0.0.1 on dns\n"), "{udp}");
+    assert!(udp.contains("-> upstream shop, passed through as datagrams (UDP); "), "{udp}");
+    let both = told("protocol = [\"udp\", \"tcp\"]\nupstream = \"shop\"");
+    assert!(both.contains("-> upstream shop, passed through, over TCP and UDP; "), "{both}");
+    let named = told("protocol = \"udp\"\nupstream = \"$protocol\"");
+    assert!(named.contains("-> upstream UDP, "), "{named}");
+}

@@ -52,6 +52,7 @@ async fn a_session_that_does_not_finish_is_cut_at_the_deadline() {
     assert_eq!(heard(&mut client).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert!(told.elapsed() >= Duration::from_millis(500), "{:?}", told.elapsed());
     assert_eq!(gate.ended().await.code(), Some(0));
+    assert!(gate.log().contains("sessions cut at the end of shutdown_timeout: 1 listener=\"https\""), "{}", gate.log());
 }
 
 #[tokio::test]

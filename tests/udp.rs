@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::harness::{Gate, OwnPort, Server, UdpClient, UdpServer, answer, connect, reply};
+use crate::harness::{Gate, OwnPort, Process, Server, UdpClient, UdpServer, answer, connect, reply};
 
 /// A gateway with a listener `dns` over UDP in front of this server; `more` is appended to its keys.
 fn gate(server: &UdpServer, more: &str) -> Gate {
@@ -146,6 +146,15 @@ async fn one_port_may_speak_both_protocols() {
     assert_eq!(client.asks("?").await, "over udp");
     let mut client = connect(gate.address("dns")).await;
     assert_eq!(answer(&mut client, b"?").await, "over tcp");
+}
+
+#[tokio::test]
+async fn the_log_says_where_it_listens_for_datagrams() {
+    let gate = Process::start("[listener.dns]\nlisten = \"127.0.0.1:0\"\nprotocol = [\"tcp\", \"udp\"]\nupstream = \"127.0.0.1:9\"").await;
+    let address = gate.address_of("dns");
+    let by = |protocol| format!("listening on {address}{protocol} listener=");
+    gate.says(&by(" (UDP)")).await;
+    gate.says(&by("")).await;
 }
 
 #[tokio::test]

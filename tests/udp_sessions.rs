@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hickory_resolver::proto::rr::RecordType;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::sleep;
 
-use crate::harness::{Gate, OwnPort, UdpClient, UdpServer, until, within};
+use crate::harness::{Gate, NameServer, OwnPort, UdpClient, UdpServer, until, within};
 
 /// A gateway with a listener `dns` over UDP, a log with status and reason, and these lines of the listener and of an upstream.
 fn gate(listener: &str, upstream: &str) -> Gate {
@@ -254,6 +255,31 @@ async fn a_session_without_a_server_is_written_down() {
     client.send(b"?").await;
     assert_eq!(gate.lines("access", 1).await, ["502 no_server dns"]);
     gate.until(|totals| totals.open == 0).await;
+}
+
+#[tokio::test]
+async fn what_a_refused_session_has_received_is_written_down() {
+    let names = NameServer::start().await;
+    names.pause();
+    let gate = Gate::start(&format!(
+        "[process]\nworkers = 1\n[resolver]\nnameservers = [\"{}\"]\ntimeout = \"1h\"\n\
+         [listener.down]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"down\"\n\
+         [listener.far]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nupstream = \"$listener.test:53\"\n\
+         [listener.near]\nlisten = \"127.0.0.1:0\"\nprotocol = \"udp\"\nrespond = \"here\"\n\
+         [upstream.down]\nservers = [{{ address = \"127.0.0.1:9\", down = true }}]\n\
+         [access_log.a]\nfile = \"{{folder}}/access\"\nformat = \"$close_reason $bytes_received\"",
+        names.address
+    ));
+    UdpClient::of(gate.address("down")).await.send(b"three").await;
+    gate.lines("access", 1).await;
+    let far = UdpClient::of(gate.address("far")).await;
+    far.send(b"one").await;
+    until(|| names.asked("far.test", RecordType::A) > 0).await;
+    far.send(b"more").await;
+    // The one worker has got as far with what came before.
+    assert_eq!(UdpClient::of(gate.address("near")).await.asks("?").await, "here");
+    names.go_on();
+    assert_eq!(gate.lines("access", 3).await, ["no_server 5", "responded 1", "unresolved 7"]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::config::{Key, Places, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
-use crate::session::{Hello, Peer, Session};
+use crate::session::{Hello, Peer, Protocol, Session};
 use crate::snapshot::{Action, Admission, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
 use crate::tls::{Terminator, Trust};
 use crate::upstream::Pool;
@@ -90,6 +90,7 @@ impl Told<'_> {
 
     fn headline(&mut self, name: Option<&Hostname>) {
         let asked = match (name, &self.question.sni) {
+            _ if *self.listener.protocols == [Protocol::Udp] => "any datagram".into(),
             _ if self.listener.peek.is_none() => "any connection".into(),
             (Some(name), Some(sent)) if name.as_str() == sent => name.to_string(),
             (Some(name), Some(sent)) => format!("{name} (sent: {sent})"),
@@ -178,6 +179,9 @@ impl Told<'_> {
         let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
         let local = self.listener.addresses.first().map_or(Peer::Unix, local);
         let mut session = Session::new(0, self.listener.name.clone(), client, local, Instant::now(), SystemTime::now());
+        if *self.listener.protocols == [Protocol::Udp] {
+            session.protocol = Protocol::Udp;
+        }
         session.hello = self.listener.peek.as_ref().map(|_| match hello.map(|hello| &hello.server_name) {
             Some(ServerName::Host { .. }) => Hello::Named,
             Some(ServerName::None) => Hello::Unnamed,
@@ -226,7 +230,12 @@ impl Told<'_> {
     }
 
     fn action(&mut self, target: &Target, session: &Session, limits: &str) {
-        let how = if target.terminate.is_some() { "decrypted" } else { "passed through" };
+        let how = match *self.listener.protocols {
+            _ if target.terminate.is_some() => "decrypted",
+            [Protocol::Udp] => "passed through as datagrams (UDP)",
+            [Protocol::Tcp] => "passed through",
+            _ => "passed through, over TCP and UDP",
+        };
         match &target.action {
             Action::Forward(Destination::Pool(pool)) => self.forward(pool, how, limits, session),
             Action::Forward(Destination::Template(template, rules)) => {

@@ -9,6 +9,7 @@ use tokio::time::Duration;
 use super::{Configuration, Failure};
 use crate::gateway::{Gateway, Rereading};
 use crate::log::{self, OwnLog};
+use crate::session::Protocol;
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(configuration: &Configuration) -> Result<(), Failure> {
@@ -24,8 +25,9 @@ pub(super) fn serve(snapshot: &Snapshot, own_log: &OwnLog, greet: impl FnOnce(&G
         // Before the first connection: a signal must not find the default action, which ends the process.
         let mut signals = Signals::new().map_err(Failure::run)?;
         let gateway = Gateway::start(snapshot).map_err(Failure::run)?;
-        for (listener, address) in gateway.bound() {
-            tracing::info!(listener, "listening on {address}");
+        for (listener, address, protocol) in gateway.bound() {
+            let over = if protocol == Protocol::Udp { " (UDP)" } else { "" };
+            tracing::info!(listener, "listening on {address}{over}");
         }
         for (profile, terminator) in &snapshot.terminators {
             terminator.certificates().log_days_left(profile);

@@ -21,6 +21,8 @@ pub(super) struct Capacity {
     /// The sessions in the upper half, their descriptors in the lower one.
     open: AtomicU64,
     waiting: AtomicUsize,
+    /// How many of those wait for a descriptor, though there is room.
+    lacking: AtomicUsize,
     freed: Notify,
     /// Who may have sessions that make room, and by which number they know that they are asked for it.
     relievers: Mutex<Vec<(Arc<Crowd>, u64)>>,
@@ -44,8 +46,8 @@ impl Capacity {
     fn within(whole: Option<Arc<Self>>, most: usize, descriptors: usize) -> Arc<Self> {
         // No machine has so many as half a count does not hold.
         let (most, descriptors) = (most.min(MOST_COUNTED), descriptors.min(MOST_COUNTED));
-        let (open, waiting, freed, relievers) = (AtomicU64::new(0), AtomicUsize::new(0), Notify::new(), Mutex::default());
-        Arc::new(Self { most, descriptors, whole, open, waiting, freed, relievers })
+        let (open, waiting, lacking) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { most, descriptors, whole, open, waiting, lacking, freed: Notify::new(), relievers: Mutex::default() })
     }
 
     /// How many sessions are open.
@@ -103,6 +105,12 @@ impl Capacity {
         here || self.whole.as_ref().is_some_and(|whole| whole.wants_room())
     }
 
+    /// Whether somebody waits for a descriptor, here or in what this is a part of: the process has no more, whatever was
+    /// counted on.
+    pub(super) fn lacks_descriptors(&self) -> bool {
+        self.lacking.load(Ordering::SeqCst) > 0 || self.whole.as_ref().is_some_and(|whole| whole.lacks_descriptors())
+    }
+
     /// Has somebody asked for room from now on whenever a connection waits for it, by this number.
     pub(super) fn is_relieved_by(&self, crowd: Arc<Crowd>, number: u64) {
         self.relievers.lock().unwrap_or_else(PoisonError::into_inner).push((crowd, number));
@@ -120,14 +128,15 @@ impl Capacity {
         self.whole.is_some()
     }
 
-    /// Waits until a session ends.
+    /// Waits until a session ends, for want of a descriptor.
     pub(super) async fn one_less(&self) {
+        let _lacking = Waiting::new(&self.lacking);
         self.wait(|| false).await;
     }
 
     /// Waits for the next session to end, unless `over` says that one has meanwhile.
     async fn wait(&self, over: impl Fn() -> bool) {
-        let waiting = Waiting::new(self);
+        let waiting = Waiting::new(&self.waiting);
         let freed = self.freed.notified();
         if !over() {
             freed.await;
@@ -185,18 +194,18 @@ fn counted(descriptors: u64) -> u64 {
 }
 
 /// Counts an acceptor among those that wait, so that sessions which end while nobody does need not tell anyone.
-struct Waiting<'c>(&'c Capacity);
+struct Waiting<'c>(&'c AtomicUsize);
 
 impl<'c> Waiting<'c> {
-    fn new(capacity: &'c Capacity) -> Self {
-        capacity.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(capacity)
+    fn new(waiting: &'c AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

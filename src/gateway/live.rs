@@ -93,6 +93,7 @@ impl Ledger {
     pub(super) fn finish(&self) {
         self.finished.get_or_init(|| {
             self.refusals.tell();
+            self.refusals.tell_cut();
             self.logs.iter().for_each(AccessLog::finish);
         });
     }

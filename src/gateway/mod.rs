@@ -8,6 +8,7 @@ mod datagram;
 mod farewell;
 mod forwards;
 mod live;
+mod memory;
 mod proxied;
 mod rates;
 mod reach;
@@ -32,7 +33,7 @@ use tokio::time::Duration;
 use crate::address::ListenAddress;
 use crate::log::{AccessLog, LogError};
 use crate::net::BindError;
-use crate::session::CloseReason;
+use crate::session::{CloseReason, Protocol};
 use crate::upstream::ResolveError;
 use certificates::Certificates;
 pub use certificates::Rereading;
@@ -43,7 +44,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     shared: Arc<Shared>,
     certificates: Certificates,
-    bound: Vec<(Arc<str>, ListenAddress)>,
+    bound: Vec<(Arc<str>, ListenAddress, Protocol)>,
     shutdown_timeout: Duration,
     threads: Vec<JoinHandle<()>>,
     control: Option<tokio::runtime::Runtime>,
@@ -120,12 +121,12 @@ pub struct Totals {
 impl Gateway {
     /// The addresses that a listener is bound to; a port 0 has become a real one.
     pub fn addresses<'g>(&'g self, listener: &'g str) -> impl Iterator<Item = &'g ListenAddress> {
-        self.bound.iter().filter(move |(name, _)| **name == *listener).map(|(_, address)| address)
+        self.bound.iter().filter(move |(name, ..)| **name == *listener).map(|(_, address, _)| address)
     }
 
-    /// All listeners' names and addresses.
-    pub fn bound(&self) -> impl Iterator<Item = (&str, &ListenAddress)> {
-        self.bound.iter().map(|(name, address)| (&**name, address))
+    /// All listeners' names and addresses, with what is spoken there.
+    pub fn bound(&self) -> impl Iterator<Item = (&str, &ListenAddress, Protocol)> {
+        self.bound.iter().map(|(name, address, protocol)| (&**name, address, *protocol))
     }
 
     /// What has happened so far.

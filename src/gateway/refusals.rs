@@ -1,4 +1,4 @@
-//! Connections that were turned away, counted by listener and reason, so that the log can sum up what it does not tell one by
+//! Connections that were turned away, and those that a drain cut, counted by listener and reason, so that the log can sum up what it does not tell one by
 //! one.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use crate::session::CloseReason;
 #[derive(Debug)]
 pub(super) struct Refusals {
     counts: BTreeMap<Arc<str>, Counts>,
+    /// Those that a drain cut.
+    cut: BTreeMap<Arc<str>, AtomicU64>,
     told: Mutex<Told>,
 }
 
@@ -27,12 +29,18 @@ struct Told {
 
 impl Refusals {
     pub(super) fn new(listeners: impl IntoIterator<Item = Arc<str>>) -> Self {
-        let counts = listeners.into_iter().map(|name| (name, Counts::default())).collect();
-        Self { counts, told: Mutex::new(Told { at: Instant::now(), counts: BTreeMap::new() }) }
+        let counts: BTreeMap<_, _> = listeners.into_iter().map(|name| (name, Counts::default())).collect();
+        let cut = counts.keys().map(|name| (name.clone(), AtomicU64::new(0))).collect();
+        Self { counts, cut, told: Mutex::new(Told { at: Instant::now(), counts: BTreeMap::new() }) }
     }
 
-    /// Counts a session that ended, if it was turned away.
+    /// Counts a session that ended, if it was turned away or cut by a drain.
     pub(super) fn count(&self, listener: &str, reason: CloseReason) {
+        if reason == CloseReason::Drained
+            && let Some(cut) = self.cut.get(listener)
+        {
+            cut.fetch_add(1, Ordering::Relaxed);
+        }
         let label = reason.label();
         if let Some(at) = CloseReason::REFUSALS.iter().position(|known| *known == label)
             && let Some(counts) = self.counts.get(listener)
@@ -67,6 +75,16 @@ impl Refusals {
             }
         }
         told.at = Instant::now();
+    }
+
+    /// Says of each listener how many sessions a drain has cut.
+    pub(super) fn tell_cut(&self) {
+        for (listener, cut) in &self.cut {
+            let cut = cut.load(Ordering::Relaxed);
+            if cut > 0 {
+                tracing::warn!(listener = &**listener, "sessions cut at the end of shutdown_timeout: {cut}");
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::certificates::Certificates;
 use super::forwards::Forwards;
 use super::live::{Capacity, Ledger};
+use super::memory::give_back;
 use super::worker::{self, Accepted, Assignment, Phase, Shared};
 use super::{Gateway, SocketFile, StartError};
 use crate::address::ListenAddress;
@@ -40,7 +41,8 @@ impl Gateway {
         let logs = snapshot.access_logs.iter().map(AccessLog::open).collect::<Result<Vec<_>, _>>()?;
         let mut sockets = bind_all(snapshot, workers)?;
         let files = sockets.iter_mut().filter_map(|listening| listening.file.take()).collect();
-        let bound = sockets.iter().map(|listening| (listening.listener.name.clone(), listening.address.clone())).collect();
+        let name = |listening: &Listening| (listening.listener.name.clone(), listening.address.clone(), listening.protocol);
+        let bound = sockets.iter().map(name).collect();
         let capacity = capacity(snapshot, limit, workers, sockets.iter().map(|listening| listening.sockets.len()).sum())?;
         let control = control_runtime().map_err(StartError::Thread)?;
         let resolver = Resolver::new(control.handle().clone());
@@ -56,6 +58,7 @@ impl Gateway {
         let (phase, told) = watch::channel(Phase::Running);
         let ledger = shared.ledger.clone();
         control.spawn(async move { ledger.summarise().await });
+        control.spawn(give_back(shared.clone()));
         let certificates = Certificates::new(&snapshot.rereads);
         if snapshot.process.watches_certificates {
             control.spawn(certificates.clone().follow());

@@ -312,7 +312,7 @@ impl CloseReason {
     }
 
     /// The labels of those endings in which clients were turned away: what the summary of refusals counts.
-    pub const REFUSALS: [&'static str; 22] = [
+    pub const REFUSALS: [&'static str; 23] = [
         Self::HelloTimeout.label(),
         Self::HelloGone.label(),
         Self::MalformedHello(0).label(),
@@ -335,6 +335,7 @@ impl CloseReason {
         Self::NoServer.label(),
         Self::NoSource.label(),
         Self::NoDescriptor.label(),
+        Self::Evicted.label(),
     ];
 
     /// How the client is told, if it speaks TLS; one that does not gets no alert.

@@ -98,8 +98,13 @@ impl Process {
 
     /// Where its listener `https` listens.
     pub fn address(&self) -> SocketAddr {
+        self.address_of("https")
+    }
+
+    /// Where a listener listens first.
+    pub fn address_of(&self, listener: &str) -> SocketAddr {
         let log = self.log();
-        let said = log.lines().find_map(|line| line.split_once("listening on ").filter(|(_, rest)| rest.contains("https")));
+        let said = log.lines().find_map(|line| line.split_once("listening on ").filter(|(_, rest)| rest.contains(listener)));
         said.and_then(|(_, rest)| rest.split_whitespace().next()).unwrap().parse().unwrap()
     }
 

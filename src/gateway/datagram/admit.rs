@@ -39,10 +39,10 @@ impl Datagrams {
         };
         let listener = door.listener.clone();
         let mut live = self.described(flow, &listener, worker);
-        match note_header(header, &listener, &mut live).and_then(|()| self.let_in(flow, run, &listener, &mut live)) {
+        live.bytes_received = run.clone().take(1).bytes().len() as u64;
+        match note_header(header, &listener, &mut live).and_then(|()| self.let_in(flow, &listener, &mut live)) {
             Ok(permit) => self.start(flow, listener, live, permit, hops, worker),
             Err(Refusal { reason, detail }) => {
-                live.bytes_received = run.clone().take(1).bytes().len() as u64;
                 live.end(reason, detail);
                 None
             }
@@ -59,16 +59,13 @@ impl Datagrams {
     }
 
     /// Asks who may come in. Who is answered by a text is so here, and has no session.
-    fn let_in(&mut self, flow: Flow, run: Run<'_>, listener: &Listener, live: &mut Live) -> Result<Permit<FLOW>, Refusal> {
+    fn let_in(&mut self, flow: Flow, listener: &Listener, live: &mut Live) -> Result<Permit<FLOW>, Refusal> {
         live.admit(&listener.admission)?;
         let target = only_target(listener).ok_or(CloseReason::NoRoute)?;
         live.admit(&target.admission)?;
         match &target.action {
             Action::Forward(_) => self.permit(flow.socket).ok_or_else(|| CloseReason::LimitReached.into()),
-            Action::Respond(text) => {
-                live.bytes_received = run.clone().take(1).bytes().len() as u64;
-                Err(self.respond(flow, text, live).into())
-            }
+            Action::Respond(text) => Err(self.respond(flow, text, live).into()),
             Action::Reject(alert) => Err(CloseReason::Rejected(*alert).into()),
             Action::Show => Err(CloseReason::NoRoute.into()),
         }

@@ -77,11 +77,15 @@ impl Door {
     /// Says that there is no room for new clients.
     pub(super) fn complain_of_want_of_room(&self, ledger: &Ledger) {
         let (name, full) = (&self.listener.name, self.capacity.full());
+        let consequence = "datagrams of new clients are dropped until a session ends";
+        if self.capacity.has_room(FLOW) && self.capacity.lacks_descriptors() {
+            return ledger.complain(name, "descriptors", consequence, &"out of descriptors");
+        }
         let of = if full.is_part() { format!(" of [listener.{name}]") } else { String::new() };
         ledger.complain(
             name,
             "max_connections",
-            "datagrams of new clients are dropped until a session ends",
+            consequence,
             &format_args!("max_connections = {}{of} is reached, and all of them are served", full.most::<FLOW>()),
         );
     }

@@ -107,7 +107,7 @@ impl DatagramSession {
     /// Goes on with the way to a server, and passes on what has waited for it.
     pub(super) fn poll_open(&mut self, door: &Door, all: &Arc<Hops>) -> Poll<Result<(), Refusal>> {
         let Stage::Opening(opening) = &mut self.stage else { return Poll::Ready(Ok(())) };
-        let WayEnd { facts, opened } = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
+        let WayEnd { mut facts, opened } = ready!(opening.poll(&mut Context::from_waker(&self.waker)));
         let waiting = opening.take_waiting();
         let linked = opened.and_then(|(opened, rates)| {
             let link = UdpLink::new(opened.socket, opened.server, door.socket.offload().clone());
@@ -115,6 +115,8 @@ impl DatagramSession {
         });
         match linked {
             Ok((link, lease, paces)) => {
+                // So far it is the first datagram's length, which counts once that is on its way.
+                facts.live.bytes_received = 0;
                 if paces.as_ref().is_some_and(|paces| paces.download.is_some()) {
                     link.receive_singly();
                 }
@@ -122,6 +124,8 @@ impl DatagramSession {
                 self.stage = Stage::Open(Open { link, facts, lease, _port, paces, is_refused: false });
             }
             Err(refusal) => {
+                let waited: usize = waiting.iter().map(|datagram| datagram.len()).sum();
+                facts.live.bytes_received = facts.live.bytes_received.max(waited as u64);
                 self.stage = Stage::Refused(facts);
                 return Poll::Ready(Err(refusal));
             }

@@ -43,6 +43,12 @@ impl List {
 }
 
 impl Neighbours {
+    /// Gives back the room of numbers from this one on, but for so many in all. None of them is in a list.
+    pub(super) fn shrink(&mut self, number: usize, kept: usize) {
+        self.0.truncate(number);
+        self.0.shrink_to(kept);
+    }
+
     fn of(&mut self, number: u32) -> &mut [Option<u32>; 2] {
         let index = number as usize;
         if index >= self.0.len() {

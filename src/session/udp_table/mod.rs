@@ -41,11 +41,14 @@ pub struct UdpTable<R> {
     most: usize,
     by_flow: HashMap<Flow, u32>,
     rows: Vec<Option<Row<R>>>,
-    free: Vec<u32>,
+    len: usize,
+    /// The rows without a session.
+    free: List,
     serial: u32,
     wheel: Wheel,
     /// Those of each socket that have seen no answer, the oldest first.
     unanswered: Vec<List>,
+    /// In those lists and that of free rows.
     neighbours: Neighbours,
 }
 
@@ -85,7 +88,8 @@ impl<R> UdpTable<R> {
             most: most.min(1 << 31),
             by_flow: HashMap::new(),
             rows: Vec::new(),
-            free: Vec::new(),
+            len: 0,
+            free: List::default(),
             serial: 0,
             wheel: Wheel::default(),
             unanswered: Vec::new(),
@@ -96,7 +100,7 @@ impl<R> UdpTable<R> {
     /// How many sessions there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.len
     }
 
     /// Whether there is none.
@@ -125,10 +129,17 @@ impl<R> UdpTable<R> {
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
         let row = Row { value, serial, flow, is_bound: true, is_answered: false, used: now, idle_timeout };
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.rows.push(None);
-            (self.rows.len() - 1) as u32
-        });
+        let index = match self.free.first() {
+            Some(index) => {
+                self.free.remove(index, &mut self.neighbours);
+                index
+            }
+            None => {
+                self.rows.push(None);
+                (self.rows.len() - 1) as u32
+            }
+        };
+        self.len += 1;
         self.rows[index as usize] = Some(row);
         let before = self.by_flow.insert(flow, index);
         if let Some(row) = before.and_then(|before| self.rows[before as usize].as_mut()) {
@@ -249,12 +260,26 @@ impl<R> UdpTable<R> {
         if row.is_bound {
             self.by_flow.remove(&row.flow);
         }
-        self.free.push(index);
-        if self.is_empty() && self.rows.len() > KEPT {
-            // A crowd has left, and takes its room with it. The clock goes on in a new wheel.
-            *self = Self { serial: self.serial, ..Self::new(self.most) };
-        }
+        self.len -= 1;
+        self.free.push(index, &mut self.neighbours);
+        self.give_back();
         Some(row.value)
+    }
+
+    /// Drops the rows behind the last session. When most of a crowd has left, its room goes with it.
+    fn give_back(&mut self) {
+        while let Some(None) = self.rows.last() {
+            self.rows.pop();
+            self.free.remove(self.rows.len() as u32, &mut self.neighbours);
+        }
+        let used = self.rows.len();
+        if self.rows.capacity() > KEPT && used < self.rows.capacity() / 8 {
+            let kept = (2 * used).max(KEPT);
+            self.rows.shrink_to(kept);
+            self.by_flow.shrink_to(kept);
+            self.wheel.shrink(used, kept);
+            self.neighbours.shrink(used, kept);
+        }
     }
 }
 
@@ -265,5 +290,5 @@ fn last_tick(used: u64, idle_timeout: u64) -> u64 {
 
 /// How finely time is kept, in milliseconds.
 const TICK: u64 = 16;
-/// Room for so many is kept when nobody is left.
+/// Room for so many is always kept.
 const KEPT: usize = 256;

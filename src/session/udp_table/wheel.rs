@@ -62,6 +62,13 @@ impl Wheel {
         }
     }
 
+    /// Gives back the room of numbers from this one on, but for so many in all. None of them is filed.
+    pub(super) fn shrink(&mut self, number: usize, kept: usize) {
+        self.places.truncate(number);
+        self.places.shrink_to(kept);
+        self.neighbours.shrink(number, kept);
+    }
+
     /// Takes out a number that is to be looked at by this tick; maybe before its own, where it was filed coarsely.
     pub(super) fn due(&mut self, now: u64) -> Option<u32> {
         let Some((start, level, slot)) = self.earliest().filter(|(start, ..)| *start <= now) else {
