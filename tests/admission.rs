@@ -143,6 +143,16 @@ async fn a_limit_of_a_target_can_count_by_server_name() {
 }
 
 #[tokio::test]
+async fn a_limit_counts_a_name_however_it_is_spelled() {
+    let server = Server::echo().await;
+    let gate = gate(&server, "", "limits = [\"name\"]", "[limit.name]\nkey = \"$ssl_preread_server_name\"\nconnections = 1\n");
+    let _first = joined(&gate, "127.0.0.1", "api.test").await;
+    for spelled in ["Api.test", "api.test.", "API.TEST."] {
+        assert_eq!(hears(&gate, "127.0.0.1", spelled).await, alert(ACCESS_DENIED), "{spelled}");
+    }
+}
+
+#[tokio::test]
 async fn two_listeners_share_one_limit() {
     let listener = |name: &str, server: &Server| {
         format!("[listener.{name}]\nlisten = \"127.0.0.1:0\"\nupstream = \"{}\"\nlimits = [\"one\"]\n", server.address)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::admit::{Access, Limit, Permits, Refused, Taken};
+use crate::host::Hostname;
 use crate::session::{LimitStatus, Session};
 use crate::template::Piece;
 use crate::variables::{Text, Variable};
@@ -87,8 +88,19 @@ impl Admission {
     }
 }
 
-/// The bytes of a key. An IPv6 address as such counts by its /64: whoever has one of these has all of them.
-fn rendered(key: &Text, session: &Session) -> Vec<u8> {
+/// The bytes of a key. A host name counts as routes compare it, through maps too: however it is spelled, it is the same one.
+fn rendered(key: &Text, session: &mut Session) -> Vec<u8> {
+    let Some(name) = session.server_name.as_deref().and_then(|sent| Hostname::parse(sent).ok()) else {
+        return filled(key, session);
+    };
+    let sent = session.server_name.replace(name.as_str().into());
+    let bytes = filled(key, session);
+    session.server_name = sent;
+    bytes
+}
+
+/// An IPv6 address as such counts by its /64: whoever has one of these has all of them.
+fn filled(key: &Text, session: &Session) -> Vec<u8> {
     let mut bytes = Vec::new();
     for piece in key.pieces() {
         match piece {
@@ -117,6 +129,7 @@ mod tests {
     use crate::admit::{LimitSettings, Ranges, Rule, Who};
     use crate::session::Peer;
     use crate::template::Template;
+    use crate::variables::{Map, MapTable, Part, RowsBuilder};
 
     fn session(client: &str) -> Session {
         let client = client.parse().map_or(Peer::Unix, Peer::Ip);
@@ -147,14 +160,30 @@ mod tests {
 
     #[test]
     fn ipv6_counts_by_its_subnet_and_ipv4_by_its_address() {
-        let key = |client: &str| rendered(&text("$binary_remote_addr"), &session(client));
+        let key = |client: &str| rendered(&text("$binary_remote_addr"), &mut session(client));
         assert_eq!(key("[2001:db8:1:2:3:4:5:6]:1"), key("[2001:db8:1:2:ffff::]:2"));
         assert_ne!(key("[2001:db8:1:2::1]:1"), key("[2001:db8:1:3::1]:1"));
         assert_eq!(key("192.0.2.1:1"), [192, 0, 2, 1]);
         assert_eq!(key("[::ffff:192.0.2.1]:1"), [192, 0, 2, 1]);
         assert_eq!(key("unix:"), b"unix:");
-        let whole = |client: &str| rendered(&text("$remote_addr"), &session(client));
+        let whole = |client: &str| rendered(&text("$remote_addr"), &mut session(client));
         assert_ne!(whole("[2001:db8::1]:1"), whole("[2001:db8::2]:1"));
+    }
+
+    #[test]
+    fn a_name_counts_however_it_is_spelled_and_stays_as_it_was_sent() {
+        let copied = text("$ssl_preread_server_name").link(|variable| Ok::<_, ()>(Part::Variable(variable))).unwrap();
+        let rows = MapTable::Rows(RowsBuilder::default().build().unwrap().into());
+        let map = Arc::new(Map::new("tenant", text("$remote_addr"), rows, Some(copied.into())));
+        let mapped = Template::parse("$tenant").unwrap().link(|_| Ok::<_, ()>(Variable::Map(map.clone()))).unwrap();
+        for sent in ["lim.example", "Lim.EXAMPLE", "lim.example."] {
+            let mut session = session("192.0.2.1:1");
+            session.server_name = Some(sent.into());
+            for key in [&text("$ssl_preread_server_name"), &mapped] {
+                assert_eq!(rendered(key, &mut session), b"lim.example");
+            }
+            assert_eq!(session.server_name.as_deref(), Some(sent));
+        }
     }
 
     #[test]
