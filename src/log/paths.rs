@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 
 use super::direct::Direct;
 use super::lost::Lost;
-use super::open::{LogError, appending, is_still};
+use super::open::{LogError, appending_here, is_still};
 use super::path::PathTemplate;
 use crate::session::Session;
 
@@ -85,14 +85,14 @@ impl Paths {
         if let Some(file) = self.files().known(name, &path) {
             return Ok(Some(file));
         }
-        let opened = match appending().open(&path) {
+        let opened = match appending_here().open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut common = Vec::new();
                 self.template.write_common(&mut common);
                 if name != common && !self.files().may_make() {
                     return Ok(None);
                 }
-                appending().create(true).open(&path)
+                appending_here().create(true).open(&path)
             }
             opened => opened,
         };
@@ -213,6 +213,18 @@ mod tests {
         let paths = paths(folder.path(), "$ssl_preread_server_name$ssl_preread_server_name$ssl_preread_server_name");
         paths.write(&session(&"x".repeat(200)), b"line\n");
         assert_eq!(names(folder.path()), ["_others_others_others"]);
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_its_lines_are_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("a")).unwrap();
+        let paths = paths(folder.path(), "$ssl_preread_server_name");
+        paths.write(&session("a"), b"line\n");
+        paths.write(&session("b"), b"line\n");
+        assert_eq!((std::fs::read_to_string(elsewhere.path()).unwrap(), paths.lost.all()), (String::new(), 1));
+        assert_eq!(std::fs::read_to_string(folder.path().join("b")).unwrap(), "line\n");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod fallbacks;
 mod hash_keys;
 mod limits;
 mod listener;
+mod log_files;
 mod maintenance;
 mod maps;
 mod networks;
@@ -149,6 +150,7 @@ impl Compiler {
         self.check_sources(config);
         self.check_rates(config);
         let access_logs = self.access_logs(config);
+        self.check_log_files(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
         self.check_unused_maps(config);
