@@ -89,11 +89,12 @@ impl Ledger {
         }
     }
 
-    /// Says what is left to say, and waits until the lines of all sessions are written.
-    pub(super) fn finish(&self) {
+    /// Says what is left to say, and waits until the lines of all sessions are written, for a reader that still reads so long.
+    pub(super) fn finish(&self, at_most: Duration) {
         self.finished.get_or_init(|| {
             self.refusals.tell();
-            self.logs.iter().for_each(AccessLog::finish);
+            let until = Instant::now() + at_most;
+            self.logs.iter().for_each(|log| log.finish(until));
         });
     }
 
