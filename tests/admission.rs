@@ -268,6 +268,31 @@ async fn the_log_says_which_limit_and_which_rule() {
 }
 
 #[tokio::test]
+async fn the_first_that_is_refused_is_told_with_whom_and_why() {
+    let routes = "[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"in\"\naccess = [\"deny 127.0.0.4\"]\nlimits = [\"once\", \"dry\"]\n\
+                  [limit.once]\nkey = \"$binary_remote_addr\"\nrate = \"1/h\"\nburst = 0\n\
+                  [limit.dry]\nkey = \"of $listener\"\nrate = \"1/h\"\nburst = 0\ndry_run = true\n";
+    let gate = Process::start(routes).await;
+    for client in ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.4", "127.0.0.4"] {
+        let _ = heard(&mut connect_from(client, gate.address()).await).await;
+    }
+    gate.says("session ended: access_denied").await;
+    let log = gate.log();
+    let only = |words: &str| {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(lines.len(), 1, "{words}: {log}");
+        lines[0].to_owned()
+    };
+    let has = |line: String, words: &[&str]| assert!(words.iter().all(|word| line.contains(word)), "{line}");
+    has(
+        only("session ended: limit_reached"),
+        &["INFO", "listener=\"https\"", "client=127.0.0.1:", r#"[limit.once]: rate = \"1/h\" is reached, key \"127.0.0.1\""#],
+    );
+    has(only("session ended: access_denied"), &["INFO", "listener=\"https\"", "client=127.0.0.4:", r#"deny 127.0.0.4"#]);
+    has(only("dry_run lets them in"), &["INFO [limit.dry]", "listener=\"https\"", "client=127.0.0.2:", "key=\"of https\""]);
+}
+
+#[tokio::test]
 async fn a_limit_goes_on_from_its_counts_under_the_next_gateway() {
     let server = Server::named("api").await;
     let routes = |burst: u32| {

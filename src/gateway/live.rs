@@ -116,7 +116,11 @@ impl Ledger {
             reason @ (CloseReason::Unresolved
             | CloseReason::TlsFailed(_)
             | CloseReason::CertificateRefused
-            | CloseReason::HandshakeTimeout)
+            | CloseReason::HandshakeTimeout
+            | CloseReason::AccessDenied
+            | CloseReason::LimitReached
+            | CloseReason::BadProxyHeader
+            | CloseReason::UntrustedProxy)
                 if !self.may_tell(listener, kind) =>
             {
                 note(session, LogLevel::Debug, reason, detail)

@@ -35,16 +35,16 @@ pub enum Denied {
     /// A rule of `access` keeps it out.
     #[error("access: \"{0}\"")]
     Access(Box<str>),
-    /// A limit is reached.
-    #[error(transparent)]
-    Limit(#[from] Refused),
+    /// A limit is reached, by what its key says here.
+    #[error("{0}{key}", key = .1.as_ref().map(|key| format!(", key \"{key}\"")).unwrap_or_default())]
+    Limit(Refused, Option<Box<str>>),
 }
 
 /// What there is to say of a session that is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A limit that only tells would have refused it.
-    DryRun(Refused),
+    /// A limit that only tells would have refused it, by what its key says here.
+    DryRun(Refused, Option<Box<str>>),
     /// This limit does not count it, for its key is too long.
     LongKey(Arc<str>),
 }
@@ -68,19 +68,19 @@ impl Admission {
         }
         let mut permits = Permits::default();
         for KeyedLimit { limit, key } in &self.limits {
-            let key = key.as_ref().map_or_else(|| EVERYBODY.to_vec(), |key| rendered(key, session));
-            match limit.take(client, &key, now, &mut permits) {
+            let bytes = key.as_ref().map_or_else(|| EVERYBODY.to_vec(), |key| rendered(key, session));
+            match limit.take(client, &bytes, now, &mut permits) {
                 Ok(Taken::Exempt) => {}
                 Ok(Taken::Counted) => session.limit_status = session.limit_status.or(Some(LimitStatus::Passed)),
                 Ok(Taken::LongKey) => say(Notice::LongKey(limit.settings().name.clone())),
                 Err(refused) if refused.dry_run => {
                     session.limit_status = Some(LimitStatus::RejectedDryRun);
-                    say(Notice::DryRun(refused));
+                    say(Notice::DryRun(refused, key.as_ref().map(|key| told(key, session))));
                 }
                 Err(refused) => {
                     session.limit_status = Some(LimitStatus::Rejected);
                     permits.take_back();
-                    return Err(refused.into());
+                    return Err(Denied::Limit(refused, key.as_ref().map(|key| told(key, session))));
                 }
             }
         }
@@ -116,8 +116,27 @@ fn filled(key: &Text, session: &Session) -> Vec<u8> {
     bytes
 }
 
+/// A key for people: an address in its usual form, printable, and no longer than a line bears.
+fn told(key: &Text, session: &Session) -> Box<str> {
+    let mut bytes = Vec::new();
+    for piece in key.pieces() {
+        match piece {
+            Piece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Piece::Variable(Variable::BinaryRemoteAddr) => {
+                bytes.extend_from_slice(&Variable::RemoteAddr.value(session).unwrap_or_default());
+            }
+            Piece::Variable(variable) => bytes.extend_from_slice(&variable.value(session).unwrap_or_default()),
+        }
+    }
+    let shown = bytes.get(..MOST_TOLD).unwrap_or(&bytes);
+    let cut = if shown.len() < bytes.len() { "..." } else { "" };
+    format!("{}{cut}", shown.escape_ascii()).into()
+}
+
 /// The key of all sessions of a limit that has none.
 const EVERYBODY: &[u8] = b"*";
+/// How many bytes of a key are told.
+const MOST_TOLD: usize = 64;
 /// The bytes of an IPv6 address that tell one subscriber from another.
 const SUBNET: usize = 8;
 
@@ -214,8 +233,20 @@ mod tests {
         let mut session = session("192.0.2.1:1");
         let (permits, said) = admit(&admission, &mut session);
         assert!(!permits.unwrap().is_empty(), "the other limit counts it");
-        assert!(matches!(&said[..], [Notice::DryRun(refused)] if &*refused.limit == "dry"), "{said:?}");
+        assert!(matches!(&said[..], [Notice::DryRun(refused, None)] if &*refused.limit == "dry"), "{said:?}");
         assert_eq!(session.limit_status, Some(LimitStatus::RejectedDryRun));
+    }
+
+    #[test]
+    fn a_key_is_told_readably() {
+        let told = |key: &str, name: &str| {
+            let mut session = session("192.0.2.1:1");
+            session.server_name = Some(name.into());
+            told(&text(key), &session).into_string()
+        };
+        assert_eq!(told("$binary_remote_addr $ssl_preread_server_name", "a.test"), "192.0.2.1 a.test");
+        assert_eq!(told("$ssl_preread_server_name", "a\"\n\u{e9}"), r#"a\"\n\xc3\xa9"#);
+        assert_eq!(told("$ssl_preread_server_name", &"a".repeat(100)), "a".repeat(64) + "...");
     }
 
     #[test]
