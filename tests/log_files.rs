@@ -83,6 +83,17 @@ async fn what_a_stranger_says_leads_to_no_other_folder() {
     assert!(wanted.iter().all(|name| read(logs.join(name)) == "no_route\n"));
 }
 
+#[tokio::test]
+async fn that_a_log_makes_no_more_files_is_told_once() {
+    let gate = Process::start(&format!("{HELLO}[access_log.a]\nfile = \"{{folder}}/logs-$connection\"\nformat = \"$connection\"\n")).await;
+    for _ in 0..1024 + 3 {
+        assert_eq!(said(&mut gate.connect().await).await, "hello");
+    }
+    gate.says("WARN [access_log.a] has made 1024 files, and makes no more until SIGUSR1").await;
+    assert!(gate.log().contains(&format!("its lines in {}\n", gate.path("logs-_others").display())), "{}", gate.log());
+    assert_eq!(gate.log().matches("makes no more").count(), 1);
+}
+
 #[test]
 fn a_folder_that_is_not_there_ends_the_start() {
     let text = format!("{HELLO}[access_log.a]\nfile = \"/nonexistent/$listener.log\"\n");
