@@ -25,7 +25,7 @@ pub enum HostnameError {
     #[error("a label is empty (two dots in a row, or one at the start)")]
     EmptyLabel,
     /// A character that no host name has. Internationalised names are written as A-labels.
-    #[error("{0:?} does not belong into a host name (letters, digits, '-', '_' and '.'; other scripts as xn--… labels)")]
+    #[error("{0:?} does not belong into a host name (letters, digits, '-', '_' and '.'; other scripts as labels that begin with xn--)")]
     Character(char),
 }
 

@@ -143,6 +143,16 @@ async fn a_limit_of_a_target_can_count_by_server_name() {
 }
 
 #[tokio::test]
+async fn a_limit_counts_a_name_however_it_is_spelled() {
+    let server = Server::echo().await;
+    let gate = gate(&server, "", "limits = [\"name\"]", "[limit.name]\nkey = \"$ssl_preread_server_name\"\nconnections = 1\n");
+    let _first = joined(&gate, "127.0.0.1", "api.test").await;
+    for spelled in ["Api.test", "api.test.", "API.TEST."] {
+        assert_eq!(hears(&gate, "127.0.0.1", spelled).await, alert(ACCESS_DENIED), "{spelled}");
+    }
+}
+
+#[tokio::test]
 async fn two_listeners_share_one_limit() {
     let listener = |name: &str, server: &Server| {
         format!("[listener.{name}]\nlisten = \"127.0.0.1:0\"\nupstream = \"{}\"\nlimits = [\"one\"]\n", server.address)
@@ -255,6 +265,31 @@ async fn the_log_says_which_limit_and_which_rule() {
     assert_eq!(lines[0]["server_port"], gate.address("https").port());
     assert_eq!(lines[1]["detail"], "access: \"deny 127.0.0.4\"");
     assert!(lines[1]["limit_status"].is_null());
+}
+
+#[tokio::test]
+async fn the_first_that_is_refused_is_told_with_whom_and_why() {
+    let routes = "[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"in\"\naccess = [\"deny 127.0.0.4\"]\nlimits = [\"once\", \"dry\"]\n\
+                  [limit.once]\nkey = \"$binary_remote_addr\"\nrate = \"1/h\"\nburst = 0\n\
+                  [limit.dry]\nkey = \"of $listener\"\nrate = \"1/h\"\nburst = 0\ndry_run = true\n";
+    let gate = Process::start(routes).await;
+    for client in ["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.4", "127.0.0.4"] {
+        let _ = heard(&mut connect_from(client, gate.address()).await).await;
+    }
+    gate.says("session ended: access_denied").await;
+    let log = gate.log();
+    let only = |words: &str| {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(lines.len(), 1, "{words}: {log}");
+        lines[0].to_owned()
+    };
+    let has = |line: String, words: &[&str]| assert!(words.iter().all(|word| line.contains(word)), "{line}");
+    has(
+        only("session ended: limit_reached"),
+        &["INFO", "listener=\"https\"", "client=127.0.0.1:", r#"[limit.once]: rate = \"1/h\" is reached, key \"127.0.0.1\""#],
+    );
+    has(only("session ended: access_denied"), &["INFO", "listener=\"https\"", "client=127.0.0.4:", r#"deny 127.0.0.4"#]);
+    has(only("dry_run lets them in"), &["INFO [limit.dry]", "listener=\"https\"", "client=127.0.0.2:", "key=\"of https\""]);
 }
 
 #[tokio::test]

@@ -88,6 +88,17 @@ async fn what_a_stranger_says_leads_to_no_other_folder() {
     assert!(wanted.iter().all(|name| read(logs.join(name)) == "no_route\n"));
 }
 
+#[tokio::test]
+async fn that_a_log_makes_no_more_files_is_told_once() {
+    let gate = Process::start(&format!("{HELLO}[access_log.a]\nfile = \"{{folder}}/logs-$connection\"\nformat = \"$connection\"\n")).await;
+    for _ in 0..1024 + 3 {
+        assert_eq!(said(&mut gate.connect().await).await, "hello");
+    }
+    gate.says("WARN [access_log.a] has made 1024 files, and makes no more until SIGUSR1").await;
+    assert!(gate.log().contains(&format!("its lines in {}\n", gate.path("logs-_others").display())), "{}", gate.log());
+    assert_eq!(gate.log().matches("makes no more").count(), 1);
+}
+
 #[test]
 fn a_folder_that_is_not_there_ends_the_start() {
     let text = format!("{HELLO}[access_log.a]\nfile = \"/nonexistent/$listener.log\"\n");
@@ -304,6 +315,63 @@ async fn a_reader_of_standard_output_that_stalls_stops_no_session() {
     gate.signal(Signal::TERM);
     assert!(gate.ended().await.success(), "nor does it hold up the end");
     assert!(!drained(&reader).is_empty());
+}
+
+/// Sessions whose lines all wait for a reader, and what they are; the gateway is told to end.
+async fn ended_with_a_full_pipe(path: &Path) -> (Process, usize) {
+    let (filler, sessions) = ("x".repeat(2_000), 400);
+    let gate =
+        Process::start(&format!("{HELLO}[access_log.a]\nfile = {path:?}\nformat = \"$connection {filler} end\"\n[process]\nworkers = 1\n"))
+            .await;
+    for _ in 0..sessions {
+        assert_eq!(said(&mut gate.connect().await).await, "hello");
+    }
+    gate.signal(Signal::TERM);
+    (gate, sessions)
+}
+
+/// How many lines there are, each of them whole.
+fn whole_lines(bytes: &[u8]) -> usize {
+    let text = str::from_utf8(bytes).unwrap();
+    assert!(text.ends_with(" end\n") && text.lines().all(|line| number(line) > 0 && line.ends_with(" end")), "no line is torn");
+    text.lines().count()
+}
+
+#[tokio::test]
+async fn at_the_end_a_slow_reader_is_waited_for_as_long_as_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    let reader = fifo(&path);
+    let (mut gate, sessions) = ended_with_a_full_pipe(&path).await;
+    let slowly = std::thread::spawn(move || {
+        let mut reader = reader;
+        let (mut bytes, mut some) = (Vec::new(), [0; 16 << 10]);
+        loop {
+            // This reader's slowness is what is tested: it takes longer than one that stalls would be waited for.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            match reader.read(&mut some) {
+                Ok(0) => return bytes,
+                Ok(length) => bytes.extend_from_slice(&some[..length]),
+                Err(_) => {}
+            }
+        }
+    });
+    assert!(gate.ended().await.success());
+    assert_eq!(whole_lines(&slowly.join().unwrap()), sessions);
+    assert!(!gate.log().contains("lost"), "{}", gate.log());
+}
+
+#[tokio::test]
+async fn at_the_end_what_a_reader_that_stalls_does_not_get_is_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    let reader = fifo(&path);
+    let (mut gate, sessions) = ended_with_a_full_pipe(&path).await;
+    assert!(gate.ended().await.success());
+    let there = whole_lines(&drained(&reader));
+    assert!(there < sessions);
+    gate.says("WARN lines of [access_log.a] could not be written and are lost: its reader is too slow").await;
+    assert!(gate.log().contains(&format!("lost={}\n", sessions - there)), "{there} are there: {}", gate.log());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::harness::proxy::{binary, field, header, line};
 use crate::harness::tls::{ask, ends_at_gate, handshake};
-use crate::harness::{Authority, ByHand, Gate, Server, answer, connect, heard, hello, kernel, read, reset, routes, said, until};
+use crate::harness::{Authority, ByHand, Gate, Process, Server, answer, connect, heard, hello, kernel, read, reset, routes, said, until};
 
 const CLIENT: &str = "192.0.2.7:5000";
 const SERVICE: &str = "198.51.100.1:443";
@@ -205,6 +205,25 @@ async fn where_a_header_may_come_whatever_is_none_is_the_client_s() {
         assert_eq!(question(&gate, first).await, "server", "{first:?}");
         assert_eq!(server.received(0), first);
     }
+}
+
+#[tokio::test]
+async fn the_first_whose_header_is_refused_is_told_with_why() {
+    let gate = Process::start(&format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nrespond = \"in\"\n{REQUIRE}")).await;
+    for _ in 0..3 {
+        let mut client = gate.connect().await;
+        client.write_all(b"GET / HTTP/1.1").await.unwrap();
+        let _ = heard(&mut client).await;
+    }
+    gate.says("session ended: bad_proxy_header").await;
+    let log = gate.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("bad_proxy_header")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(
+        ["INFO", "listener=\"https\"", "client=127.0.0.1:", "it does not begin with a PROXY header"]
+            .iter()
+            .all(|word| told[0].contains(word))
+    );
 }
 
 #[tokio::test]

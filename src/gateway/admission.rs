@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::live::{Ledger, Live};
 use super::refusal::Refusal;
 use crate::admit::Permits;
-use crate::session::{CloseReason, Session};
+use crate::session::{CloseReason, Peer, Session};
 use crate::snapshot::{Admission, Denied, Notice};
 
 /// Asks whether a session may come in. It is counted for as long as the permits live.
@@ -13,7 +13,8 @@ pub(super) fn admit(admission: &Admission, session: &mut Session, ledger: &Ledge
     if admission.is_open() {
         return Ok(Permits::default());
     }
-    Ok(admission.admit(session, Instant::now(), |notice| tell(&notice, ledger))?)
+    let (listener, client) = (session.listener.clone(), session.client);
+    Ok(admission.admit(session, Instant::now(), |notice| tell(&notice, &listener, client, ledger))?)
 }
 
 impl Live {
@@ -26,15 +27,22 @@ impl Live {
 }
 
 /// Of each limit once in a while: strangers can cause it.
-fn tell(notice: &Notice, ledger: &Ledger) {
+fn tell(notice: &Notice, listener: &str, client: Peer, ledger: &Ledger) {
+    let client = client.socket_address().map(tracing::field::display);
     match notice {
-        Notice::DryRun(refused) if ledger.may_tell(&refused.limit, "dry_run") => {
-            tracing::info!("{refused}, and sessions would be refused: dry_run lets them in");
+        Notice::DryRun(refused, key) if ledger.may_tell(&refused.limit, "dry_run") => {
+            let key = key.as_deref();
+            tracing::info!(listener, client, key, "{refused}, and sessions would be refused: dry_run lets them in");
         }
         Notice::LongKey(limit) if ledger.may_tell(limit, "long_key") => {
-            tracing::warn!("[limit.{limit}]: sessions with a key of more than {} bytes are not counted", crate::admit::MOST_KEY);
+            tracing::warn!(
+                listener,
+                client,
+                "[limit.{limit}]: sessions with a key of more than {} bytes are not counted",
+                crate::admit::MOST_KEY
+            );
         }
-        Notice::DryRun(_) | Notice::LongKey(_) => {}
+        Notice::DryRun(..) | Notice::LongKey(_) => {}
     }
 }
 
@@ -42,7 +50,7 @@ impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let reason = match &denied {
             Denied::Access(_) => CloseReason::AccessDenied,
-            Denied::Limit(_) => CloseReason::LimitReached,
+            Denied::Limit(..) => CloseReason::LimitReached,
         };
         Self { reason, detail: Some(denied.to_string().into()) }
     }

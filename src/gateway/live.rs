@@ -89,12 +89,13 @@ impl Ledger {
         }
     }
 
-    /// Says what is left to say, and waits until the lines of all sessions are written.
-    pub(super) fn finish(&self) {
+    /// Says what is left to say, and waits until the lines of all sessions are written, for a reader that still reads so long.
+    pub(super) fn finish(&self, at_most: Duration) {
         self.finished.get_or_init(|| {
             self.refusals.tell();
             self.refusals.tell_cut();
-            self.logs.iter().for_each(AccessLog::finish);
+            let until = Instant::now() + at_most;
+            self.logs.iter().for_each(|log| log.finish(until));
         });
     }
 
@@ -116,7 +117,11 @@ impl Ledger {
             reason @ (CloseReason::Unresolved
             | CloseReason::TlsFailed(_)
             | CloseReason::CertificateRefused
-            | CloseReason::HandshakeTimeout)
+            | CloseReason::HandshakeTimeout
+            | CloseReason::AccessDenied
+            | CloseReason::LimitReached
+            | CloseReason::BadProxyHeader
+            | CloseReason::UntrustedProxy)
                 if !self.may_tell(listener, kind) =>
             {
                 note(session, LogLevel::Debug, reason, detail)

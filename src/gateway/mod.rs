@@ -177,7 +177,7 @@ impl Gateway {
     pub async fn ended(&self) {
         // Each worker holds a receiver for as long as it lives.
         self.phase.closed().await;
-        self.shared.ledger.finish();
+        self.shared.ledger.finish(self.shutdown_timeout);
     }
 }
 
@@ -188,7 +188,7 @@ impl Drop for Gateway {
             // A worker that panicked has said so on stderr.
             let _ = thread.join();
         }
-        self.shared.ledger.finish();
+        self.shared.ledger.finish(self.shutdown_timeout);
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::lost::Lost;
 use super::path::PathTemplate;
 use super::paths::{MOST_OPEN, Paths};
@@ -132,10 +134,10 @@ impl AccessLog {
         }
     }
 
-    /// Waits until all lines are written, within bounds, and says how many are lost.
-    pub fn finish(&self) {
+    /// Waits until all lines are written, if need be until then, as long as somebody takes them, and says how many are lost.
+    pub fn finish(&self, until: Instant) {
         if let To::One(sink) = &self.to {
-            sink.finish();
+            sink.finish(until);
         }
         self.lost.tell_rest();
     }
@@ -151,7 +153,7 @@ fn is_false(condition: &Text, session: &Session, room: &mut Vec<u8>) -> bool {
 mod tests {
     use std::time::SystemTime;
 
-    use tokio::time::{Duration, Instant};
+    use tokio::time::Duration;
 
     use super::*;
     use crate::session::{CloseReason, Hello, Peer};
@@ -187,7 +189,7 @@ mod tests {
                 let began = Instant::now();
                 (0..LINES).for_each(|_| log.write(&session));
                 let each = began.elapsed() / LINES;
-                log.finish();
+                log.finish(Instant::now());
                 println!("{format}, {way}: {each:?} a line, {} lost", log.lost.all());
             }
         }

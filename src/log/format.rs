@@ -312,6 +312,26 @@ mod tests {
     }
 
     #[test]
+    fn each_field_of_json_stands_in_the_documentation() {
+        let client = ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() };
+        let (protocol, cipher) = ("TLSv1.3", "TLS_AES_128_GCM_SHA256");
+        let tls = TlsFacts { protocol, cipher, is_resumed: true, session_id: None, alpn: None, client: Some(client) };
+        let session = Session { tls: Some(Box::new(tls)), ..ended_session() };
+        let value: serde_json::Value = serde_json::from_str(&line(&Format::Json, &session)).unwrap();
+        let fields = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let inner = [("tls", &value["tls"]), ("servers", &value["servers"][0])];
+        let inner = inner.iter().flat_map(|(of, value)| fields(value).into_iter().map(move |field| format!("{of}.{field}")));
+        let mut all: Vec<_> = fields(&value).into_iter().chain(inner).collect();
+        let docs = include_str!("../../docs/configuration.md").split("\n### JSON lines\n").nth(1).unwrap();
+        let rows = docs.split("\n#").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+        let names = |row: &str| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let mut told: Vec<_> = rows.flat_map(names).collect();
+        all.sort();
+        told.sort();
+        assert_eq!(told, all);
+    }
+
+    #[test]
     fn json_tells_what_was_agreed_on_where_tls_ends() {
         let mut session = ended_session();
         let client = ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() };

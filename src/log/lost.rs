@@ -25,6 +25,11 @@ impl Lost {
         Arc::new(Self { access_log: None, lines: AtomicU64::new(0), told: AtomicU64::new(0) })
     }
 
+    /// What the log is called.
+    pub(super) fn name(&self) -> &str {
+        self.access_log.as_deref().unwrap_or_default()
+    }
+
     /// Counts lines that are lost.
     pub(super) fn add(&self, lines: u64, why: &dyn Display) {
         let before = self.lines.fetch_add(lines, Ordering::Relaxed);

@@ -47,6 +47,13 @@ pub(super) fn appending() -> OpenOptions {
     options
 }
 
+/// How a file is opened whose name strangers have a say in: one that leads elsewhere is none of theirs.
+pub(super) fn appending_here() -> OpenOptions {
+    let mut options = appending();
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+    options
+}
+
 /// Whether a path still leads to this file.
 pub(super) fn is_still(file: &File, path: &Path) -> bool {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -15,13 +16,38 @@ pub(super) struct Outlet {
     pub(super) file: File,
     kind: FileType,
     gzip: Option<Compression>,
+    /// How many bytes it has taken: whoever waits for a reader sees whether it still reads.
+    taken: AtomicU64,
 }
 
 impl Outlet {
     pub(super) fn new(file: File, gzip: Option<u8>) -> Self {
         // Of a descriptor that is open, fstat(2) tells all.
         let kind = fstat(&file).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode));
-        Self { file, kind, gzip: gzip.map(|level| Compression::new(level.into())) }
+        Self { file, kind, gzip: gzip.map(|level| Compression::new(level.into())), taken: AtomicU64::new(0) }
+    }
+
+    /// How many bytes it has taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How much of the lines is written next, in one piece: all where nobody has to read it, else whole lines for which there is
+    /// room, or one that is longer.
+    pub(super) fn next(&self, lines: &[u8]) -> usize {
+        if !self.has_reader() {
+            return lines.len();
+        }
+        let fitting = lines.iter().take(ATOMIC).rposition(|&byte| byte == b'\n');
+        fitting.or_else(|| lines.iter().position(|&byte| byte == b'\n')).map_or(lines.len(), |end| end + 1)
+    }
+
+    /// Waits until what is written next has room.
+    ///
+    /// # Errors
+    /// What befell the file.
+    pub(super) fn wait(&self) -> io::Result<()> {
+        if self.has_reader() { self.wait_for_room() } else { Ok(()) }
     }
 
     /// Writes as much as there is room for at once: how much that was.
@@ -58,15 +84,25 @@ impl Outlet {
     fn write_out(&self, mut left: &[u8]) -> Result<(), (usize, io::Error)> {
         let all = left.len();
         while !left.is_empty() {
-            match write(&self.file, left) {
+            let most = if self.has_reader() { left.len().min(ATOMIC) } else { left.len() };
+            self.wait().map_err(|error| (all - left.len(), error))?;
+            match write(&self.file, &left[..most]) {
                 Ok(0) => return Err((all - left.len(), io::ErrorKind::WriteZero.into())),
-                Ok(written) => left = &left[written..],
+                Ok(written) => {
+                    self.taken.fetch_add(written as u64, Ordering::Relaxed);
+                    left = &left[written..];
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait_for_room().map_err(|error| (all - left.len(), error))?,
                 Err(error) => return Err((all - left.len(), error.into())),
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody has to read what is written, who may stall.
+    fn has_reader(&self) -> bool {
+        self.kind != FileType::RegularFile && self.gzip.is_none()
     }
 
     fn wait_for_room(&self) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use tokio::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -69,9 +70,12 @@ impl OwnLog {
 impl Drop for OwnLog {
     fn drop(&mut self) {
         self.tell_losses();
-        self.sink.finish();
+        self.sink.finish(Instant::now() + AT_MOST);
     }
 }
+
+/// How long the end waits for a reader of this log that still reads.
+const AT_MOST: Duration = Duration::from_secs(10);
 
 fn subscriber(settings: &LogSettings, lines: Lines) -> impl Subscriber {
     // What libraries tell at a finer level is about themselves: the resolver's alone would bury the rest.

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Duration, Instant};
 
 use super::direct::Direct;
 use super::lost::Lost;
-use super::open::{LogError, appending, is_still};
+use super::open::{LogError, appending_here, is_still};
 use super::path::PathTemplate;
 use crate::session::Session;
 
@@ -32,6 +32,8 @@ struct Files {
     asked: u64,
     /// How many were made.
     made: usize,
+    /// Whether it is said that no more are.
+    is_told: bool,
 }
 
 #[derive(Debug)]
@@ -85,14 +87,14 @@ impl Paths {
         if let Some(file) = self.files().known(name, &path) {
             return Ok(Some(file));
         }
-        let opened = match appending().open(&path) {
+        let opened = match appending_here().open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut common = Vec::new();
                 self.template.write_common(&mut common);
-                if name != common && !self.files().may_make() {
+                if name != common && !self.may_make() {
                     return Ok(None);
                 }
-                appending().create(true).open(&path)
+                appending_here().create(true).open(&path)
             }
             opened => opened,
         };
@@ -102,6 +104,26 @@ impl Paths {
             Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether one more file may be made; that there are no more is said once.
+    fn may_make(&self) -> bool {
+        let (may, is_news) = self.files().may_make();
+        if is_news {
+            tracing::warn!(
+                "[access_log.{}] has made {MOST_MADE} files, and makes no more until SIGUSR1: what needs another has its lines in {}",
+                self.lost.name(),
+                self.common().display()
+            );
+        }
+        may
+    }
+
+    /// The file of those that have none of their own.
+    fn common(&self) -> PathBuf {
+        let mut common = Vec::new();
+        self.template.write_common(&mut common);
+        self.template.folder.join(OsStr::from_bytes(&common))
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
@@ -126,11 +148,11 @@ impl Files {
         Some(known.file.clone())
     }
 
-    /// Whether one more file may be made; if so, it counts.
-    fn may_make(&mut self) -> bool {
+    /// Whether one more file may be made; if so, it counts. And whether that is news: it is no for the first time.
+    fn may_make(&mut self) -> (bool, bool) {
         let may = self.made < MOST_MADE;
         self.made += usize::from(may);
-        may
+        (may, !may && !std::mem::replace(&mut self.is_told, true))
     }
 
     /// Keeps a file open, in the place of the one that was not asked for for longest.
@@ -213,6 +235,18 @@ mod tests {
         let paths = paths(folder.path(), "$ssl_preread_server_name$ssl_preread_server_name$ssl_preread_server_name");
         paths.write(&session(&"x".repeat(200)), b"line\n");
         assert_eq!(names(folder.path()), ["_others_others_others"]);
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_its_lines_are_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("a")).unwrap();
+        let paths = paths(folder.path(), "$ssl_preread_server_name");
+        paths.write(&session("a"), b"line\n");
+        paths.write(&session("b"), b"line\n");
+        assert_eq!((std::fs::read_to_string(elsewhere.path()).unwrap(), paths.lost.all()), (String::new(), 1));
+        assert_eq!(std::fs::read_to_string(folder.path().join("b")).unwrap(), "line\n");
     }
 
     #[test]

@@ -46,6 +46,10 @@ struct Waiting {
     since: Option<Instant>,
     /// Whether the thread is writing others.
     is_writing: bool,
+    /// How many of those others are not written yet.
+    unwritten: u64,
+    /// Whether those who wait for them no longer do. What is not written by then is lost.
+    is_given_up: bool,
     /// Whether they are to be written now, however few.
     is_urgent: bool,
     /// Whether no more will come.
@@ -74,6 +78,10 @@ impl Queue {
     pub(super) fn write(&self, line: &[u8]) {
         let shared = &*self.0;
         let mut waiting = shared.waiting();
+        if waiting.is_given_up {
+            drop(waiting);
+            return shared.lost.add(1, &NOT_READ);
+        }
         match shared.gather {
             None => shared.pass_on(&mut waiting, line),
             Some(gather) => shared.gather(&mut waiting, line, gather),
@@ -86,17 +94,28 @@ impl Queue {
         self.0.work.notify_one();
     }
 
-    /// Waits until everything is written, within bounds. What is still there then is lost.
-    pub(super) fn finish(&self) {
+    /// Waits until everything is written, if need be until then, as long as it goes on. What is still there after that is lost.
+    pub(super) fn finish(&self, until: Instant) {
         self.hurry();
+        let shared = &*self.0;
         let busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
-        let waited = self.0.idle.wait_timeout_while(self.0.waiting(), self.0.patience(), busy);
-        let (mut waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            let lines = count(&std::mem::take(&mut waiting.lines));
-            drop(waiting);
-            self.0.lost.add(lines, &"nobody reads them");
+        let mut waiting = shared.waiting();
+        loop {
+            let taken = shared.outlet.taken();
+            let waited = shared.idle.wait_timeout_while(waiting, shared.patience(), busy);
+            let (still, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            waiting = still;
+            if !timeout.timed_out() {
+                return;
+            }
+            if shared.outlet.taken() == taken || Instant::now() >= until {
+                break;
+            }
         }
+        let lines = waiting.unwritten + count(&std::mem::take(&mut waiting.lines));
+        waiting.is_given_up = true;
+        drop(waiting);
+        shared.lost.add(lines, &NOT_READ);
     }
 }
 
@@ -112,7 +131,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the end waits: for a reader that stalls no longer than somebody who stops the gateway would.
+    /// How long the end waits while nothing is taken: for a reader that stalls no longer than somebody who stops the gateway would.
     fn patience(&self) -> Duration {
         if self.gather.is_some() { Duration::from_secs(10) } else { Duration::from_secs(1) }
     }
@@ -154,10 +173,27 @@ impl Shared {
     fn write_all(&self) {
         let mut lines = Vec::new();
         while self.next(&mut lines) {
-            if let Err((lost, error)) = self.outlet.write(&lines) {
-                self.lost.add(count(&lines[lost..]), &error);
+            let mut left = &lines[..];
+            // As much at a time as is written in one piece: a line that is begun is finished, whoever gives the others up meanwhile.
+            while let (part, rest) = left.split_at(self.outlet.next(left))
+                && !part.is_empty()
+                && self.is_wanted()
+            {
+                if let Err((lost, error)) = self.outlet.write(part) {
+                    self.lost.add(count(&part[lost..]), &error);
+                }
+                let mut waiting = self.waiting();
+                waiting.unwritten = waiting.unwritten.saturating_sub(count(part));
+                left = rest;
             }
         }
+    }
+
+    /// Waits until there is room for the next part: whether it is still to be written.
+    fn is_wanted(&self) -> bool {
+        // If that fails, so does what is written.
+        let _ = self.outlet.wait();
+        !self.waiting().is_given_up
     }
 
     /// Waits for lines that are due, and takes them; `false` when no more will come.
@@ -180,6 +216,7 @@ impl Shared {
                 std::mem::swap(&mut waiting.lines, lines);
                 waiting.since = None;
                 waiting.is_writing = true;
+                waiting.unwritten = count(lines);
                 return true;
             }
         }
@@ -197,5 +234,7 @@ fn count(lines: &[u8]) -> u64 {
     lines.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
+/// Why lines are lost at the end.
+const NOT_READ: &str = "its reader is too slow";
 /// How many bytes may wait for a reader that stalls.
 const MOST_WAITING: usize = 1 << 20;

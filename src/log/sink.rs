@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustix::fs::{FileType, fstat};
+use tokio::time::Instant;
 
 use super::LogError;
 use super::direct::Direct;
@@ -79,9 +80,9 @@ impl Sink {
         self.with_queue(Queue::hurry);
     }
 
-    /// Waits until all lines are written, within bounds.
-    pub(super) fn finish(&self) {
-        self.with_queue(Queue::finish);
+    /// Waits until all lines are written, if need be until then, as long as somebody takes them.
+    pub(super) fn finish(&self, until: Instant) {
+        self.with_queue(|queue| queue.finish(until));
     }
 
     fn with_queue(&self, ask: impl Fn(&Queue)) {
@@ -152,7 +153,7 @@ impl Reopened {
         let old = self.current.swap(Arc::new(stream));
         // What was gathered belongs into the old file. Whoever is just writing a line may still do so there.
         if let Stream::Queue(queue) = &*old {
-            queue.finish();
+            queue.finish(Instant::now());
         }
         Ok(())
     }

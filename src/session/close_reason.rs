@@ -305,6 +305,7 @@ impl CloseReason {
     pub fn level(self) -> LogLevel {
         match self {
             Self::TlsFailed(_) | Self::CertificateRefused | Self::HandshakeTimeout => LogLevel::Info,
+            Self::AccessDenied | Self::LimitReached | Self::BadProxyHeader | Self::UntrustedProxy => LogLevel::Info,
             Self::NoServer | Self::Unresolved => LogLevel::Warn,
             Self::NoSource | Self::NoDescriptor | Self::Failed => LogLevel::Error,
             _ => LogLevel::Debug,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::admit::{Access, Limit, Permits, Refused, Taken};
+use crate::host::Hostname;
 use crate::session::{LimitStatus, Session};
 use crate::template::Piece;
 use crate::variables::{Text, Variable};
@@ -34,16 +35,16 @@ pub enum Denied {
     /// A rule of `access` keeps it out.
     #[error("access: \"{0}\"")]
     Access(Box<str>),
-    /// A limit is reached.
-    #[error(transparent)]
-    Limit(#[from] Refused),
+    /// A limit is reached, by what its key says here.
+    #[error("{0}{key}", key = .1.as_ref().map(|key| format!(", key \"{key}\"")).unwrap_or_default())]
+    Limit(Refused, Option<Box<str>>),
 }
 
 /// What there is to say of a session that is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A limit that only tells would have refused it.
-    DryRun(Refused),
+    /// A limit that only tells would have refused it, by what its key says here.
+    DryRun(Refused, Option<Box<str>>),
     /// This limit does not count it, for its key is too long.
     LongKey(Arc<str>),
 }
@@ -67,19 +68,19 @@ impl Admission {
         }
         let mut permits = Permits::default();
         for KeyedLimit { limit, key } in &self.limits {
-            let key = key.as_ref().map_or_else(|| EVERYBODY.to_vec(), |key| rendered(key, session));
-            match limit.take(client, &key, now, &mut permits) {
+            let bytes = key.as_ref().map_or_else(|| EVERYBODY.to_vec(), |key| rendered(key, session));
+            match limit.take(client, &bytes, now, &mut permits) {
                 Ok(Taken::Exempt) => {}
                 Ok(Taken::Counted) => session.limit_status = session.limit_status.or(Some(LimitStatus::Passed)),
                 Ok(Taken::LongKey) => say(Notice::LongKey(limit.settings().name.clone())),
                 Err(refused) if refused.dry_run => {
                     session.limit_status = Some(LimitStatus::RejectedDryRun);
-                    say(Notice::DryRun(refused));
+                    say(Notice::DryRun(refused, key.as_ref().map(|key| told(key, session))));
                 }
                 Err(refused) => {
                     session.limit_status = Some(LimitStatus::Rejected);
                     permits.take_back();
-                    return Err(refused.into());
+                    return Err(Denied::Limit(refused, key.as_ref().map(|key| told(key, session))));
                 }
             }
         }
@@ -87,8 +88,19 @@ impl Admission {
     }
 }
 
-/// The bytes of a key. An IPv6 address as such counts by its /64: whoever has one of these has all of them.
-fn rendered(key: &Text, session: &Session) -> Vec<u8> {
+/// The bytes of a key. A host name counts as routes compare it, through maps too: however it is spelled, it is the same one.
+fn rendered(key: &Text, session: &mut Session) -> Vec<u8> {
+    let Some(name) = session.server_name.as_deref().and_then(|sent| Hostname::parse(sent).ok()) else {
+        return filled(key, session);
+    };
+    let sent = session.server_name.replace(name.as_str().into());
+    let bytes = filled(key, session);
+    session.server_name = sent;
+    bytes
+}
+
+/// An IPv6 address as such counts by its /64: whoever has one of these has all of them.
+fn filled(key: &Text, session: &Session) -> Vec<u8> {
     let mut bytes = Vec::new();
     for piece in key.pieces() {
         match piece {
@@ -104,8 +116,27 @@ fn rendered(key: &Text, session: &Session) -> Vec<u8> {
     bytes
 }
 
+/// A key for people: an address in its usual form, printable, and no longer than a line bears.
+fn told(key: &Text, session: &Session) -> Box<str> {
+    let mut bytes = Vec::new();
+    for piece in key.pieces() {
+        match piece {
+            Piece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Piece::Variable(Variable::BinaryRemoteAddr) => {
+                bytes.extend_from_slice(&Variable::RemoteAddr.value(session).unwrap_or_default());
+            }
+            Piece::Variable(variable) => bytes.extend_from_slice(&variable.value(session).unwrap_or_default()),
+        }
+    }
+    let shown = bytes.get(..MOST_TOLD).unwrap_or(&bytes);
+    let cut = if shown.len() < bytes.len() { "..." } else { "" };
+    format!("{}{cut}", shown.escape_ascii()).into()
+}
+
 /// The key of all sessions of a limit that has none.
 const EVERYBODY: &[u8] = b"*";
+/// How many bytes of a key are told.
+const MOST_TOLD: usize = 64;
 /// The bytes of an IPv6 address that tell one subscriber from another.
 const SUBNET: usize = 8;
 
@@ -117,6 +148,7 @@ mod tests {
     use crate::admit::{LimitSettings, Ranges, Rule, Who};
     use crate::session::Peer;
     use crate::template::Template;
+    use crate::variables::{Map, MapTable, Part, RowsBuilder};
 
     fn session(client: &str) -> Session {
         let client = client.parse().map_or(Peer::Unix, Peer::Ip);
@@ -147,14 +179,30 @@ mod tests {
 
     #[test]
     fn ipv6_counts_by_its_subnet_and_ipv4_by_its_address() {
-        let key = |client: &str| rendered(&text("$binary_remote_addr"), &session(client));
+        let key = |client: &str| rendered(&text("$binary_remote_addr"), &mut session(client));
         assert_eq!(key("[2001:db8:1:2:3:4:5:6]:1"), key("[2001:db8:1:2:ffff::]:2"));
         assert_ne!(key("[2001:db8:1:2::1]:1"), key("[2001:db8:1:3::1]:1"));
         assert_eq!(key("192.0.2.1:1"), [192, 0, 2, 1]);
         assert_eq!(key("[::ffff:192.0.2.1]:1"), [192, 0, 2, 1]);
         assert_eq!(key("unix:"), b"unix:");
-        let whole = |client: &str| rendered(&text("$remote_addr"), &session(client));
+        let whole = |client: &str| rendered(&text("$remote_addr"), &mut session(client));
         assert_ne!(whole("[2001:db8::1]:1"), whole("[2001:db8::2]:1"));
+    }
+
+    #[test]
+    fn a_name_counts_however_it_is_spelled_and_stays_as_it_was_sent() {
+        let copied = text("$ssl_preread_server_name").link(|variable| Ok::<_, ()>(Part::Variable(variable))).unwrap();
+        let rows = MapTable::Rows(RowsBuilder::default().build().unwrap().into());
+        let map = Arc::new(Map::new("tenant", text("$remote_addr"), rows, Some(copied.into())));
+        let mapped = Template::parse("$tenant").unwrap().link(|_| Ok::<_, ()>(Variable::Map(map.clone()))).unwrap();
+        for sent in ["lim.example", "Lim.EXAMPLE", "lim.example."] {
+            let mut session = session("192.0.2.1:1");
+            session.server_name = Some(sent.into());
+            for key in [&text("$ssl_preread_server_name"), &mapped] {
+                assert_eq!(rendered(key, &mut session), b"lim.example");
+            }
+            assert_eq!(session.server_name.as_deref(), Some(sent));
+        }
     }
 
     #[test]
@@ -185,8 +233,20 @@ mod tests {
         let mut session = session("192.0.2.1:1");
         let (permits, said) = admit(&admission, &mut session);
         assert!(!permits.unwrap().is_empty(), "the other limit counts it");
-        assert!(matches!(&said[..], [Notice::DryRun(refused)] if &*refused.limit == "dry"), "{said:?}");
+        assert!(matches!(&said[..], [Notice::DryRun(refused, None)] if &*refused.limit == "dry"), "{said:?}");
         assert_eq!(session.limit_status, Some(LimitStatus::RejectedDryRun));
+    }
+
+    #[test]
+    fn a_key_is_told_readably() {
+        let told = |key: &str, name: &str| {
+            let mut session = session("192.0.2.1:1");
+            session.server_name = Some(name.into());
+            told(&text(key), &session).into_string()
+        };
+        assert_eq!(told("$binary_remote_addr $ssl_preread_server_name", "a.test"), "192.0.2.1 a.test");
+        assert_eq!(told("$ssl_preread_server_name", "a\"\n\u{e9}"), r#"a\"\n\xc3\xa9"#);
+        assert_eq!(told("$ssl_preread_server_name", &"a".repeat(100)), "a".repeat(64) + "...");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod hash_keys;
 mod idle_keys;
 mod limits;
 mod listener;
+mod log_files;
 mod maintenance;
 mod maps;
 mod networks;
@@ -157,6 +158,7 @@ impl Compiler {
         self.check_rates(config);
         self.check_idle_defaults(config);
         let access_logs = self.access_logs(config);
+        self.check_log_files(config);
         let listeners = self.compile_listeners(config);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
         self.check_unused_maps(config);
