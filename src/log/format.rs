@@ -316,10 +316,11 @@ mod tests {
         let client = ClientCertificate { subject: "CN=a".into(), issuer: "CN=b".into(), serial: "0A".into(), fingerprint: "ff".into() };
         let (protocol, cipher) = ("TLSv1.3", "TLS_AES_128_GCM_SHA256");
         let tls = TlsFacts { protocol, cipher, is_resumed: true, session_id: None, alpn: None, client: Some(client) };
-        let session = Session { tls: Some(Box::new(tls)), ..ended_session() };
+        let mut session = Session { tls: Some(Box::new(tls)), ..ended_session() };
+        session.note_header(true, None, Box::default());
         let value: serde_json::Value = serde_json::from_str(&line(&Format::Json, &session)).unwrap();
         let fields = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let inner = [("tls", &value["tls"]), ("servers", &value["servers"][0])];
+        let inner = [("tls", &value["tls"]), ("proxy_protocol", &value["proxy_protocol"]), ("servers", &value["servers"][0])];
         let inner = inner.iter().flat_map(|(of, value)| fields(value).into_iter().map(move |field| format!("{of}.{field}")));
         let mut all: Vec<_> = fields(&value).into_iter().chain(inner).collect();
         let docs = include_str!("../../docs/configuration.md").split("\n### JSON lines\n").nth(1).unwrap();
