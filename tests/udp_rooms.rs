@@ -212,7 +212,8 @@ async fn when_a_crowd_has_left_nothing_of_it_is_left() {
     until(|| gate.private_memory() < few + MOST_LEFT).await;
     gate.rests().await;
     let lines = std::fs::read_to_string(gate.path("access")).unwrap().lines().count();
-    assert!(lines > CROWD * ROUNDS, "{lines}");
+    // One of the crowd may have come from the first one's port, and so have gone on with its session.
+    assert!(lines >= CROWD * ROUNDS, "{lines}");
 }
 
 const CROWD: usize = 1_000;

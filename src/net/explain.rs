@@ -47,7 +47,7 @@ fn in_the_way(address: &ListenAddress) -> String {
 
 fn finder(address: &ListenAddress) -> String {
     match address {
-        ListenAddress::Ip(ip) => format!("`ss -ltnp 'sport = :{}'` shows which; stop it, or choose another port", ip.port()),
+        ListenAddress::Ip(ip) => format!("`ss -ltunp 'sport = :{}'` shows which; stop it, or choose another port", ip.port()),
         ListenAddress::Unix(path) => format!("`ss -lxp src {}` shows which; stop it, or choose another path", path.display()),
     }
 }
