@@ -33,7 +33,9 @@ mod tests {
         let before = anonymous();
         give_back_memory();
         let after = anonymous();
-        assert!(after + 32 * 1024 < before, "{before} kB before, {after} kB after");
+        // A sanitizer brings an allocator of its own, which has nothing to give.
+        let is_glibcs = std::env::var_os("VESTIBULE_SANITIZED").is_none();
+        assert!(!is_glibcs || after + 32 * 1024 < before, "{before} kB before, {after} kB after");
         drop(last);
     }
 }
