@@ -1,5 +1,5 @@
 //! vestibule: the front door of a DMZ. It accepts connections, reads just enough of each to learn which host it is
-//! for, and joins it to a server of that host's upstream, bytes untouched.
+//! for, and joins it to a server of that host's upstream, bytes untouched or decrypted. Plain TCP and UDP stand beside that.
 //!
 //! The modules stand in layers (`tests/layering.rs` holds them to it); within a layer, in the order in which a
 //! session meets them.

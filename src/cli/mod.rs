@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Diagnostics, Loaded, Paint, Places};
 use crate::snapshot::{Compiled, Snapshot};
 
-/// The front door of a DMZ: routes TLS connections by host name, untouched or decrypted, to shared upstream pools.
+/// The front door of a DMZ: routes TLS connections by host name, untouched or decrypted, and plain TCP and UDP beside them, to shared upstream pools.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, max_term_width = 100)]
 struct Arguments {
