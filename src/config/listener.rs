@@ -13,6 +13,7 @@ use super::proxy_protocol::AcceptProxyProtocol;
 use super::rate::Rate;
 use super::read::{Read, Reader, Table};
 use super::sockets::{interface, kernel_size};
+use super::terminate::TerminateKeys;
 use super::upstream::UpstreamDefaults;
 use super::values::{MOST, OneOrMany, bare_port, lasting, number_or, size, words};
 use super::{print, words as kinds};
@@ -288,6 +289,8 @@ pub struct Defaults {
     pub session: SessionKeys,
     /// What upstreams start from.
     pub upstream: UpstreamDefaults,
+    /// What TLS profiles start from.
+    pub terminate: TerminateKeys,
 }
 
 impl Read for Defaults {
@@ -300,6 +303,7 @@ impl Read for Defaults {
             listening: Listening::take(&mut table, reader).unwrap_or_default(),
             session: SessionKeys::take(&mut table, reader),
             upstream: reader.take(&mut table, "upstream").unwrap_or_default(),
+            terminate: reader.take(&mut table, "terminate").unwrap_or_default(),
         })
     }
 }

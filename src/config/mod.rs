@@ -5,13 +5,16 @@
 mod diagnostic;
 mod habits;
 mod hosts;
+mod include;
 mod keepalive;
 mod layer;
 mod limit;
+mod lint;
 mod listener;
 mod log_file;
 mod map;
 mod mode;
+mod network;
 mod places;
 mod print;
 mod process;
@@ -26,6 +29,7 @@ mod source;
 mod syntax;
 mod syslog;
 mod terminate;
+mod test;
 mod upstream;
 mod values;
 mod words;
@@ -42,12 +46,15 @@ use read::{Read, Reader};
 
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use include::Include;
 pub use keepalive::{Keepalive, KeepaliveTimes};
 pub use limit::{Frequency, Limit, Per};
+pub use lint::LintLevel;
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, Protocol, SessionKeys, Show};
 pub use log_file::LogFile;
 pub use map::{Map, MapPattern, Share};
 pub use mode::Mode;
+pub use network::Network;
 pub use places::{Key, Places};
 pub use process::{AccessLog, AccessLogFormat, Count, Gzip, Log, LogFormat, LogLevel, Process, Watch};
 pub use proxy_protocol::{AcceptProxyProtocol, ProxyTlv, ProxyVersion, SendProxyProtocol};
@@ -57,13 +64,19 @@ pub use resolver::Resolver;
 pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
 pub use source::Source;
 pub use syslog::{Syslog, SyslogFormat, SyslogServer, SyslogSeverity};
-pub use terminate::{Certificate, ClientAuth, ClientAuthMode, SessionCache, SessionTickets, Terminate, UpstreamTls};
+pub use terminate::{Certificate, ClientAuth, ClientAuthMode, SessionCache, SessionTickets, Terminate, TerminateKeys, UpstreamTls};
+pub use test::Test;
 pub use upstream::{Balance, Server, ServerKeys, Upstream, UpstreamDefaults, UpstreamKeys};
 pub use words::suggest;
 
 /// `routes.toml`, as written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Config {
+    /// More files; what they have is merged in already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<Include>,
+    /// `[lints]`: which warnings are wanted.
+    pub lints: BTreeMap<String, LintLevel>,
     /// `[process]`.
     pub process: Process,
     /// `[log]`.
@@ -73,7 +86,7 @@ pub struct Config {
     /// `[resolver]`; absent is the system's.
     pub resolver: Option<Resolver>,
     /// `[networks]`: names for address ranges.
-    pub networks: BTreeMap<String, Vec<String>>,
+    pub networks: BTreeMap<String, Network>,
     /// `[defaults]`.
     pub defaults: Defaults,
     /// `[listener.NAME]`.
@@ -155,6 +168,8 @@ impl Read for Config {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         let mut table = reader.table(value, &words::FILE)?;
         Some(Self {
+            include: reader.take(&mut table, "include").unwrap_or_default(),
+            lints: reader.take_with(&mut table, "lints", values::entries).unwrap_or_default(),
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
             access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),
@@ -217,6 +232,10 @@ mod tests {
             (words::DEFAULTS, "[defaults]"),
             (words::UPSTREAM_DEFAULTS, "[defaults.upstream]"),
             (words::SERVER_DEFAULTS, "[defaults.upstream.server]"),
+            (words::TERMINATE_DEFAULTS, "[defaults.terminate]"),
+            (words::INCLUDE, "[[include]]"),
+            (words::NETWORK, "[networks.x]"),
+            (words::TEST, "[[routes.x.tests]]"),
             (words::LISTENER, "[listener.x]"),
             (words::ROUTES, "[routes.x]"),
             (words::TARGET, "[routes.x.hosts.\"a.b\"]"),

@@ -10,7 +10,8 @@ use super::hosts;
 use super::listener::SessionKeys;
 use super::places::{Key, Places};
 use super::read::{Read, Reader, Table};
-use super::values::words;
+use super::test::Test;
+use super::values::{OneOrMany, words};
 use super::words as kinds;
 use crate::path_to;
 
@@ -25,8 +26,14 @@ pub struct Routes {
     pub not_tls: Option<Targets>,
     /// For exact names and wildcards, as written.
     pub hosts: BTreeMap<String, Targets>,
+    /// Files with more of them, one `host upstream` a line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts_files: Vec<String>,
     /// For names that a regex matches, in their order.
     pub patterns: Vec<Pattern>,
+    /// What it must do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Test>,
 }
 
 impl Read for Routes {
@@ -42,7 +49,9 @@ impl Read for Routes {
             no_sni: reader.take(&mut table, "no_sni"),
             not_tls: reader.take(&mut table, "not_tls"),
             hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
+            hosts_files: reader.take(&mut table, "hosts_files").map(|files: OneOrMany<String>| files.0).unwrap_or_default(),
             patterns: reader.take_with(&mut table, "patterns", patterns).unwrap_or_default(),
+            tests: reader.take(&mut table, "tests").unwrap_or_default(),
         })
     }
 }

@@ -16,6 +16,14 @@ use super::{print, words as kinds};
 pub struct Terminate {
     /// The certificates, in their order.
     pub certificates: Vec<Certificate>,
+    /// How TLS is spoken.
+    #[serde(flatten)]
+    pub keys: TerminateKeys,
+}
+
+/// How TLS is spoken towards clients; what is not written comes from `[defaults.terminate]`, then from what is built in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TerminateKeys {
     /// The versions that are spoken; none written is what is built in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<TlsVersion>,
@@ -51,18 +59,31 @@ impl Read for Terminate {
             reader.error(place, "without a certificate no handshake succeeds").label("[\"certs/site.pem\"]");
             reader.cut("certificates");
         }
-        Some(Self {
-            certificates: certificates.map(|all| all.0).unwrap_or_default(),
-            versions: chosen(&mut table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
-            ciphers: chosen(&mut table, "ciphers", reader, habits::ciphers),
-            groups: chosen(&mut table, "groups", reader, Vec::read),
-            alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
-            session_cache: reader.take(&mut table, "session_cache"),
-            session_timeout: reader.take_with(&mut table, "session_timeout", resumable),
-            session_tickets: reader.take(&mut table, "session_tickets"),
-            handshake_timeout: reader.take_with(&mut table, "handshake_timeout", positive),
-            client_auth: reader.take(&mut table, "client_auth"),
-        })
+        Some(Self { certificates: certificates.map(|all| all.0).unwrap_or_default(), keys: TerminateKeys::take(&mut table, reader) })
+    }
+}
+
+/// `[defaults.terminate]`.
+impl Read for TerminateKeys {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut table = reader.table(value, &kinds::TERMINATE_DEFAULTS)?;
+        Some(Self::take(&mut table, reader))
+    }
+}
+
+impl TerminateKeys {
+    fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
+        Self {
+            versions: chosen(table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
+            ciphers: chosen(table, "ciphers", reader, habits::ciphers),
+            groups: chosen(table, "groups", reader, Vec::read),
+            alpn: reader.take(table, "alpn").unwrap_or_default(),
+            session_cache: reader.take(table, "session_cache"),
+            session_timeout: reader.take_with(table, "session_timeout", resumable),
+            session_tickets: reader.take(table, "session_tickets"),
+            handshake_timeout: reader.take_with(table, "handshake_timeout", positive),
+            client_auth: reader.take(table, "client_auth"),
+        }
     }
 }
 

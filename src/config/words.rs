@@ -103,12 +103,16 @@ const TARGETED: &[&str] = &["access", "limits", "note", "maintenance"];
 const GUARDED: &[&str] = &["upstream", "reject", "respond", "terminate", "alpn", "from", "versions"];
 const GROUPED: &[&str] = &["balance", "hash_key", "fallback", "resolver", "keepalive", "user_timeout", "tls", "send_proxy_protocol"];
 const SERVING: &[&str] = &["weight", "max_fails", "fail_timeout", "max_conns", "slow_start", "backup", "down", "service"];
+const TERMINATING: &[&str] =
+    &["ciphers", "groups", "session_cache", "session_timeout", "session_tickets", "handshake_timeout", "client_auth"];
 const TLS: &[&str] = &["alpn", "versions"];
 const RESOLVING: &[&str] = &["nameservers", "valid", "timeout", "ipv6"];
 
 pub(super) const FILE: Kind = Kind {
     name: "the file itself",
     keys: &[&[
+        "include",
+        "lints",
         "process",
         "log",
         "access_log",
@@ -126,14 +130,20 @@ pub(super) const FILE: Kind = Kind {
 pub(super) const PROCESS: Kind = Kind { name: "[process]", keys: &[&["workers", "max_connections", "shutdown_timeout", "watch"]] };
 pub(super) const LOG: Kind = Kind { name: "[log]", keys: &[&["level", "format", "file"]] };
 pub(super) const ACCESS_LOG: Kind = Kind { name: "an access log", keys: &[&["file", "format", "if", "buffer", "flush", "gzip"]] };
-pub(super) const DEFAULTS: Kind = Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["protocol", "preread", "upstream"]] };
+pub(super) const DEFAULTS: Kind =
+    Kind { name: "[defaults]", keys: &[LISTENING, SESSION, &["protocol", "preread", "upstream", "terminate"]] };
+pub(super) const INCLUDE: Kind = Kind { name: "an include", keys: &[&["files", "hosts"]] };
+pub(super) const NETWORK: Kind = Kind { name: "a network", keys: &[&["file"]] };
 pub(super) const UPSTREAM_DEFAULTS: Kind = Kind { name: "[defaults.upstream]", keys: &[GROUPED, &["server"]] };
 pub(super) const SERVER_DEFAULTS: Kind = Kind { name: "server of [defaults.upstream]", keys: &[SERVING] };
 pub(super) const LISTENER: Kind = Kind {
     name: "a listener",
     keys: &[&["listen", "protocol", "routes", "upstream", "respond", "show", "terminate", "preread"], LISTENING, SESSION],
 };
-pub(super) const ROUTES: Kind = Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "patterns"]] };
+pub(super) const ROUTES: Kind =
+    Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "hosts_files", "patterns", "tests"]] };
+pub(super) const TEST: Kind =
+    Kind { name: "a test", keys: &[&["sni", "no_sni", "not_tls", "alpn", "versions", "from", "listener", "expect"]] };
 pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, TARGETED, SESSION] };
 pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, TARGETED, SESSION] };
 pub(super) const LIMIT: Kind = Kind { name: "[limit.NAME]", keys: &[&["key", "connections", "rate", "burst", "exempt", "dry_run"]] };
@@ -141,13 +151,8 @@ pub(super) const MAP: Kind = Kind { name: "[map.NAME]", keys: &[&["of", "values"
 pub(super) const MAP_PATTERN: Kind = Kind { name: "a pattern of a map", keys: &[&["match", "value"]] };
 pub(super) const SHARE: Kind = Kind { name: "a share", keys: &[&["percent", "value"]] };
 pub(super) const SEND_PROXY_PROTOCOL: Kind = Kind { name: "send_proxy_protocol", keys: &[&["version", "tlvs"]] };
-pub(super) const TERMINATE: Kind = Kind {
-    name: "[terminate.NAME]",
-    keys: &[
-        &["certificates", "ciphers", "groups", "session_cache", "session_timeout", "session_tickets", "handshake_timeout", "client_auth"],
-        TLS,
-    ],
-};
+pub(super) const TERMINATE: Kind = Kind { name: "[terminate.NAME]", keys: &[&["certificates"], TERMINATING, TLS] };
+pub(super) const TERMINATE_DEFAULTS: Kind = Kind { name: "[defaults.terminate]", keys: &[TERMINATING, TLS] };
 pub(super) const CERTIFICATE: Kind = Kind { name: "a certificate", keys: &[&["chain", "key", "password_file", "ocsp"]] };
 pub(super) const SESSION_TICKETS: Kind = Kind { name: "session_tickets", keys: &[&["keys"]] };
 pub(super) const CLIENT_AUTH: Kind = Kind { name: "client_auth", keys: &[&["ca", "mode", "crl", "subjects"]] };
@@ -181,6 +186,8 @@ pub(super) const EVERYWHERE: &[Kind] = &[
     UPSTREAM_TLS,
     RESOLVER,
     KEEPALIVE,
+    INCLUDE,
+    TEST,
     FILE,
 ];
 

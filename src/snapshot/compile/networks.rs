@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::Compiler;
 use crate::address::range;
-use crate::config::{Config, Key, path_to, suggest};
+use crate::config::{Config, Key, Network, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 const FORWARD: &str = "forward";
@@ -14,8 +14,9 @@ const FORWARD: &str = "forward";
 impl Compiler {
     pub(super) fn compile_networks(&mut self, config: &Config) -> BTreeMap<String, Vec<IpNet>> {
         let mut networks = BTreeMap::new();
-        for (name, ranges) in &config.networks {
+        for (name, network) in &config.networks {
             let mut compiled = Vec::new();
+            let Network::Ranges(ranges) = network else { continue };
             for (index, text) in ranges.iter().enumerate() {
                 match range(text) {
                     Some(range) => compiled.push(range),

@@ -56,34 +56,35 @@ impl Compiler {
 
     fn server_settings(&mut self, name: &str, written: &config::Terminate) -> Option<ServerSettings> {
         let at = |key: &str| path_to!["terminate", name, key];
-        let ciphers = self.chosen(&at("ciphers"), &written.ciphers, "cipher suite", cipher, cipher_names().collect());
-        let groups = self.chosen(&at("groups"), &written.groups, "group of the key exchange", group, group_names().collect());
-        let versions = self.versions(&at("versions"), &written.versions);
-        let alpn = self.protocols(&at("alpn"), &written.alpn);
+        let keys = &written.keys;
+        let ciphers = self.chosen(&at("ciphers"), &keys.ciphers, "cipher suite", cipher, cipher_names().collect());
+        let groups = self.chosen(&at("groups"), &keys.groups, "group of the key exchange", group, group_names().collect());
+        let versions = self.versions(&at("versions"), &keys.versions);
+        let alpn = self.protocols(&at("alpn"), &keys.alpn);
         let (versions, ciphers) = (versions?, ciphers?);
         Some(ServerSettings {
             name: name.into(),
             certificates: self.certificate_files(name, &written.certificates),
             ciphers: suites(ciphers.unwrap_or_default(), &versions),
             versions,
-            own_order: !written.ciphers.is_empty(),
+            own_order: !keys.ciphers.is_empty(),
             groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
             alpn: alpn?,
-            session_cache: match written.session_cache {
+            session_cache: match keys.session_cache {
                 Some(SessionCache::Off) => 0,
                 Some(SessionCache::Bytes(bytes)) => bytes,
                 None => 10 << 20,
             },
-            session_timeout: written.session_timeout.unwrap_or(Duration::from_secs(300)),
-            tickets: match &written.session_tickets {
+            session_timeout: keys.session_timeout.unwrap_or(Duration::from_secs(300)),
+            tickets: match &keys.session_tickets {
                 Some(SessionTickets::Off) => Tickets::Off,
                 Some(SessionTickets::OwnKeys) | None => Tickets::OwnKeys,
                 Some(SessionTickets::KeyFiles(keys)) => {
                     Tickets::KeyFiles(self.files(&[&at("session_tickets")[..], &path_to!["keys"]].concat(), keys))
                 }
             },
-            handshake_timeout: written.handshake_timeout.unwrap_or(Duration::from_secs(60)),
-            client_auth: written.client_auth.as_ref().map(|auth| ClientAuthSettings {
+            handshake_timeout: keys.handshake_timeout.unwrap_or(Duration::from_secs(60)),
+            client_auth: keys.client_auth.as_ref().map(|auth| ClientAuthSettings {
                 ca: self.places.file(&path_to!["terminate", name, "client_auth", "ca"], &auth.ca),
                 is_required: auth.mode == ClientAuthMode::Require,
                 crls: self.files(&path_to!["terminate", name, "client_auth", "crl"], &auth.crl),
