@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::hidden::Hidden;
 use super::source::Source;
 
 /// Where something stands: in a file, in an environment variable or on the command line.
@@ -35,13 +36,20 @@ impl Place {
         }
     }
 
-    /// Files from top to bottom, then the environment, then the command line.
-    fn order(&self) -> (u8, usize, &str) {
+    /// Whether both stand in one file.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::File { source, .. }, Self::File { source: other, .. }) if source == other)
+    }
+
+    /// Files as they were read, each from top to bottom, then the environment, then the command line.
+    #[must_use]
+    pub fn order(&self) -> impl Ord + use<> {
         match self {
-            Self::Whole => (0, 0, ""),
-            Self::File { source, span } => (1, span.start, source.name()),
-            Self::Environment(variable) => (2, 0, variable),
-            Self::Set(item) => (3, 0, item),
+            Self::Whole => (0, 0, 0, String::new()),
+            Self::File { source, span } => (1, source.number(), span.start, String::new()),
+            Self::Environment(variable) => (2, 0, 0, variable.clone()),
+            Self::Set(item) => (3, 0, 0, item.clone()),
         }
     }
 }
@@ -75,18 +83,19 @@ pub struct Diagnostic {
     pub(super) problem: String,
     pub(super) label: Option<String>,
     pub(super) help: Option<String>,
+    hidden: Hidden,
 }
 
 impl Diagnostic {
     /// Says more right beside the caret; a warning without a label shows its place but not the line.
     pub fn label(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.label = Some(printable(&brief(text.as_ref(), LONG)));
+        self.label = Some(printable(&brief(&self.hidden.hide(text.as_ref()), LONG)));
         self
     }
 
     /// Says what to write instead, on a line of its own.
     pub fn help(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.help = Some(printable(&brief(text.as_ref(), TOO_LONG)));
+        self.help = Some(printable(&brief(&self.hidden.hide(text.as_ref()), TOO_LONG)));
         self
     }
 
@@ -114,13 +123,19 @@ impl Diagnostic {
 pub struct Diagnostics {
     name: String,
     found: Vec<Diagnostic>,
+    hidden: Hidden,
 }
 
 impl Diagnostics {
     /// None yet, about the file of this name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), found: Vec::new() }
+        Self { name: name.into(), found: Vec::new(), hidden: Hidden::default() }
+    }
+
+    /// Shows, from now on, something else for a text that may be secret.
+    pub fn hide(&mut self, secret: &str, shown: &str) {
+        self.hidden.add(secret, shown);
     }
 
     /// Notes an error; `label` and `help` may be added to what comes back.
@@ -134,9 +149,15 @@ impl Diagnostics {
     }
 
     fn note(&mut self, severity: Severity, place: Place, problem: &str) -> &mut Diagnostic {
-        let note = Diagnostic { severity, place, problem: printable(&brief(problem, LONG)), label: None, help: None };
+        let problem = printable(&brief(&self.hidden.hide(problem), LONG));
+        let note = Diagnostic { severity, place, problem, label: None, help: None, hidden: self.hidden.clone() };
         self.found.push(note);
         self.found.last_mut().expect("it was pushed the line before")
+    }
+
+    /// Takes over what was noted elsewhere.
+    pub fn extend(&mut self, others: Self) {
+        self.found.extend(others.found);
     }
 
     /// Forgets of those noted since there were so many what had been noted before.

@@ -1,5 +1,6 @@
 //! The text of a file, and where its lines are.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A text with its name; lines and columns are found by a search over the starts of lines.
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     name: String,
     folder: PathBuf,
+    number: usize,
     text: String,
     line_starts: Vec<usize>,
 }
@@ -17,7 +19,7 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), folder: PathBuf::new(), text, line_starts }
+        Self { name: name.into(), folder: PathBuf::new(), number: 0, text, line_starts }
     }
 
     /// The text of a file.
@@ -25,6 +27,18 @@ impl Source {
     pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Self { folder, ..Self::new(file.display().to_string(), text) }
+    }
+
+    /// The same as one of several that were read, counted from 0.
+    #[must_use]
+    pub fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
+    /// How many were read before it.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// What paths in it are relative to.
@@ -43,6 +57,19 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where some bytes of a TOML text stand that is written here, quotes and all; the whole of it if it is written with escapes.
+    #[must_use]
+    pub fn inside(&self, written: Range<usize>, bytes: Range<usize>) -> Range<usize> {
+        let text = &self.text[written.clone()];
+        let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| text.starts_with(quotes)).map_or(0, str::len);
+        let start = written.start + quotes;
+        let part = start + bytes.start..start + bytes.end;
+        let has_escapes = text.starts_with('"') && text.contains('\\');
+        let as_it_stands = !has_escapes && !text[quotes..].starts_with(['\n', '\r']);
+        let fits = part.end + quotes <= written.end && self.text.get(part.clone()).is_some();
+        if as_it_stands && fits { part } else { written }
     }
 
     /// Line and column of a byte, both counted from 1, columns in characters.
