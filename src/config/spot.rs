@@ -42,6 +42,10 @@ impl Files {
         (FileNumber(u32::try_from(number).unwrap_or(u32::MAX)), source)
     }
 
+    pub(super) fn sources(&self) -> &[Arc<Source>] {
+        &self.sources
+    }
+
     pub(super) fn source(&self, spot: &Spot) -> &Arc<Source> {
         &self.sources[spot.file.0 as usize]
     }
