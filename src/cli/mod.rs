@@ -118,12 +118,7 @@ impl Failure {
 }
 
 impl Configuration {
-    /// Reads and compiles; warnings are said at once.
-    fn snapshot(&self) -> Result<Snapshot, Failure> {
-        compile(self.load()?)
-    }
-
-    /// The same with the places of everything, and no warnings: who asks about one connection has not asked for them.
+    /// What runs with the places of everything, and no warnings: who asks about one connection has not asked for them.
     fn snapshot_and_places(&self) -> Result<(Snapshot, Places), Failure> {
         let Compiled { snapshot, places, diagnostics } = Snapshot::check(self.load()?);
         snapshot.map(|snapshot| (snapshot, places)).ok_or(Failure::Configuration(diagnostics))
@@ -149,7 +144,7 @@ impl Configuration {
 
 fn check(configuration: &Configuration) -> Result<(), Failure> {
     let loaded = configuration.load()?;
-    let name = loaded.diagnostics.name().to_owned();
+    let name = loaded.diagnostics.subject();
     let maps = || loaded.config.routes.values();
     let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
     let snapshot = compile(loaded)?;
