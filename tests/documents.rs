@@ -16,12 +16,23 @@ fn every_sample_configuration_loads() {
     assert!(samples.len() >= 2, "the documents have samples");
     for sample in &samples {
         let folder = tempfile::tempdir().unwrap();
-        make_certificates(sample, folder.path());
-        let file = folder.path().join("routes.toml");
-        fs::write(&file, sample).unwrap();
-        let found = config::load(&file, &[], []).map_or_else(|wrong| wrong, |loaded| Snapshot::check(loaded).diagnostics);
-        assert!(found.is_empty(), "{found}\n{sample}");
+        for Sample { file, text } in sample {
+            make_certificates(text, folder.path());
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        let loaded = config::load(&folder.path().join("routes.toml"), &[], ENVIRONMENT.map(|(name, value)| (name.into(), value.into())));
+        let is_read = |loaded: &config::Loaded| assert!(loaded.files.files.len() >= sample.len(), "{sample:?}: each file is included");
+        let found = loaded.inspect(is_read).map_or_else(|wrong| wrong, |loaded| Snapshot::check(loaded).diagnostics);
+        assert!(found.is_empty(), "{found}\n{sample:?}");
     }
+}
+
+#[test]
+fn a_sample_has_several_files() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    assert!(samples(&document).iter().any(|sample| sample.len() > 2));
 }
 
 #[test]
@@ -66,9 +77,28 @@ fn make_certificates(sample: &str, folder: &Path) {
     }
 }
 
-/// The blocks of a document that are TOML.
-fn samples(document: &Path) -> Vec<String> {
-    let text = fs::read_to_string(document).unwrap();
-    let blocks = text.split("```toml\n").skip(1);
-    blocks.map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
+/// One file of a sample.
+#[derive(Debug)]
+struct Sample {
+    file: String,
+    text: String,
 }
+
+/// The blocks of a document that are TOML; one that begins with `# NAME.toml` is a file of that name beside the block before.
+fn samples(document: &Path) -> Vec<Vec<Sample>> {
+    let text = fs::read_to_string(document).unwrap();
+    let mut samples: Vec<Vec<Sample>> = Vec::new();
+    for block in text.split("```toml\n").skip(1) {
+        let text = block.split("\n```").next().unwrap().to_owned();
+        let name = text.lines().next().and_then(|line| line.strip_prefix("# ")).filter(|name| name.ends_with(".toml"));
+        let file = name.unwrap_or("routes.toml").to_owned();
+        match samples.last_mut() {
+            Some(sample) if file != "routes.toml" => sample.push(Sample { file, text }),
+            _ => samples.push(vec![Sample { file, text }]),
+        }
+    }
+    samples
+}
+
+/// What the samples take from the environment.
+const ENVIRONMENT: [(&str, &str); 1] = [("VIP", "127.0.0.1")];

@@ -46,6 +46,7 @@ mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
 mod services; // servers that SRV records find
 mod services_behind; // databases, SSH and plain ports, as people run them today
+mod several_files; // one configuration, whoever wrote its parts
 mod show; // the upstreams on a port of their own
 mod silence; // what is done about a server that falls silent
 mod slow_client; // one deadline and one cap for the hello

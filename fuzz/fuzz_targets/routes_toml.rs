@@ -7,6 +7,10 @@ use vestibule::config::{Config, Loaded, Paint, parse};
 use vestibule::snapshot::Snapshot;
 
 fuzz_target!(|text: &str| {
+    // What a text includes lies on the machine that happens to run this.
+    if text.contains("include") {
+        return;
+    }
     match parse("routes.toml", text, &[], []) {
         Err(diagnostics) => assert!(diagnostics.has_errors() && !diagnostics.render(Paint::Plain).is_empty()),
         Ok(loaded) => {

@@ -52,7 +52,7 @@ pub(super) fn check(check: &Check) -> Result<(), Failure> {
         0 => String::new(),
         some => format!(" ({} allowed)", count(some, "warning")),
     };
-    print(&format!("{}: {counts}: usable{allowed}\n", diagnostics.name()))
+    print(&format!("{}: {counts}: usable{allowed}\n", diagnostics.subject()))
 }
 
 fn checked(configuration: &Configuration) -> Result<Checked, Failure> {

@@ -6,15 +6,20 @@ use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Duration;
 
-use super::{Configuration, Failure};
+use super::{Configuration, Failure, compile};
 use crate::gateway::{Gateway, Rereading};
 use crate::log::{self, OwnLog};
 use crate::session::Protocol;
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(configuration: &Configuration) -> Result<(), Failure> {
-    let snapshot = configuration.snapshot()?;
+    let loaded = configuration.load()?;
+    let (read_from, is_split) = (loaded.diagnostics.subject(), loaded.files.files.len() > 1);
+    let snapshot = compile(loaded)?;
     let own_log = log::start(&snapshot.log).map_err(Failure::run)?;
+    if is_split {
+        tracing::info!("configured by {read_from}");
+    }
     serve(&snapshot, &own_log, |_| Ok(()))
 }
 

@@ -157,13 +157,14 @@ pub struct Diagnostics {
     found: Vec<Diagnostic>,
     hidden: Hidden,
     allowed: usize,
+    more_files: usize,
 }
 
 impl Diagnostics {
     /// None yet, about the file of this name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), found: Vec::new(), hidden: Hidden::default(), allowed: 0 }
+        Self { name: name.into(), found: Vec::new(), hidden: Hidden::default(), allowed: 0, more_files: 0 }
     }
 
     /// Shows, from now on, something else for a text that may be secret.
@@ -225,7 +226,22 @@ impl Diagnostics {
         }
     }
 
-    /// The file's name, as it was given.
+    /// Tells of so many files besides the main one.
+    pub fn with_more_files(&mut self, number: usize) {
+        self.more_files = number;
+    }
+
+    /// What all is about: `routes.toml`, or `routes.toml and 3 more files`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self.more_files {
+            0 => self.name.clone(),
+            1 => format!("{} and 1 more file", self.name),
+            more => format!("{} and {more} more files", self.name),
+        }
+    }
+
+    /// The main file's name, as it was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -60,12 +60,11 @@ pub(super) fn gather(
         bytes: main.text().len(),
         is_partial: false,
         is_full: false,
-        read: FilesRead::default(),
+        read: FilesRead { files: vec![path.map_or_else(|| main.name().into(), Path::to_owned)], ..FilesRead::default() },
         cuts: Vec::new(),
         environment,
         diagnostics,
     };
-    gatherer.read.files.extend(path.map(Path::to_owned));
     gatherer.main(main, path)?;
     let Gatherer { files, documents, is_partial, read, cuts, diagnostics, .. } = gatherer;
     let Document { values, spots } = merge(documents, &files, diagnostics);

@@ -78,6 +78,10 @@ impl Layer {
         };
         let text = assignment(&item[..at], &item[at + 1..]);
         let (document, _) = DeTable::parse_recoverable(&text);
+        if document.get_ref().contains_key("include") {
+            diagnostics.error(Place::Set(item.into()), "`include` stands in files only").label("a main file may include this one");
+            return None;
+        }
         Some(Self::new(Origin::Given { by: Place::Set(item.into()), text: text.clone() }, document.get_ref()))
     }
 

@@ -168,6 +168,7 @@ fn read_all(
     let mut diagnostics = Diagnostics::new(source.name());
     let environment: Environment = environment.into_iter().collect();
     let mut gathered = gather::gather(source, file, &environment, &mut diagnostics)?;
+    diagnostics.with_more_files(gathered.read.files.len().saturating_sub(1));
     let (is_partial, files, cuts) = (gathered.is_partial, gathered.read.clone(), std::mem::take(&mut gathered.cuts));
     let mut layers = vec![Layer::files(gathered)];
     layers.extend(environment.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));

@@ -34,8 +34,12 @@ pub(super) fn text(path: &Path, most: usize) -> Result<Opened, IncludeError> {
     if !what.is_file() {
         return Err(IncludeError::NoFile { name: name() });
     }
-    let mut bytes = Vec::new();
     let room = u64::try_from(most).unwrap_or(u64::MAX);
+    if what.len() > room {
+        return Ok(Opened::TooLarge);
+    }
+    // It may grow meanwhile.
+    let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(room.saturating_add(1)).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() > most {
         return Ok(Opened::TooLarge);

@@ -51,7 +51,7 @@ impl Diagnostics {
         let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let counts = if counts.is_empty() { "no errors" } else { &counts };
         let verdict = if self.has_errors() { ": not usable" } else { "" };
-        format!("{}: {counts}{verdict}", self.name())
+        format!("{}: {counts}{verdict}", self.subject())
     }
 }
 
