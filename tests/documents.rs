@@ -18,6 +18,7 @@ fn every_sample_configuration_loads() {
         let folder = tempfile::tempdir().unwrap();
         for Sample { file, text } in sample {
             make_certificates(text, folder.path());
+            make_lists(text, folder.path());
             let file = folder.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
@@ -74,6 +75,16 @@ fn make_certificates(sample: &str, folder: &Path) {
             fs::copy(issued.chain, file).unwrap();
             made += 1;
         }
+    }
+}
+
+/// Makes the lists that a sample names, each with one line.
+fn make_lists(sample: &str, folder: &Path) {
+    for file in sample.split('"').filter(|text| text.ends_with(".map") || text.ends_with(".txt")) {
+        let line = if file.ends_with(".map") { "listed.example 192.0.2.1:443\n" } else { "192.0.2.0/24\n" };
+        let file = folder.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, line).unwrap();
     }
 }
 

@@ -64,6 +64,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     let (hosts, patterns) = entries(&loaded.config);
     let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
     let counts = snapshot.map(|snapshot| {
+        let hosts = hosts + snapshot.listed_hosts;
         let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
         [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")].join(", ")
     });

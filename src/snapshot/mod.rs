@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
+    /// How many hosts stand in files of `hosts_files`.
+    pub listed_hosts: usize,
 }
 
 impl Snapshot {
