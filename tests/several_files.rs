@@ -364,6 +364,6 @@ const BROKEN: [&str; 8] = [
     include_str!("data/broken/unknown_words.toml"),
     include_str!("data/broken/hash_keys.toml"),
     include_str!("data/broken/balances.toml"),
-    include_str!("data/broken/patterns.toml"),
+    include_str!("data/broken/maintenance.toml"),
     include_str!("data/broken/sources.toml"),
 ];

@@ -112,8 +112,8 @@ impl Gatherer<'_> {
         if let Some(grant) = grant {
             self.cuts.extend(restrict(&mut document, source, grant, self.diagnostics));
         }
-        let includes = includes(&document);
-        let asked: Vec<_> = includes.into_iter().flat_map(|(index, include)| self.asked(index, include, &document, source)).collect();
+        let asked: Vec<_> =
+            includes(&document).into_iter().flat_map(|(index, include)| self.asked(index, include, &document, source)).collect();
         self.documents.push(document);
         for asked in asked {
             self.include(source, asked);

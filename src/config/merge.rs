@@ -73,10 +73,8 @@ impl Merger<'_> {
 
     /// Whether it is a list that the files fill together.
     fn grows(&self) -> bool {
-        match self.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["include"] | ["routes", _, "patterns" | "tests" | "hosts_files"] | ["map", _, "patterns"] => true,
-            _ => false,
-        }
+        let path: Vec<_> = self.path.iter().map(String::as_str).collect();
+        matches!(path[..], ["include"] | ["routes", _, "patterns" | "tests" | "hosts_files"] | ["map", _, "patterns"])
     }
 
     /// Whether both are tables that files may share: those of sections, of what has a name, and of names themselves.
