@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
+use vestibule::admit::Who;
+use vestibule::host::Hostname;
+use vestibule::route::FirstName;
+use vestibule::snapshot::{Snapshot, Target};
 
 use crate::harness::program::Folder;
-use crate::harness::{Gate, Server, alert, connect_from, heard, hello};
+use crate::harness::{Gate, Server, alert, compile, connect_from, heard, hello};
 
 const ACCESS_DENIED: u8 = 49;
 
@@ -40,7 +44,7 @@ fn with_map(map: &str, hosts: &str) -> Folder {
 async fn hosts_of_a_list_are_served_as_those_of_the_file_itself() {
     let (web, api) = (Server::named("web").await, Server::named("api").await);
     let hosts = format!(
-        "\u{feff}# hosts\r\nwww.example web # the site\r\n\r\n*.apps.example\t\t{0}\r\nshop.* web\n.both.example {0}\n",
+        "\u{feff}# hosts\r\nWww.Example. web # the site\r\n\r\n*.apps.example\t\t{0}\r\nshop.* web\n.both.example {0}\n",
         api.address
     );
     let (_folder, file) = list(&hosts);
@@ -70,9 +74,9 @@ async fn hosts_of_a_list_are_served_as_those_of_the_file_itself() {
         "- - 500".to_owned(),
         format!(".both.example {api} 200"),
         format!(".both.example {api} 200"),
+        "Www.Example. web 200".into(),
         "inline.example web 200".into(),
         "shop.* web 200".into(),
-        "www.example web 200".into(),
     ];
     assert_eq!(lines, expected, "a route is told as it is written");
 }
@@ -100,6 +104,50 @@ async fn hosts_of_a_list_have_the_keys_that_their_listener_has() {
         told.out.contains("idle 2h (--set listener.https.idle_timeout=2h), connect 7s (--set defaults.connect_timeout=7s)"),
         "{told:?}"
     );
+}
+
+/// The targets of a host.
+fn targets<'s>(snapshot: &'s Snapshot, host: &str) -> &'s [Target] {
+    let name = Hostname::parse(host).unwrap();
+    &snapshot.listeners[0].routes.lookup(FirstName::Name(&name)).unwrap().entry.target
+}
+
+#[test]
+fn hosts_that_lead_to_the_same_upstream_share_their_target() {
+    let (_folder, file) = list("a.test web\n*.b.test web\nc.test 10.0.0.9:443\n");
+    let snapshot = compile(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\nhosts_files = {file:?}\n\
+         [routes.dmz.hosts]\n\"d.test\" = \"web\"\n\"e.test\" = \"web\"\n\"f.test\" = {{ upstream = \"web\", idle_timeout = \"1h\" }}\n\
+         [upstream.web]\nservers = [\"10.0.0.1:443\"]\n"
+    ));
+    let same = |one, other| std::ptr::eq(targets(&snapshot, one), targets(&snapshot, other));
+    assert!(same("a.test", "x.b.test"), "in a list");
+    assert!(same("d.test", "e.test"), "in TOML");
+    assert!(!same("a.test", "c.test") && !same("d.test", "f.test"), "another target is another one");
+}
+
+#[test]
+fn a_network_is_one_set_however_often_it_is_named() {
+    let (_folder, file) = list("10.0.0.0/8\n");
+    let snapshot = compile(&format!(
+        "[networks]\nsome = {{ file = {file:?} }}\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz.hosts]\n\
+         \"a.test\" = {{ upstream = \"10.0.0.1:443\", access = [\"deny some\"] }}\n\"b.test\" = {{ upstream = \"10.0.0.1:443\", access = [\"deny some\"] }}\n"
+    ));
+    let set = |host| match &targets(&snapshot, host)[0].admission.access.rules()[0].who {
+        Who::Ranges(ranges) => ranges,
+        other => panic!("{other:?}"),
+    };
+    assert!(std::sync::Arc::ptr_eq(set("a.test"), set("b.test")));
+}
+
+#[test]
+fn what_is_wrong_with_an_upstream_is_said_of_each_host_that_leads_there() {
+    let said = with_map("a.example nowhere\nb.example nowhere\n", "\"c.example\" = \"elsewhere\"\n\"d.example\" = \"elsewhere\"")
+        .run(&["check"])
+        .err;
+    for place in ["tenants.map:1:11", "tenants.map:2:11", "routes.toml:7:15", "routes.toml:8:15", "4 errors"] {
+        assert!(said.contains(place), "{place}: {said}");
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ impl Ranges {
                 IpNet::V6(net) => v6.push(Span { first: u128::from(net.network()), last: u128::from(net.broadcast()) }),
             }
         }
+        Self::of(v4, v6)
+    }
+
+    fn of(v4: Vec<Span<u32>>, v6: Vec<Span<u128>>) -> Self {
         Self { v4: joined(v4, |address| address.checked_add(1)), v6: joined(v6, |address| address.checked_add(1)) }
     }
 
@@ -64,6 +68,12 @@ impl Ranges {
             && others.v6.iter().all(|other| has(&self.v6, other.first, other.last))
     }
 
+    /// The addresses of both.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self::of([&self.v4[..], &others.v4].concat(), [&self.v6[..], &others.v6].concat())
+    }
+
     /// Whether no address is among them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -88,6 +98,18 @@ impl RangeList {
     #[must_use]
     pub fn range_of(&self, address: IpAddr) -> Option<IpNet> {
         self.0.iter().find_map(|set| set.range_of(address))
+    }
+
+    /// Whether no address is among them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|set| set.is_empty())
+    }
+
+    /// All of them as one set.
+    #[must_use]
+    pub fn joined(&self) -> Ranges {
+        self.0.iter().fold(Ranges::default(), |all, set| all.and(set))
     }
 }
 
@@ -158,6 +180,7 @@ mod tests {
             for address in [asked.network(), asked.broadcast()] {
                 let expected = sets.iter().flatten().any(|range| range.contains(&address));
                 prop_assert_eq!(list.contains(address), expected, "{} in {:?}", address, sets);
+                prop_assert_eq!(list.joined().contains(address), expected, "{} in {:?}", address, sets);
             }
         }
 

@@ -89,7 +89,40 @@ const LONGEST: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::config::{Action, parse};
+
+    /// What an entry is in TOML.
+    fn in_toml(host: &str, upstream: &str) -> (String, String) {
+        let quoted = |text: &str| toml::Value::String(text.into());
+        let text = format!("[routes.a.hosts]\n{} = {}\n", quoted(host), quoted(upstream));
+        let loaded = parse("a.toml", text, &[], []).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+        let (host, targets) = loaded.config.routes["a"].hosts.first_key_value().unwrap();
+        let Action::Upstream(upstream) = &targets.iter().next().unwrap().action else { panic!("an upstream was written") };
+        (host.clone(), upstream.clone())
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_says_what_it_would_say_in_toml(
+            words in proptest::collection::vec(proptest::sample::select(vec!["a.b", "*.c", "web", " ", "\t", "\n", "\r\n", "#", "\r", "\u{feff}", "\u{7}", "default", ";", "ü"]), 0..30),
+        ) {
+            let text = words.concat();
+            for line in host_lines(&text) {
+                let line_of = |at: usize| text[..at].matches('\n').count() + 1;
+                match line {
+                    Ok(entry) => {
+                        prop_assert_eq!(in_toml(entry.host, entry.upstream), (entry.host.to_owned(), entry.upstream.to_owned()));
+                        prop_assert_eq!((line_of(entry.at), line_of(entry.upstream_at)), (entry.number as usize, entry.number as usize));
+                    }
+                    Err(wrong) => prop_assert_eq!(line_of(wrong.span.start), wrong.number as usize),
+                }
+            }
+        }
+    }
 
     #[test]
     fn an_entry_is_two_words() {

@@ -45,11 +45,16 @@ pub struct Line<'s> {
 /// When there is no such file, or it is larger than a list should be, or no text.
 pub fn read_list(file: &Path) -> Result<Source, ListError> {
     // What is no file might never come to an end, or never begin.
-    if !fs::metadata(file)?.is_file() {
+    let told = fs::metadata(file)?;
+    if !told.is_file() {
         return Err(ListError::NoFile);
+    }
+    if told.len() > MOST_BYTES {
+        return Err(ListError::TooBig);
     }
     let mut bytes = Vec::new();
     File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    // It may have grown meanwhile.
     if bytes.len() as u64 > MOST_BYTES {
         return Err(ListError::TooBig);
     }
@@ -83,8 +88,8 @@ fn without_comment(line: &str) -> &str {
 /// What stands between words.
 pub(super) const BLANK: [char; 2] = [' ', '\t'];
 const BYTE_ORDER_MARK: char = '\u{feff}';
-const MOST_BYTES: u64 = 256 << 20;
-const MOST_LINES: usize = 2_000_000;
+const MOST_BYTES: u64 = 64 << 20;
+const MOST_LINES: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -118,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_an_end_is_not_read_to_its_end() {
+    fn a_file_that_is_too_big_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.list");
         // Takes no room on the disk.

@@ -78,7 +78,6 @@ impl Compiler {
             };
             self.listed_host(list, &line, targets, table);
         }
-        self.listed_upstreams.extend(known.into_keys().map(str::to_owned));
         lines
     }
 

@@ -103,7 +103,6 @@ impl Snapshot {
             announcements_judged: BTreeSet::new(),
             lists: BTreeMap::new(),
             listed_hosts: BTreeMap::new(),
-            listed_upstreams: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -149,8 +148,6 @@ struct Compiler {
     lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
     /// How many hosts the lists of each map have.
     listed_hosts: BTreeMap<String, usize>,
-    /// The upstreams, and addresses, that lists of hosts lead to.
-    listed_upstreams: BTreeSet<String>,
 }
 
 impl Compiler {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Compiler;
-use super::networks::{Meant, list};
+use super::networks::list;
 use crate::address::range;
 use crate::admit::{RangeList, Ranges};
 use crate::config::{self, AcceptProxyProtocol, Config, Key, ProxyTlv, ProxyVersion, SendProxyProtocol, path_to};
@@ -75,6 +75,7 @@ impl Compiler {
     fn trusted(&mut self, path: &[Key], written: &[String]) -> Trusted {
         let mut unix = false;
         let mut all = Vec::new();
+        let mut is_told = false;
         for (index, text) in written.iter().enumerate() {
             let path = [path, &path_to![index]].concat();
             match text.as_str() {
@@ -88,22 +89,25 @@ impl Compiler {
                 }
                 text => {
                     let meant = self.range(&path, text);
-                    meant.iter().for_each(|meant| self.check_everybody_trusted(&path, meant));
+                    is_told |= meant.as_ref().is_some_and(|meant| self.is_everybody_trusted(&path, &meant.clone().into_set()));
                     all.extend(meant);
                 }
             }
         }
-        Trusted { ranges: list(all), unix }
+        let ranges = list(all);
+        // Several that are everybody together, as 0.0.0.0/1 and 128.0.0.0/1.
+        let _ = is_told || self.is_everybody_trusted(path, &ranges.joined());
+        Trusted { ranges, unix }
     }
 
-    fn check_everybody_trusted(&mut self, path: &[Key], meant: &Meant) {
+    /// Warns of ranges that are everybody, be it together.
+    fn is_everybody_trusted(&mut self, path: &[Key], set: &Ranges) -> bool {
         let families = ["0.0.0.0/0", "::/0"].into_iter().filter_map(|family| Some((family, Ranges::new(&[range(family)?]))));
-        let set = meant.clone().into_set();
-        if let Some((everybody, _)) = families.into_iter().find(|(_, family)| set.covers(family)) {
-            let place = self.places.value(path);
-            let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
-            self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
-        }
+        let Some((everybody, _)) = families.into_iter().find(|(_, family)| set.covers(family)) else { return false };
+        let place = self.places.value(path);
+        let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
+        self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
+        true
     }
 
     /// How the servers of an upstream are told whom a connection is from.
