@@ -2,6 +2,7 @@
 //! `route` and `run` see the same.
 
 mod admission;
+mod choice;
 mod compile;
 mod forward;
 mod proxied;
@@ -24,6 +25,7 @@ use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
+pub use choice::{Choice, first_name};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
 pub use proxied::ProxyRule;
