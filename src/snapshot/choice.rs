@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Target;
+use super::{Target, Targets};
 use crate::hello::{ClientHello, ServerName};
 use crate::route::{FirstName, Match, RouteTable};
 use crate::session::Session;
@@ -11,12 +11,12 @@ use crate::session::Session;
 #[derive(Debug)]
 pub struct Choice<'t> {
     /// The entry.
-    pub found: Match<'t, Vec<Target>>,
+    pub found: Match<'t, Targets>,
     /// The first of its targets whose guards all fit, with its index; absent if none does.
     pub target: Option<(usize, &'t Target)>,
 }
 
-impl RouteTable<Vec<Target>> {
+impl RouteTable<Targets> {
     /// Chooses for a client with this address and hello; nothing if no entry stands for what it asks.
     #[must_use]
     pub fn choose(&self, first: FirstName<'_>, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Option<Choice<'_>> {

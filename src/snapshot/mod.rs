@@ -9,6 +9,7 @@ mod proxied;
 mod rate;
 mod source;
 mod target;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use proxied::ProxyRule;
 pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
+pub use targets::{ListName, Listed, Targets};
 
 /// A whole configuration, ready to serve.
 #[derive(Debug)]
@@ -139,7 +141,7 @@ pub struct Listener {
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.
-    pub routes: RouteTable<Vec<Target>>,
+    pub routes: RouteTable<Targets>,
     /// The name of its `[routes.NAME]`, if it has one.
     pub map: Option<Arc<str>>,
 }
