@@ -10,6 +10,7 @@ mod rate;
 mod source;
 mod target;
 mod targets;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 pub use targets::{ListName, Listed, Targets};
+pub use verdict::{Door, Outcome, Verdict};
 
 /// A whole configuration, ready to serve.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
+    /// How many `tests` its maps have, all of which hold.
+    pub tests: usize,
 }
 
 impl Snapshot {
