@@ -75,6 +75,8 @@ pub struct Guards {
     pub alpn: Vec<Box<str>>,
     /// The client's address is in one of these ranges; a network may be without any, and then nobody is in it.
     pub from: Option<Vec<IpNet>>,
+    /// The same as it is written: ranges and names of `[networks]`.
+    pub from_written: Vec<Box<str>>,
     /// One of these TLS versions is offered, as their wire numbers.
     pub versions: Vec<u16>,
 }
@@ -96,9 +98,14 @@ impl Guards {
     /// Whether the client's address fits.
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
-        let client = client.map(|ip| ip.to_canonical());
-        let is_in = |ranges: &Vec<IpNet>| client.is_some_and(|ip| ranges.iter().any(|range| range.contains(&ip)));
-        self.from.as_ref().is_none_or(is_in)
+        self.from.is_none() || client.is_some_and(|client| self.range_of(client).is_some())
+    }
+
+    /// The range that has a client's address.
+    #[must_use]
+    pub fn range_of(&self, client: IpAddr) -> Option<IpNet> {
+        let client = client.to_canonical();
+        self.from.as_ref()?.iter().find(|range| range.contains(&client)).copied()
     }
 
     /// Whether the offered protocols fit.

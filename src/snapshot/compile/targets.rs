@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
-use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path_to, suggest};
+use crate::config::{self, Config, Key, SessionKeys, path_to, suggest};
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::route::Pattern;
 use crate::session::alert;
@@ -196,7 +196,8 @@ impl Compiler {
         Guards {
             alpn: written.alpn.iter().map(|protocol| protocol.as_str().into()).collect(),
             from: (!written.from.is_empty()).then(|| self.ranges(&at("from"), &written.from)),
-            versions: written.versions.iter().copied().map(wire_version).collect(),
+            from_written: written.from.iter().map(|range| range.as_str().into()).collect(),
+            versions: written.versions.iter().map(|version| version.number()).collect(),
         }
     }
 }
@@ -228,15 +229,6 @@ impl<'c> Above<'c> {
     pub(super) fn of(config: &'c Config, listener: Option<&'c config::Listener>) -> Self {
         let sessions = listener.map(|listener| &listener.session).into_iter().chain([&config.defaults.session]).collect();
         Self { config, sessions, terminate: None }
-    }
-}
-
-pub(super) fn wire_version(version: TlsVersion) -> u16 {
-    match version {
-        TlsVersion::V1_0 => 0x0301,
-        TlsVersion::V1_1 => 0x0302,
-        TlsVersion::V1_2 => 0x0303,
-        TlsVersion::V1_3 => 0x0304,
     }
 }
 
