@@ -66,7 +66,11 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     let counts = snapshot.map(|snapshot| {
         let hosts = hosts + snapshot.listed_hosts;
         let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
-        [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")].join(", ")
+        let mut counts = vec![count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
+        if snapshot.tests > 0 {
+            counts.push(count(snapshot.tests, "test") + " passed");
+        }
+        counts.join(", ")
     });
     Ok(Checked { diagnostics, counts })
 }

@@ -37,7 +37,7 @@ enum Command {
     ///
     /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
-    /// Read the configuration and say everything that is wrong with it.
+    /// Read the configuration, run the `tests` of its maps, and say everything that is wrong with it.
     Check(check::Check),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(route::Asked),

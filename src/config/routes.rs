@@ -52,7 +52,7 @@ impl Read for Routes {
             hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
             hosts_files: reader.take(&mut table, "hosts_files").map(|files: OneOrMany<String>| files.0).unwrap_or_default(),
             patterns: reader.take_with(&mut table, "patterns", patterns).unwrap_or_default(),
-            tests: reader.take(&mut table, "tests").unwrap_or_default(),
+            tests: reader.take(&mut table, "tests").map(|tests: OneOrMany<Test>| tests.0).unwrap_or_default(),
         })
     }
 }
@@ -248,7 +248,7 @@ impl Target {
     }
 
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
-        let action = action(table, reader);
+        let action = Action::take(table, reader);
         let guards = Guards::take(table, reader);
         let terminate = reader.take_with(table, "terminate", habits::profile);
         // Without what was written, it would pass TLS on that was to end here.
@@ -264,11 +264,13 @@ impl Target {
     }
 }
 
-fn action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Action> {
-    match reader.only_one(table, ["upstream", "reject", "respond"])? {
-        "upstream" => reader.take(table, "upstream").map(Action::Upstream),
-        "reject" => reader.take(table, "reject").map(Action::Reject),
-        _ => reader.take(table, "respond").map(Action::Respond),
+impl Action {
+    pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.only_one(table, ["upstream", "reject", "respond"])? {
+            "upstream" => reader.take(table, "upstream").map(Self::Upstream),
+            "reject" => reader.take(table, "reject").map(Self::Reject),
+            _ => reader.take(table, "respond").map(Self::Respond),
+        }
     }
 }
 

@@ -34,10 +34,7 @@ fn one(listener: &Listener, considered: &Considered<'_, Targets>, places: &Place
             route::Verdict::NotAsked => Verdict::NotAsked,
         },
         captures: considered.captures.as_ref().map(groups).unwrap_or_default(),
-        at: considered.entry.map(|entry| match entry.target.listed_at() {
-            Some(listed) => listed.to_string(),
-            None => at(listener, considered.rank, &entry.written, places),
-        }),
+        at: considered.entry.map(|entry| at(listener, considered.rank, entry, places)),
     }
 }
 
@@ -46,8 +43,11 @@ fn groups(captures: &Captures) -> Vec<Group> {
     groups.map(|(number, (name, text))| Group { group: name.map_or_else(|| number.to_string(), Into::into), text: text.into() }).collect()
 }
 
-fn at(listener: &Listener, rank: Rank, written: &str, places: &Places) -> String {
-    let path = path(listener, rank, written);
+fn at(listener: &Listener, rank: Rank, entry: &route::Entry<Targets>, places: &Places) -> String {
+    if let Some(listed) = entry.target.listed_at() {
+        return listed.to_string();
+    }
+    let path = path(listener, rank, &entry.written);
     let place = match rank {
         Rank::Pattern(_) => places.value(&[&path[..], &path_to!["host"]].concat()),
         _ => places.key(&path),
