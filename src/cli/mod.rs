@@ -3,8 +3,10 @@
 
 mod authority;
 mod certs;
+mod client;
 mod demo;
 mod demo_certificates;
+mod names;
 mod route;
 mod run;
 
