@@ -38,7 +38,7 @@ enum Command {
     ///
     /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
-    /// Read the configuration and say everything that is wrong with it.
+    /// Read the configuration, run the `tests` of its maps, and say everything that is wrong with it.
     Check(Configuration),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(route::Asked),
@@ -150,7 +150,10 @@ fn check(configuration: &Configuration) -> Result<(), Failure> {
     let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
     let snapshot = compile(loaded)?;
     let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
-    let counts = [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
+    let mut counts = vec![count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
+    if snapshot.tests > 0 {
+        counts.push(count(snapshot.tests, "test") + " passed");
+    }
     print(&format!("{name}: {}: usable\n", counts.join(", ")))
 }
 

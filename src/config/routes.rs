@@ -1,9 +1,10 @@
 //! The map: `[routes.NAME]`, from host names to targets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use figment::value::Value;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::habits;
 use super::hosts;
@@ -51,7 +52,7 @@ impl Read for Routes {
             hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
             hosts_files: reader.take(&mut table, "hosts_files").map(|files: OneOrMany<String>| files.0).unwrap_or_default(),
             patterns: reader.take_with(&mut table, "patterns", patterns).unwrap_or_default(),
-            tests: reader.take(&mut table, "tests").unwrap_or_default(),
+            tests: reader.take(&mut table, "tests").map(|tests: OneOrMany<Test>| tests.0).unwrap_or_default(),
         })
     }
 }
@@ -80,19 +81,37 @@ impl Routes {
 
     /// All targets.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets_with_paths().map(|(_, target)| target)
+        let special = [&self.default, &self.no_sni, &self.not_tls].into_iter().flatten();
+        let lists = special.chain(self.hosts.values()).flat_map(Targets::iter);
+        lists.chain(self.patterns.iter().map(|pattern| &pattern.target))
     }
 }
 
-/// Where a session may go: the first of these whose guards all fit; never empty.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Targets(Vec<Target>);
+/// Where a session may go: the first of these whose guards all fit; never empty. Hosts may share them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets(Arc<[Target]>);
 
 impl Targets {
+    /// An upstream, and nothing else said.
+    pub(super) fn plain(upstream: &str) -> Self {
+        Self([Target::plain(Action::Upstream(upstream.into()))].into())
+    }
+
+    /// The same for all hosts that share these.
+    #[must_use]
+    pub fn identity(&self) -> *const Target {
+        self.0.as_ptr()
+    }
+
     /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = &Target> {
         self.0.iter()
+    }
+}
+
+impl Serialize for Targets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0[..].serialize(serializer)
     }
 }
 
@@ -106,7 +125,7 @@ impl Read for Targets {
             Value::Array(..) => Vec::read(value, reader)?,
             single => vec![Target::read(single, reader)?],
         };
-        (!targets.is_empty()).then_some(Self(targets))
+        (!targets.is_empty()).then(|| Self(targets.into()))
     }
 }
 
@@ -223,7 +242,7 @@ impl Target {
     }
 
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
-        let action = action(table, reader);
+        let action = Action::take(table, reader);
         let guards = Guards::take(table, reader);
         let terminate = reader.take_with(table, "terminate", habits::profile);
         // Without what was written, it would pass TLS on that was to end here.
@@ -239,11 +258,13 @@ impl Target {
     }
 }
 
-fn action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Action> {
-    match reader.only_one(table, ["upstream", "reject", "respond"])? {
-        "upstream" => reader.take(table, "upstream").map(Action::Upstream),
-        "reject" => reader.take(table, "reject").map(Action::Reject),
-        _ => reader.take(table, "respond").map(Action::Respond),
+impl Action {
+    pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.only_one(table, ["upstream", "reject", "respond"])? {
+            "upstream" => reader.take(table, "upstream").map(Self::Upstream),
+            "reject" => reader.take(table, "reject").map(Self::Reject),
+            _ => reader.take(table, "respond").map(Self::Respond),
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 use super::explanation::{Entry, Group, Rule, Verdict};
 use crate::config::{Key, Places, path_to};
 use crate::route::{self, Captures, Considered, Rank};
-use crate::snapshot::{Listener, Target};
+use crate::snapshot::{Listener, Targets};
 
 /// All that were asked; without a map there is nothing to beat, and the listener itself is the answer.
-pub(super) fn told(listener: &Listener, considered: &[Considered<'_, Vec<Target>>], places: &Places) -> Vec<Entry> {
+pub(super) fn told(listener: &Listener, considered: &[Considered<'_, Targets>], places: &Places) -> Vec<Entry> {
     let is_told = |rule: &&Considered<'_, _>| listener.map.is_some() || rule.verdict == route::Verdict::Wins;
     considered.iter().filter(is_told).map(|rule| one(listener, rule, places)).collect()
 }
 
-fn one(listener: &Listener, considered: &Considered<'_, Vec<Target>>, places: &Places) -> Entry {
+fn one(listener: &Listener, considered: &Considered<'_, Targets>, places: &Places) -> Entry {
     let (rule, number) = match considered.rank {
         _ if listener.map.is_none() => (Rule::Listener, None),
         Rank::Exact => (Rule::Exact, None),
@@ -34,7 +34,7 @@ fn one(listener: &Listener, considered: &Considered<'_, Vec<Target>>, places: &P
             route::Verdict::NotAsked => Verdict::NotAsked,
         },
         captures: considered.captures.as_ref().map(groups).unwrap_or_default(),
-        at: written.map(|written| at(listener, considered.rank, written, places)),
+        at: considered.entry.map(|entry| at(listener, considered.rank, entry, places)),
     }
 }
 
@@ -43,8 +43,11 @@ fn groups(captures: &Captures) -> Vec<Group> {
     groups.map(|(number, (name, text))| Group { group: name.map_or_else(|| number.to_string(), Into::into), text: text.into() }).collect()
 }
 
-fn at(listener: &Listener, rank: Rank, written: &str, places: &Places) -> String {
-    let path = path(listener, rank, written);
+fn at(listener: &Listener, rank: Rank, entry: &route::Entry<Targets>, places: &Places) -> String {
+    if let Some(listed) = entry.target.listed_at() {
+        return listed.to_string();
+    }
+    let path = path(listener, rank, &entry.written);
     let place = match rank {
         Rank::Pattern(_) => places.value(&[&path[..], &path_to!["host"]].concat()),
         _ => places.key(&path),

@@ -9,7 +9,7 @@ use crate::snapshot::{self, Guards};
 
 /// Each target, and the index of the one that is taken.
 pub(super) fn told(
-    targets: &[snapshot::Target],
+    targets: &snapshot::Targets,
     entry: &[Key],
     client: IpAddr,
     hello: Option<&ClientHello>,
@@ -20,7 +20,10 @@ pub(super) fn told(
         number: index + 1,
         fits: taken.is_none_or(|taken| index <= taken).then_some(taken == Some(index)),
         guards: guards(&target.guards, client, hello),
-        at: places.value(&[entry, &path_to![index]].concat()).to_string(),
+        at: match targets.listed_at() {
+            Some(listed) => listed.to_string(),
+            None => places.value(&[entry, &path_to![index]].concat()).to_string(),
+        },
     };
     (targets.iter().enumerate().map(one).collect(), taken)
 }

@@ -11,7 +11,7 @@ use super::{Explainer, admitted, entries, guards, maps, outcome, profile, settin
 use crate::config::{Key, path_to};
 use crate::route::{self, Considered};
 use crate::session::{CloseReason, Session};
-use crate::snapshot::{Action, Destination, ForwardRules, Listener, RateRule, Target};
+use crate::snapshot::{Action, Destination, ForwardRules, Listener, RateRule, Target, Targets};
 use crate::upstream::Pool;
 use crate::variables::{Text, render};
 
@@ -66,7 +66,7 @@ impl<'w> Way<'w> {
         Ok(([&path[..], &path_to![index]].concat(), target))
     }
 
-    fn note_route(&mut self, winner: &Considered<'_, Vec<Target>>, written: &Arc<str>) {
+    fn note_route(&mut self, winner: &Considered<'_, Targets>, written: &Arc<str>) {
         self.session.route = self.listener.map.is_some().then(|| written.clone());
         if let Some(captures) = &winner.captures {
             self.session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();

@@ -2,12 +2,15 @@
 //! `route` and `run` see the same.
 
 mod admission;
+mod choice;
 mod compile;
 mod forward;
 mod proxied;
 mod rate;
 mod source;
 mod target;
+mod targets;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,12 +27,15 @@ use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
+pub use choice::{Choice, first_name};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
 pub use proxied::ProxyRule;
 pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
+pub use targets::{ListName, Listed, Targets};
+pub use verdict::{Door, Outcome, Verdict};
 
 /// A whole configuration, ready to serve.
 #[derive(Debug)]
@@ -58,6 +64,8 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
+    /// How many `tests` its maps have, all of which hold.
+    pub tests: usize,
 }
 
 impl Snapshot {
@@ -137,7 +145,7 @@ pub struct Listener {
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.
-    pub routes: RouteTable<Vec<Target>>,
+    pub routes: RouteTable<Targets>,
     /// The name of its `[routes.NAME]`, if it has one.
     pub map: Option<Arc<str>>,
 }

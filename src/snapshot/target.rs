@@ -88,6 +88,13 @@ impl Guards {
         self.fits_from(client) && self.fits_alpn(hello) && self.fits_versions(hello)
     }
 
+    /// The first guard that does not fit, by its key.
+    #[must_use]
+    pub fn misfit(&self, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Option<&'static str> {
+        let checks = [(self.fits_from(client), "from"), (self.fits_alpn(hello), "alpn"), (self.fits_versions(hello), "versions")];
+        checks.into_iter().find(|(fits, _)| !fits).map(|(_, guard)| guard)
+    }
+
     /// Whether the client's address fits.
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {

@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod binding;
 mod datagrams;
+mod expected;
 mod fallbacks;
 mod hash_keys;
 mod idle_keys;
@@ -12,6 +13,7 @@ mod limits;
 mod listener;
 mod log_files;
 mod maintenance;
+mod map_tests;
 mod maps;
 mod networks;
 mod patterns;
@@ -36,7 +38,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Limits, Pools, Snapshot, Terminators};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, path_to};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 use crate::variables::Map;
@@ -101,6 +103,9 @@ impl Snapshot {
             names_server_address: false,
             lost_a_source: false,
             announcements_judged: BTreeSet::new(),
+            lost_networks: false,
+            incomplete_maps: BTreeSet::new(),
+            tests_held: 0,
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, diagnostics, .. } = compiler;
@@ -141,11 +146,19 @@ struct Compiler {
     lost_a_source: bool,
     /// Where a way to announce clients stands that was judged already.
     announcements_judged: BTreeSet<Vec<Key>>,
+    /// Whether a part of a network is missing, so that guards and rules are not what they were to be.
+    lost_networks: bool,
+    /// The maps of which a part is missing for its own error, so that their tests would fail for it too.
+    incomplete_maps: BTreeSet<String>,
+    /// How many tests hold.
+    tests_held: usize,
 }
 
 impl Compiler {
     fn snapshot(&mut self, config: &Config, previous_limits: &Limits) -> Option<Snapshot> {
+        let errors = self.diagnostics.errors();
         self.networks = self.compile_networks(config);
+        self.lost_networks = self.diagnostics.errors() > errors || self.places.was_cut(&path_to!["networks"]);
         self.compile_maps(config);
         self.limits = self.compile_limits(config, previous_limits);
         self.compile_terminators(config);
@@ -160,6 +173,7 @@ impl Compiler {
         let access_logs = self.access_logs(config);
         self.check_log_files(config);
         let listeners = self.compile_listeners(config);
+        self.run_tests(config, &listeners);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
         self.check_unused_maps(config);
         self.check_unused_limits(config);
@@ -177,6 +191,7 @@ impl Compiler {
             every_pool,
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
+            tests: self.tests_held,
         })
     }
 

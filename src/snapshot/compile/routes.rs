@@ -1,14 +1,16 @@
 //! `[routes.NAME]`: the map becomes a table.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Compiler;
 use super::patterns::whole_name;
 use super::targets::{Above, Stands};
-use crate::config::{self, Config, Key, ListenerAction, Targets, path_to};
+use crate::config::{self, Config, Key, ListenerAction, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::route::{Builder, Entry, RouteTable};
-use crate::snapshot::Target;
+use crate::snapshot::{Target, Targets};
 
 impl Compiler {
     /// Complains about maps that no listener uses as about those that one does.
@@ -16,23 +18,24 @@ impl Compiler {
         let is_used =
             |name: &str| config.listener.values().any(|listener| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
         for (name, written) in config.routes.iter().filter(|(name, _)| !is_used(name)) {
-            let _ = self.routes(name, written, &Above::of(config, None));
+            if let Some(routes) = self.routes(name, written, &Above::of(config, None)) {
+                self.run_tests_of_unused(name, written, &routes, config);
+            }
         }
     }
 
     /// The table of a map; `above` is what its targets inherit.
-    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Vec<Target>>> {
+    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Targets>> {
+        let errors = self.diagnostics.errors();
         let mut table = Builder::new();
-        for (host, targets) in &written.hosts {
-            self.host(&path_to!["routes", name, "hosts", host], host, targets, above, &mut table);
-        }
+        self.hosts(name, &written.hosts, above, &mut table);
         for (index, pattern) in written.patterns.iter().enumerate() {
             self.pattern(&path_to!["routes", name, "patterns", index], pattern, above, &mut table);
         }
-        let mut special = |key: &str, targets: &Option<Targets>, stands| {
+        let mut special = |key: &str, targets: &Option<config::Targets>, stands| {
             let path = path_to!["routes", name, key];
             let targets = targets.as_ref()?;
-            Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above) })
+            Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above).into() })
         };
         if let Some(entry) = special("default", &written.default, Stands::ForTls) {
             table.default(entry);
@@ -43,18 +46,40 @@ impl Compiler {
         if let Some(entry) = special("not_tls", &written.not_tls, Stands::ForNotTls) {
             table.not_tls(entry);
         }
+        if self.diagnostics.errors() > errors {
+            self.incomplete_maps.insert(name.into());
+        }
         table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }
 
-    fn host(&mut self, path: &[Key], written: &str, targets: &Targets, above: &Above<'_>, table: &mut Builder<Vec<Target>>) {
-        let targets = self.targets(path, targets.iter(), Stands::ForTls, above);
-        let pattern = match HostPattern::parse(written) {
-            Ok(pattern) => pattern,
-            Err(error) => return self.no_host(path, written, error),
-        };
-        let entry = Entry { written: written.into(), target: targets };
-        if let Err(taken) = table.host(pattern, entry) {
-            self.same_key_twice(&path[..path.len() - 1], &taken.earlier, written, "the same name");
+    /// The entries of `hosts`. What hosts share as it is written they share as it is compiled.
+    fn hosts(&mut self, name: &str, written: &BTreeMap<String, config::Targets>, above: &Above<'_>, table: &mut Builder<Targets>) {
+        let mut shared: HashMap<*const config::Target, Arc<[Target]>> = HashMap::new();
+        for (host, targets) in written {
+            let path = || path_to!["routes", name, "hosts", host];
+            let target = match shared.get(&targets.identity()) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let complaints = self.diagnostics.len();
+                    let compiled: Arc<[Target]> = self.targets(&path(), targets.iter(), Stands::ForTls, above).into();
+                    // What there is to say of a target is said of each host that leads there.
+                    if self.diagnostics.len() == complaints {
+                        shared.insert(targets.identity(), Arc::clone(&compiled));
+                    }
+                    compiled
+                }
+            };
+            let pattern = match HostPattern::parse(host) {
+                Ok(pattern) => pattern,
+                Err(error) => {
+                    self.no_host(&path(), host, error);
+                    continue;
+                }
+            };
+            let entry = Entry { written: host.as_str().into(), target: target.into() };
+            if let Err(taken) = table.host(pattern, entry) {
+                self.same_key_twice(&path_to!["routes", name, "hosts"], &taken.earlier, host, "the same name");
+            }
         }
     }
 

@@ -67,6 +67,14 @@ impl Compiler {
     }
 
     pub(super) fn target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &Above<'_>) -> Option<Target> {
+        let target = self.whole_target(path, written, stands, above);
+        if let (None, [_, Key::Name(map), ..]) = (&target, path) {
+            self.incomplete_maps.insert(map.clone());
+        }
+        target
+    }
+
+    fn whole_target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &Above<'_>) -> Option<Target> {
         let guards = self.guards(path, &written.guards, stands);
         let terminate = self.terminate(path, written, stands, above);
         let ends_tls = written.terminate.is_some() || above.terminate.is_some();
@@ -156,7 +164,7 @@ impl Compiler {
     }
 
     /// The alert; none for a plain close.
-    fn reject(&mut self, path: &[Key], name: &str, stands: Stands<'_>) -> Option<Option<u8>> {
+    pub(super) fn reject(&mut self, path: &[Key], name: &str, stands: Stands<'_>) -> Option<Option<u8>> {
         if name == CLOSE {
             return Some(None);
         }
