@@ -147,8 +147,9 @@ fn check(configuration: &Configuration) -> Result<(), Failure> {
     let loaded = configuration.load()?;
     let name = loaded.diagnostics.name().to_owned();
     let maps = || loaded.config.routes.values();
-    let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
+    let (hosts, patterns): (usize, _) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
     let snapshot = compile(loaded)?;
+    let hosts = hosts + snapshot.listed_hosts;
     let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
     let mut counts = vec![count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
     if snapshot.tests > 0 {

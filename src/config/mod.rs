@@ -4,12 +4,14 @@
 
 mod diagnostic;
 mod habits;
+mod host_list;
 mod hosts;
 mod include;
 mod keepalive;
 mod layer;
 mod limit;
 mod lint;
+mod list;
 mod listener;
 mod log_file;
 mod map;
@@ -47,10 +49,12 @@ use read::{Read, Reader};
 
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use host_list::{HostLine, NoHostLine, host_lines};
 pub use include::Include;
 pub use keepalive::{Keepalive, KeepaliveTimes};
 pub use limit::{Frequency, Limit, Per};
 pub use lint::LintLevel;
+pub use list::{Line, ListError, lines, read_list};
 pub use listener::{Defaults, Listener, ListenerAction, Listening, Preread, Protocol, SessionKeys, Show};
 pub use log_file::LogFile;
 pub use map::{Map, MapPattern, Share};
@@ -157,12 +161,8 @@ fn read_all(source: Source, sets: &[String], environment: impl IntoIterator<Item
 }
 
 fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Diagnostics {
-    let at = error.utf8_error().valid_up_to();
-    let source = Arc::new(Source::new(name, String::from_utf8_lossy(error.as_bytes())));
     let mut diagnostics = Diagnostics::new(name);
-    diagnostics
-        .error(Place::File { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() }, "this is not UTF-8 text")
-        .help("save the file as UTF-8");
+    diagnostics.error(Place::no_text(name, error), "this is not UTF-8 text").help("save the file as UTF-8");
     diagnostics
 }
 

@@ -94,7 +94,7 @@ pub struct Targets(Arc<[Target]>);
 impl Targets {
     /// An upstream, and nothing else said.
     pub(super) fn plain(upstream: &str) -> Self {
-        Self([Target::plain(Action::Upstream(upstream.into()))].into())
+        Self([Target::plain(upstream)].into())
     }
 
     /// The same for all hosts that share these.
@@ -227,8 +227,14 @@ impl TlsVersion {
 }
 
 impl Target {
+    /// One that says nothing but an upstream, as its text alone does.
+    #[must_use]
+    pub fn plain(upstream: &str) -> Self {
+        Self::only(Action::Upstream(upstream.into()))
+    }
+
     /// One that says nothing but what becomes of the session.
-    fn plain(action: Action) -> Self {
+    fn only(action: Action) -> Self {
         Self {
             action,
             terminate: None,
@@ -272,7 +278,7 @@ impl Read for Target {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if !matches!(value, Value::Dict(..)) {
             let action = Action::Upstream(String::read(value, reader)?);
-            return Some(Self::plain(action));
+            return Some(Self::only(action));
         }
         let mut table = reader.table(value, &kinds::TARGET)?;
         Self::take(&mut table, reader)

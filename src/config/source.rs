@@ -45,6 +45,12 @@ impl Source {
         &self.text
     }
 
+    /// How many lines it has.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.line_starts.len()
+    }
+
     /// Line and column of a byte, both counted from 1, columns in characters.
     #[must_use]
     pub fn position(&self, at: usize) -> (usize, usize) {

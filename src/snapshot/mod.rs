@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub names_server_address: bool,
     /// How many `tests` its maps have, all of which hold.
     pub tests: usize,
+    /// How many hosts stand in files of `hosts_files`.
+    pub listed_hosts: usize,
 }
 
 impl Snapshot {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Admission, ForwardRules, RateRules, SourceRule};
+use crate::admit::RangeList;
 use crate::hello::ClientHello;
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::tls::Terminator;
@@ -74,7 +75,7 @@ pub struct Guards {
     /// One of these protocols is offered by ALPN.
     pub alpn: Vec<Box<str>>,
     /// The client's address is in one of these ranges; a network may be without any, and then nobody is in it.
-    pub from: Option<Vec<IpNet>>,
+    pub from: Option<RangeList>,
     /// The same as it is written: ranges and names of `[networks]`.
     pub from_written: Vec<Box<str>>,
     /// One of these TLS versions is offered, as their wire numbers.
@@ -98,14 +99,14 @@ impl Guards {
     /// Whether the client's address fits.
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
-        self.from.is_none() || client.is_some_and(|client| self.range_of(client).is_some())
+        let is_in = |ranges: &RangeList| client.is_some_and(|client| ranges.contains(client));
+        self.from.as_ref().is_none_or(is_in)
     }
 
     /// The range that has a client's address.
     #[must_use]
     pub fn range_of(&self, client: IpAddr) -> Option<IpNet> {
-        let client = client.to_canonical();
-        self.from.as_ref()?.iter().find(|range| range.contains(&client)).copied()
+        self.from.as_ref()?.range_of(client)
     }
 
     /// Whether the offered protocols fit.

@@ -8,9 +8,11 @@ mod datagrams;
 mod expected;
 mod fallbacks;
 mod hash_keys;
+mod hosts_files;
 mod idle_keys;
 mod limits;
 mod listener;
+mod lists;
 mod log_files;
 mod maintenance;
 mod map_tests;
@@ -35,10 +37,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::{Limits, Pools, Snapshot, Terminators};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, path_to};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, Source, path_to};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 use crate::variables::Map;
@@ -106,6 +106,9 @@ impl Snapshot {
             lost_networks: false,
             incomplete_maps: BTreeSet::new(),
             tests_held: 0,
+            lists: BTreeMap::new(),
+            listed_hosts: BTreeMap::new(),
+            listed_upstreams: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, diagnostics, .. } = compiler;
@@ -117,7 +120,7 @@ impl Snapshot {
 struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
-    networks: BTreeMap<String, Vec<IpNet>>,
+    networks: BTreeMap<String, networks::Network>,
     /// `[map.NAME]`; of those without a map, what is wrong has been said.
     maps: BTreeMap<String, Option<Arc<Map>>>,
     terminators: Terminators,
@@ -152,6 +155,12 @@ struct Compiler {
     incomplete_maps: BTreeSet<String>,
     /// How many tests hold.
     tests_held: usize,
+    /// The files with lists that were read; of those without a text, what is wrong has been said.
+    lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
+    /// How many hosts the lists of each map have.
+    listed_hosts: BTreeMap<String, usize>,
+    /// The upstreams, and addresses, that lists of hosts lead to.
+    listed_upstreams: BTreeSet<String>,
 }
 
 impl Compiler {
@@ -192,6 +201,7 @@ impl Compiler {
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
             tests: self.tests_held,
+            listed_hosts: self.listed_hosts.values().sum(),
         })
     }
 
@@ -219,9 +229,9 @@ impl Compiler {
 
     /// Compiles something whose complaints have been made already.
     fn quietly<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
-        let noted = self.diagnostics.clone();
+        let noted = self.diagnostics.len();
         let compiled = compile(self);
-        self.diagnostics = noted;
+        let _ = self.diagnostics.take_since(noted);
         compiled
     }
 }

@@ -81,7 +81,7 @@ impl Compiler {
             Err(_) if from == "unix:" => return Some(Peer::Unix),
             Err(_) => {}
         }
-        let ranges = range(from).map(|range| vec![range]).or_else(|| self.networks.get(from).cloned());
+        let ranges = range(from).map(|range| vec![range]).or_else(|| self.networks.get(from).map(|network| network.ranges.clone()));
         let inside = ranges.and_then(|ranges| ranges.first().and_then(|range| range.hosts().next()));
         let complaint = self.wrong(&[path, &path_to!["from"]].concat(), format!("{from:?} is not one address, as a client has"));
         match inside {
