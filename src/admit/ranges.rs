@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn the_range_that_has_an_address_is_told_with_those_that_touch_it() {
+        let nets = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.0/25", "192.0.2.128/25", "fd00::/8"].map(|net| net.parse().unwrap());
+        let list = RangeList::new([Arc::new(Ranges::new(&nets[..2])), Arc::new(Ranges::new(&nets[2..]))]);
+        let of = |address: &str| list.range_of(address.parse().unwrap()).map(|range| range.to_string());
+        for (address, range) in [("10.1.2.3", "10.0.0.0/8"), ("::ffff:192.0.2.200", "192.0.2.0/24"), ("fd12::1", "fd00::/8")] {
+            assert_eq!(of(address).as_deref(), Some(range), "{address}");
+        }
+        assert_eq!([of("11.0.0.0"), of("192.0.3.0"), of("fe00::")], [None, None, None]);
+    }
+
+    #[test]
     fn ipv4_in_ipv6s_clothes_is_ipv4_on_both_sides() {
         let v4 = Ranges::new(&["10.0.0.0/8".parse().unwrap()]);
         assert!(v4.contains("::ffff:10.1.2.3".parse().unwrap()));
