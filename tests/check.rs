@@ -107,7 +107,7 @@ fn set_stands_over_the_environment_over_the_file() {
         let told = out.split("passed through; ").nth(1).and_then(|rest| rest.split(", connect").next());
         told.unwrap_or_else(|| panic!("{out}")).to_owned()
     };
-    assert_eq!(idle(&[], None), "idle 60s ([defaults], line 16)");
+    assert_eq!(idle(&[], None), "idle 60s ([defaults], routes.toml:16)");
     assert_eq!(idle(&[], Some("2m")), "idle 2m (the environment: VESTIBULE_DEFAULTS__IDLE_TIMEOUT=2m)");
     assert_eq!(idle(&["--set", "defaults.idle_timeout=3m"], Some("2m")), "idle 3m (--set defaults.idle_timeout=3m)");
 }

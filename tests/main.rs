@@ -19,11 +19,13 @@ mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod explain; // all that there is to say of where a connection goes
 mod failover; // a server that is gone is not noticed
 mod fallback; // who stands in when no server of an upstream is left
 mod forward; // where a client's name may lead
 mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
+mod inheritance; // what is written once holds for all
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
 mod lints; // what may be meant and mostly is not

@@ -117,8 +117,7 @@ fn guards_are_told_one_by_one() {
         )
     };
     let limits = "passed through; idle 10s ([defaults], routes.toml:2), connect 60s (built in)";
-    let second = "\
-    target 1           does not fit                           routes.toml:22
+    let second = "    target 1           does not fit                           routes.toml:22
       from 10.0.0.0/8  the client is not in it
     target 2           fits                                   routes.toml:23
       alpn h2          fits (h2)
@@ -129,8 +128,7 @@ fn guards_are_told_one_by_one() {
             + second
             + &format!("  -> upstream 10.0.0.9:443, {limits}\n     round_robin over 10.0.0.9:443; health is not known here\n")
     );
-    let first = "\
-    target 1           fits                                   routes.toml:22
+    let first = "    target 1           fits                                   routes.toml:22
       from 10.0.0.0/8  fits (10.0.0.0/8)
     target 2           not asked                              routes.toml:23
 ";
@@ -143,8 +141,7 @@ fn guards_are_told_one_by_one() {
                  consistent_hash of \"10.0.0.4\": 10.0.0.22:443, 10.0.0.21:443; health is not known here\n"
             )
     );
-    let neither = "\
-    target 1           does not fit                           routes.toml:22
+    let neither = "    target 1           does not fit                           routes.toml:22
       from 10.0.0.0/8  the client is not in it
     target 2           does not fit                           routes.toml:23
       alpn h2          not offered

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
 /// Addresses of both families. Finding one takes as many steps as the number of ranges has bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,13 +51,17 @@ impl Ranges {
         }
     }
 
-    /// The widest range around an address of which all are among them.
-    #[must_use]
-    pub fn range_of(&self, address: IpAddr) -> Option<IpNet> {
-        let address = address.to_canonical();
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let around = (0..=bits).filter_map(|length| IpNet::new(address, length).ok());
-        around.map(|range| range.trunc()).find(|range| self.covers(&Self::new(&[*range])))
+    fn range_of(&self, address: IpAddr) -> Option<IpNet> {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let Span { first, last } = *nearest(&self.v4, v4.into()).filter(|span| u32::from(v4) <= span.last)?;
+                Ipv4Subnets::new(first.into(), last.into(), 0).find(|net| net.contains(&v4)).map(IpNet::V4)
+            }
+            IpAddr::V6(v6) => {
+                let Span { first, last } = *nearest(&self.v6, v6.into()).filter(|span| u128::from(v6) <= span.last)?;
+                Ipv6Subnets::new(first.into(), last.into(), 0).find(|net| net.contains(&v6)).map(IpNet::V6)
+            }
+        }
     }
 
     /// Whether others have addresses, and all of these are among them.
@@ -94,7 +98,7 @@ impl RangeList {
         self.0.iter().any(|set| set.contains(address))
     }
 
-    /// The widest range around an address that one of the sets has.
+    /// The range that has an address, where ranges that touch count as one.
     #[must_use]
     pub fn range_of(&self, address: IpAddr) -> Option<IpNet> {
         self.0.iter().find_map(|set| set.range_of(address))
@@ -128,9 +132,13 @@ fn joined<A: Copy + Ord>(mut spans: Vec<Span<A>>, next: impl Fn(A) -> Option<A>)
 
 /// Whether one of the spans has all addresses from a first one to a last one.
 fn has<A: Copy + Ord>(spans: &[Span<A>], first: A, last: A) -> bool {
-    let begin_before = spans.partition_point(|span| span.first <= first);
-    let nearest = begin_before.checked_sub(1).and_then(|nearest| spans.get(nearest));
-    nearest.is_some_and(|span| last <= span.last)
+    nearest(spans, first).is_some_and(|span| last <= span.last)
+}
+
+/// The only span that may have an address: the last that begins no later.
+fn nearest<A: Copy + Ord>(spans: &[Span<A>], address: A) -> Option<&Span<A>> {
+    let begin_before = spans.partition_point(|span| span.first <= address);
+    begin_before.checked_sub(1).and_then(|nearest| spans.get(nearest))
 }
 
 /// A range of IPv4 addresses that is written as one of IPv6's.
@@ -226,6 +234,17 @@ mod tests {
             let each = begun.elapsed().unwrap_or_default().as_nanos() / asked.len() as u128;
             println!("{family}: {each} ns for a look-up among 100,000 ranges ({found} of {} found)", asked.len());
         }
+    }
+
+    #[test]
+    fn the_range_that_has_an_address_is_told_with_those_that_touch_it() {
+        let nets = ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.0/25", "192.0.2.128/25", "fd00::/8"].map(|net| net.parse().unwrap());
+        let list = RangeList::new([Arc::new(Ranges::new(&nets[..2])), Arc::new(Ranges::new(&nets[2..]))]);
+        let of = |address: &str| list.range_of(address.parse().unwrap()).map(|range| range.to_string());
+        for (address, range) in [("10.1.2.3", "10.0.0.0/8"), ("::ffff:192.0.2.200", "192.0.2.0/24"), ("fd12::1", "fd00::/8")] {
+            assert_eq!(of(address).as_deref(), Some(range), "{address}");
+        }
+        assert_eq!([of("11.0.0.0"), of("192.0.3.0"), of("fe00::")], [None, None, None]);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 mod authority;
 mod certs;
 mod check;
+mod client;
 mod demo;
 mod demo_certificates;
+mod names;
 mod route;
 mod run;
 

@@ -1,9 +1,11 @@
 //! `vestibule route`: what is asked on the command line, and the answer.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::client::Client;
+use super::names::{self, Common, Form};
 use super::{Configuration, Failure, print};
 use crate::config::TlsVersion;
 use crate::explain::{Explainer, Explanation, First, Outcome, Question};
@@ -27,12 +29,18 @@ pub(super) struct Asked {
     #[arg(long, value_name = "VERSION", conflicts_with = "not_tls", value_delimiter = ',', value_parser = version)]
     versions: Vec<TlsVersion>,
     /// The client's address, with its port or without.
-    #[arg(long, value_name = "IP", default_value_t = Client(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)))]
+    #[arg(long, value_name = "IP", default_value_t = Client::HERE)]
     from: Client,
     /// A client that does not speak TLS.
     #[arg(long)]
     not_tls: bool,
-    /// The answer as JSON.
+    /// A file of names, or `-` for standard input: a line is answered with a line.
+    ///
+    /// A line is a host name, or `-` for a hello without one, and may say more: `shop.example from=192.0.2.7 alpn=h2 versions=1.2,1.3`.
+    /// What stands behind a # is not read.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sni", "not_tls"])]
+    names: Option<PathBuf>,
+    /// All that there is to say as JSON; with --names an object on each line.
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +48,12 @@ pub(super) struct Asked {
 pub(super) fn route(asked: &Asked) -> Result<(), Failure> {
     let (snapshot, places) = asked.configuration.snapshot_and_places()?;
     let listener = asked.listener(&snapshot)?;
-    let explanation = Explainer::new(&snapshot, &places).explain(listener, &asked.question());
+    let explainer = Explainer::new(&snapshot, &places);
+    if let Some(file) = &asked.names {
+        let form = if asked.json { Form::Json } else { Form::Text };
+        return names::answer(file, &asked.common(), &explainer, listener, form);
+    }
+    let explanation = explainer.explain(listener, &asked.question());
     if let (Outcome::Refused { reason: "malformed_hello", detail, .. }, Some(sent)) = (&explanation.outcome, &asked.sni) {
         let why = detail.as_deref().unwrap_or_default();
         return Err(Failure::Usage(format!("a hello with the name {sent:?} is refused as malformed: {why}")));
@@ -49,6 +62,10 @@ pub(super) fn route(asked: &Asked) -> Result<(), Failure> {
 }
 
 impl Asked {
+    fn common(&self) -> Common {
+        Common { from: self.from, alpn: self.alpn.clone(), versions: self.versions.clone() }
+    }
+
     fn question(&self) -> Question {
         let tls = First::Tls { name: self.sni.clone(), alpn: self.alpn.clone(), versions: self.versions.clone() };
         Question { from: self.from.0, first: if self.not_tls { First::NotTls } else { tls } }
@@ -77,25 +94,6 @@ impl Asked {
                     .ok_or_else(|| Failure::Usage(format!("no listener is named {name:?}; there are {}", names())))
             }
         }
-    }
-}
-
-/// A client's address; port 0 is one that nobody said.
-#[derive(Clone, Copy, Debug)]
-struct Client(SocketAddr);
-
-impl std::str::FromStr for Client {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let alone = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
-        text.parse().or_else(|_| alone()).map(Self).map_err(|_| "an IP address belongs here, such as 192.0.2.7 or 192.0.2.7:40000")
-    }
-}
-
-impl std::fmt::Display for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.ip().fmt(f)
     }
 }
 

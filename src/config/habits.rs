@@ -152,7 +152,7 @@ impl Read for Asked {
         let ours = match (&value, value.as_str()) {
             (Value::Bool(_, true), _) | (_, Some("on" | "required")) => "\"require\"",
             (_, Some("optional")) => "\"request\"",
-            (Value::Bool(_, false), _) | (_, Some("off" | "none")) => "leave `client_auth` out",
+            (Value::Bool(_, false), _) | (_, Some("off" | "none")) => "client_auth = false, or leave it out",
             (_, Some("optional_no_ca")) => "a certificate is good here or refused: \"request\", with whoever vouches for it in `ca`",
             _ => return ClientAuthMode::read(value, reader).map(Self),
         };

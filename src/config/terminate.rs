@@ -6,6 +6,7 @@ use figment::value::Value;
 use serde::{Serialize, Serializer};
 
 use super::habits::{self, Asked, Spoken, Subject};
+use super::or_off::OrOff;
 use super::read::{Read, Reader, Table};
 use super::routes::TlsVersion;
 use super::values::{OneOrMany, positive, size, unknown_word, words};
@@ -33,9 +34,8 @@ pub struct TerminateKeys {
     /// The groups of the key exchange, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// The application protocols, the best first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub alpn: Vec<String>,
+    /// The application protocols, the best first; an empty list negotiates none.
+    pub alpn: Option<Vec<String>>,
     /// Memory for sessions that may be resumed.
     pub session_cache: Option<SessionCache>,
     /// For how long they may be.
@@ -47,7 +47,7 @@ pub struct TerminateKeys {
     #[serde(serialize_with = "print::some_duration")]
     pub handshake_timeout: Option<Duration>,
     /// Whether clients show a certificate.
-    pub client_auth: Option<ClientAuth>,
+    pub client_auth: Option<OrOff<ClientAuth>>,
 }
 
 impl Read for Terminate {
@@ -77,7 +77,7 @@ impl TerminateKeys {
             versions: chosen(table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
             ciphers: chosen(table, "ciphers", reader, habits::ciphers),
             groups: chosen(table, "groups", reader, Vec::read),
-            alpn: reader.take(table, "alpn").unwrap_or_default(),
+            alpn: reader.take(table, "alpn"),
             session_cache: reader.take(table, "session_cache"),
             session_timeout: reader.take_with(table, "session_timeout", resumable),
             session_tickets: reader.take(table, "session_tickets"),
@@ -300,9 +300,8 @@ pub struct UpstreamTls {
     pub key: Option<String>,
     /// Passwords that are tried on an encrypted key.
     pub password_file: Option<String>,
-    /// The application protocols that are offered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub alpn: Vec<String>,
+    /// The application protocols that are offered; an empty list offers none.
+    pub alpn: Option<Vec<String>>,
     /// The versions that are spoken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<TlsVersion>,
@@ -312,9 +311,8 @@ pub struct UpstreamTls {
 
 impl Read for UpstreamTls {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
-        if let Value::Bool(_, on) = value {
-            let ours = if on { "tls = {}" } else { "leave it out" };
-            reader.unfit(&value, "a table").label(ours);
+        if let Value::Bool(..) = value {
+            reader.unfit(&value, "a table").label("tls = {}");
             return None;
         }
         let mut table = reader.table(value, &kinds::UPSTREAM_TLS)?;
@@ -325,7 +323,7 @@ impl Read for UpstreamTls {
             certificate: reader.take(&mut table, "certificate"),
             key: reader.take(&mut table, "key"),
             password_file: reader.take(&mut table, "password_file"),
-            alpn: reader.take(&mut table, "alpn").unwrap_or_default(),
+            alpn: reader.take(&mut table, "alpn"),
             versions: chosen(&mut table, "versions", reader, Vec::read).into_iter().map(|Spoken(version)| version).collect(),
             session_reuse: reader.take(&mut table, "session_reuse"),
         })

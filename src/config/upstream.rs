@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::habits;
 use super::keepalive::Keepalive;
+use super::or_off::OrOff;
 use super::places::Places;
 use super::proxy_protocol::SendProxyProtocol;
 use super::read::{Read, Reader, Table};
@@ -58,12 +59,18 @@ pub struct UpstreamKeys {
     #[serde(serialize_with = "print::some_duration")]
     pub user_timeout: Option<Duration>,
     /// TLS towards the servers; absent is none.
-    pub tls: Option<UpstreamTls>,
+    pub tls: Option<OrOff<UpstreamTls>>,
     /// Whether and how servers are told whom a connection is from.
     pub send_proxy_protocol: Option<SendProxyProtocol>,
 }
 
 impl UpstreamKeys {
+    /// Whether servers are asked over TLS, as these keys say or else the defaults.
+    #[must_use]
+    pub fn speaks_tls(&self, defaults: &Self) -> bool {
+        self.tls.as_ref().or(defaults.tls.as_ref()).is_some_and(|tls| tls.on().is_some())
+    }
+
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Self {
         Self {
             balance: reader.take_with(table, "balance", habits::balance),

@@ -7,22 +7,25 @@ use crate::config::{Key, Places, TlsVersion, path_to};
 use crate::hello::ClientHello;
 use crate::snapshot::{self, Guards};
 
-/// Each target, and the index of the one that is taken.
+/// Each target; `taken` is the index of the one that is.
 pub(super) fn told(
-    targets: &[snapshot::Target],
+    targets: &snapshot::Targets,
+    taken: Option<usize>,
     entry: &[Key],
     client: IpAddr,
     hello: Option<&ClientHello>,
     places: &Places,
-) -> (Vec<Target>, Option<usize>) {
-    let taken = targets.iter().position(|target| target.guards.fit(Some(client), hello));
+) -> Vec<Target> {
     let one = |(index, target): (usize, &snapshot::Target)| Target {
         number: index + 1,
         fits: taken.is_none_or(|taken| index <= taken).then_some(taken == Some(index)),
         guards: guards(&target.guards, client, hello),
-        at: places.value(&[entry, &path_to![index]].concat()).to_string(),
+        at: match targets.listed_at() {
+            Some(listed) => listed.to_string(),
+            None => places.value(&[entry, &path_to![index]].concat()).to_string(),
+        },
     };
-    (targets.iter().enumerate().map(one).collect(), taken)
+    targets.iter().enumerate().map(one).collect()
 }
 
 fn guards(guards: &Guards, client: IpAddr, hello: Option<&ClientHello>) -> Vec<Guard> {

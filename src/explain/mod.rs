@@ -12,6 +12,7 @@ mod profile;
 mod profile_settings;
 mod question;
 mod settings;
+mod short;
 mod text;
 mod text_servers;
 mod upstream_settings;

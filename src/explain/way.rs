@@ -9,9 +9,8 @@ use super::question::{Heard, Question};
 use super::upstreams::Meeting;
 use super::{Explainer, admitted, entries, guards, maps, outcome, profile, settings};
 use crate::config::{Key, path_to};
-use crate::route::{self, Considered};
 use crate::session::{CloseReason, Session};
-use crate::snapshot::{Action, Destination, ForwardRules, Listener, RateRule, Target, Targets};
+use crate::snapshot::{Action, Choice, Destination, ForwardRules, Listener, RateRule, Target};
 use crate::upstream::Pool;
 use crate::variables::{Text, render};
 
@@ -52,25 +51,19 @@ impl<'w> Way<'w> {
     /// The target with its path: of the entry that wins, the first whose guards all fit.
     fn route(&mut self) -> Result<(Vec<Key>, &'w Target), (CloseReason, &'static str)> {
         let (listener, places) = (self.listener, self.explainer.origins.places);
-        let considered = listener.routes.explain(self.heard.first_name(listener));
-        self.entries = entries::told(listener, &considered, places);
+        let (first, hello) = (self.heard.first_name(listener), self.heard.client_hello());
+        self.entries = entries::told(listener, &listener.routes.explain(first), places);
         let no_entry = if *self.heard == Heard::NotTls { CloseReason::NotTls } else { CloseReason::NoRoute };
-        let winner = considered.iter().find(|rule| rule.verdict == route::Verdict::Wins);
-        let (winner, entry) = winner.and_then(|rule| Some((rule, rule.entry?))).ok_or((no_entry, "nothing stands for it"))?;
-        self.note_route(winner, &entry.written);
-        let path = entries::path(listener, winner.rank, &entry.written);
-        let (told, taken) = guards::told(&entry.target, &path, self.client, self.heard.client_hello(), places);
-        self.targets = told;
-        let taken = taken.and_then(|index| Some((index, entry.target.get(index)?)));
-        let (index, target) = taken.ok_or((CloseReason::NoTarget, "the guards of no target fit"))?;
-        Ok(([&path[..], &path_to![index]].concat(), target))
-    }
-
-    fn note_route(&mut self, winner: &Considered<'_, Targets>, written: &Arc<str>) {
-        self.session.route = self.listener.map.is_some().then(|| written.clone());
-        if let Some(captures) = &winner.captures {
-            self.session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
+        let choice = listener.routes.choose(first, Some(self.client), hello).ok_or((no_entry, "nothing stands for it"))?;
+        if listener.map.is_some() {
+            choice.note(&mut self.session);
         }
+        let Choice { found, target } = choice;
+        let path = entries::path(listener, found.rank, &found.entry.written);
+        let taken = target.map(|(index, _)| index);
+        self.targets = guards::told(&found.entry.target, taken, &path, self.client, hello, places);
+        let (index, target) = target.ok_or((CloseReason::NoTarget, "the guards of no target fit"))?;
+        Ok(([&path[..], &path_to![index]].concat(), target))
     }
 
     /// What there is to say of the target, with all that its texts need to be filled.

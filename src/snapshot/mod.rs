@@ -64,10 +64,10 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
-    /// How many hosts stand in files of `hosts_files`.
-    pub listed_hosts: usize,
     /// How many `tests` its maps have, all of which hold.
     pub tests: usize,
+    /// How many hosts stand in files of `hosts_files`.
+    pub listed_hosts: usize,
 }
 
 impl Snapshot {

@@ -103,11 +103,11 @@ impl Snapshot {
             names_server_address: false,
             lost_a_source: false,
             announcements_judged: BTreeSet::new(),
-            lists: BTreeMap::new(),
-            listed_hosts: BTreeMap::new(),
             lost_networks: false,
             incomplete_maps: BTreeSet::new(),
             tests_held: 0,
+            lists: BTreeMap::new(),
+            listed_hosts: BTreeMap::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -149,16 +149,16 @@ struct Compiler {
     lost_a_source: bool,
     /// Where a way to announce clients stands that was judged already.
     announcements_judged: BTreeSet<Vec<Key>>,
-    /// The files with lists that were read; of those without a text, what is wrong has been said.
-    lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
-    /// How many hosts the lists of each map have.
-    listed_hosts: BTreeMap<String, usize>,
     /// Whether a part of a network is missing, so that guards and rules are not what they were to be.
     lost_networks: bool,
     /// The maps of which a part is missing for its own error, so that their tests would fail for it too.
     incomplete_maps: BTreeSet<String>,
     /// How many tests hold.
     tests_held: usize,
+    /// The files with lists that were read; of those without a text, what is wrong has been said.
+    lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
+    /// How many hosts the lists of each map have.
+    listed_hosts: BTreeMap<String, usize>,
 }
 
 impl Compiler {
@@ -198,8 +198,8 @@ impl Compiler {
             every_pool,
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
-            listed_hosts: self.listed_hosts.values().sum(),
             tests: self.tests_held,
+            listed_hosts: self.listed_hosts.values().sum(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Compiler;
 use crate::address::Address;
-use crate::config::{Config, Key, SessionKeys, path_to};
+use crate::config::{Config, Key, Listener, ListenerAction, SessionKeys, path_to};
 use crate::route::Pattern;
 use crate::snapshot::{Action, Destination, SourceRule};
 use crate::template::Template;
@@ -17,12 +17,29 @@ impl Compiler {
         let listeners = config.listener.keys().map(|name| path_to!["listener", name, "source"].to_vec());
         let lost = listeners.chain([path_to!["defaults", "source"].to_vec()]).any(|path| self.places.was_cut(&path));
         let _ = self.source(&path_to!["defaults"], &[defaults], None);
+        let below = |listener: &Listener| listener.session.source.is_some() || a_target_has_one(listener, config);
+        if is_alone(defaults) && !lost && !config.listener.values().any(below) {
+            self.check_transparent(&path_to!["defaults"], &[defaults]);
+        }
         for (name, listener) in &config.listener {
-            let _ = self.source(&path_to!["listener", name], &[&listener.session, defaults], None);
+            let (path, levels) = (path_to!["listener", name], [&listener.session, defaults]);
+            let _ = self.source(&path, &levels, None);
+            if is_alone(&listener.session) && !lost && !a_target_has_one(listener, config) {
+                self.check_transparent(&path, &levels);
+            }
         }
         self.lost_a_source = lost;
         // What nobody inherits needs no privilege.
         self.is_transparent = false;
+    }
+
+    /// Complains of `transparent` where neither that level nor one above it has a source, nor any below.
+    pub(super) fn check_transparent(&mut self, path: &[Key], levels: &[&SessionKeys]) {
+        let is_lost = self.lost_a_source || self.places.was_cut(&[path, &path_to!["source"]].concat());
+        if levels.first().is_some_and(|own| is_alone(own)) && levels.iter().all(|level| level.source.is_none()) && !is_lost {
+            self.wrong_key(&[path, &path_to!["transparent"]].concat(), "`transparent` has no meaning without a `source`")
+                .help("source = \"$remote_addr\" has servers see the client's own address");
+        }
     }
 
     /// The source of the target at this path. `levels` are its session keys and those it inherits, the nearest first;
@@ -30,12 +47,7 @@ impl Compiler {
     pub(super) fn source(&mut self, path: &[Key], levels: &[&SessionKeys], pattern: Option<&Pattern>) -> Option<SourceRule> {
         let (own, above) = levels.split_first()?;
         let source = [path, &path_to!["source"]].concat();
-        let is_lost = self.lost_a_source || self.places.was_cut(&source);
         let inherited = above.iter().find_map(|level| level.source.as_deref());
-        if own.transparent == Some(true) && own.source.is_none() && inherited.is_none() && !is_lost {
-            self.wrong_key(&[path, &path_to!["transparent"]].concat(), "`transparent` has no meaning without a `source`")
-                .help("source = \"$remote_addr\" has servers see the client's own address");
-        }
         let mut rule = match (own.source.as_deref(), inherited) {
             (Some(own), _) => self.source_rule(&source, own, pattern),
             (None, Some(inherited)) => self.quietly(|compiler| compiler.source_rule(&source, inherited, None)),
@@ -93,6 +105,18 @@ impl Compiler {
                 .help(format!("a server with an {own} address, or source = \"\" here"));
         }
     }
+}
+
+/// Whether a target that a listener leads to has a source of its own.
+fn a_target_has_one(listener: &Listener, config: &Config) -> bool {
+    let ListenerAction::Routes(map) = &listener.action else { return false };
+    let Some(routes) = config.routes.get(map) else { return false };
+    routes.targets().any(|target| target.session.source.is_some())
+}
+
+/// Whether keys have `transparent` on, and no source beside it.
+fn is_alone(keys: &SessionKeys) -> bool {
+    keys.transparent == Some(true) && keys.source.is_none()
 }
 
 /// What was meant by a text that is no address, or by a part of it.

@@ -84,6 +84,7 @@ impl Compiler {
         self.check_idle_target(path, written);
         let mut levels = vec![&written.session];
         levels.extend_from_slice(&above.sessions);
+        self.check_transparent(path, &levels);
         let source = self.source(path, &levels, stands.pattern());
         self.check_families(path, &action, source.as_ref());
         let rates = self.rates(path, &levels, stands.pattern());

@@ -9,26 +9,53 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::Compiler;
-use crate::config::{self, ClientAuthMode, Config, Key, SessionCache, SessionTickets, TlsVersion, path_to, suggest};
+use crate::config::{self, ClientAuthMode, Config, Key, OrOff, SessionCache, SessionTickets, TerminateKeys, TlsVersion, path_to, suggest};
 use crate::tls::{
     CertificateFiles, ClientAuthSettings, Files, Finding, Part, Reread, Seen, ServerSettings, Terminator, Tickets, Tls, cipher,
     cipher_names, group, group_names,
 };
 
+/// What is written of a profile, on both levels.
+struct Written<'c> {
+    profile: &'c str,
+    own: &'c TerminateKeys,
+    default: &'c TerminateKeys,
+}
+
+impl<'c> Written<'c> {
+    /// What a key says, and where; where none says anything, the place is the profile's own.
+    fn key<T>(&self, key: &str, says: impl Fn(&'c TerminateKeys) -> Option<T>) -> (Option<T>, Vec<Key>) {
+        let own = path_to!["terminate", self.profile, key].to_vec();
+        match (says(self.own), says(self.default)) {
+            (None, Some(default)) => (Some(default), path_to!["defaults", "terminate", key].to_vec()),
+            (said, _) => (said, own),
+        }
+    }
+
+    fn list(&self, key: &str, list: impl Fn(&'c TerminateKeys) -> &'c [String]) -> (&'c [String], Vec<Key>) {
+        let (list, path) = self.key(key, |keys| Some(list(keys)).filter(|list| !list.is_empty()));
+        (list.unwrap_or_default(), path)
+    }
+}
+
 impl Compiler {
     /// Reads the files of every profile, those that nobody uses too.
     pub(super) fn compile_terminators(&mut self, config: &Config) {
+        self.check_terminate_defaults(&config.defaults.terminate);
         for (name, written) in &config.terminate {
-            if self.places.was_cut(&path_to!["terminate", name, "client_auth"]) {
+            let keys = Written { profile: name, own: &written.keys, default: &config.defaults.terminate };
+            let default_is_lost =
+                written.keys.client_auth.is_none() && self.places.was_cut(&path_to!["defaults", "terminate", "client_auth"]);
+            if default_is_lost || self.places.was_cut(&path_to!["terminate", name, "client_auth"]) {
                 continue;
             }
-            let Some(settings) = self.server_settings(name, written) else { continue };
+            let Some(settings) = self.server_settings(&keys, &written.certificates) else { continue };
             let mut findings = Vec::new();
             let files = Files::of_server(&settings);
             let seen = Seen::of(&files);
             let previous = self.previous_terminators.get(name.as_str()).map(|previous| &**previous);
             let terminator = Terminator::load(settings, previous, &mut findings).map(Arc::new);
-            findings.into_iter().for_each(|finding| self.found(name, finding));
+            findings.into_iter().for_each(|finding| self.once(|compiler| compiler.found(&keys, finding)));
             let Some(terminator) = terminator else { continue };
             let place = format!("[terminate.{}]", Key::from(name.as_str()));
             self.rereads.push(Arc::new(Reread::new(place, Tls::Server(terminator.clone()), files, seen)));
@@ -54,42 +81,59 @@ impl Compiler {
         None
     }
 
-    fn server_settings(&mut self, name: &str, written: &config::Terminate) -> Option<ServerSettings> {
-        let at = |key: &str| path_to!["terminate", name, key];
-        let keys = &written.keys;
-        let ciphers = self.chosen(&at("ciphers"), &keys.ciphers, "cipher suite", cipher, cipher_names().collect());
-        let groups = self.chosen(&at("groups"), &keys.groups, "group of the key exchange", group, group_names().collect());
-        let versions = self.versions(&at("versions"), &keys.versions);
-        let alpn = self.protocols(&at("alpn"), &keys.alpn);
+    /// Complains about what no profile might inherit, too.
+    fn check_terminate_defaults(&mut self, defaults: &TerminateKeys) {
+        let nothing = TerminateKeys::default();
+        let _ = self.server_settings(&Written { profile: "", own: &nothing, default: defaults }, &[]);
+    }
+
+    /// The settings of a profile; what is wrong with an inherited one is said once.
+    fn server_settings(&mut self, written: &Written<'_>, certificates: &[config::Certificate]) -> Option<ServerSettings> {
+        let ((ciphers, ciphers_path), (groups, groups_path)) =
+            (written.list("ciphers", |keys| &keys.ciphers), written.list("groups", |keys| &keys.groups));
+        let own_order = !ciphers.is_empty();
+        let ciphers = self.once(|compiler| compiler.chosen(&ciphers_path, ciphers, "cipher suite", cipher, cipher_names().collect()));
+        let groups =
+            self.once(|compiler| compiler.chosen(&groups_path, groups, "group of the key exchange", group, group_names().collect()));
+        let (versions, path) = written.key("versions", |keys| Some(&keys.versions[..]).filter(|versions| !versions.is_empty()));
+        let versions = self.once(|compiler| compiler.versions(&path, versions.unwrap_or_default()));
+        let (alpn, path) = written.key("alpn", |keys| keys.alpn.as_deref());
+        let alpn = self.once(|compiler| compiler.protocols(&path, alpn.unwrap_or_default()));
         let (versions, ciphers) = (versions?, ciphers?);
         Some(ServerSettings {
-            name: name.into(),
-            certificates: self.certificate_files(name, &written.certificates),
+            name: written.profile.into(),
+            certificates: self.certificate_files(written.profile, certificates),
             ciphers: suites(ciphers.unwrap_or_default(), &versions),
             versions,
-            own_order: !keys.ciphers.is_empty(),
+            own_order,
             groups: groups?.unwrap_or_else(|| provider::default_provider().kx_groups),
             alpn: alpn?,
-            session_cache: match keys.session_cache {
+            session_cache: match written.key("session_cache", |keys| keys.session_cache).0 {
                 Some(SessionCache::Off) => 0,
                 Some(SessionCache::Bytes(bytes)) => bytes,
                 None => 10 << 20,
             },
-            session_timeout: keys.session_timeout.unwrap_or(Duration::from_secs(300)),
-            tickets: match &keys.session_tickets {
-                Some(SessionTickets::Off) => Tickets::Off,
-                Some(SessionTickets::OwnKeys) | None => Tickets::OwnKeys,
-                Some(SessionTickets::KeyFiles(keys)) => {
-                    Tickets::KeyFiles(self.files(&[&at("session_tickets")[..], &path_to!["keys"]].concat(), keys))
+            session_timeout: written.key("session_timeout", |keys| keys.session_timeout).0.unwrap_or(Duration::from_secs(300)),
+            tickets: match written.key("session_tickets", |keys| keys.session_tickets.as_ref()) {
+                (Some(SessionTickets::Off), _) => Tickets::Off,
+                (Some(SessionTickets::OwnKeys) | None, _) => Tickets::OwnKeys,
+                (Some(SessionTickets::KeyFiles(keys)), path) => {
+                    Tickets::KeyFiles(self.files(&[&path[..], &path_to!["keys"]].concat(), keys))
                 }
             },
-            handshake_timeout: keys.handshake_timeout.unwrap_or(Duration::from_secs(60)),
-            client_auth: keys.client_auth.as_ref().map(|auth| ClientAuthSettings {
-                ca: self.places.file(&path_to!["terminate", name, "client_auth", "ca"], &auth.ca),
-                is_required: auth.mode == ClientAuthMode::Require,
-                crls: self.files(&path_to!["terminate", name, "client_auth", "crl"], &auth.crl),
-                subjects: auth.subjects.iter().map(|subject| subject.as_str().into()).collect(),
-            }),
+            handshake_timeout: written.key("handshake_timeout", |keys| keys.handshake_timeout).0.unwrap_or(Duration::from_secs(60)),
+            client_auth: self.client_auth(written),
+        })
+    }
+
+    fn client_auth(&self, written: &Written<'_>) -> Option<ClientAuthSettings> {
+        let (auth, path) = written.key("client_auth", |keys| keys.client_auth.as_ref());
+        let at = |key: &str| [&path[..], &path_to![key]].concat();
+        auth.and_then(OrOff::on).map(|auth| ClientAuthSettings {
+            ca: self.places.file(&at("ca"), &auth.ca),
+            is_required: auth.mode == ClientAuthMode::Require,
+            crls: self.files(&at("crl"), &auth.crl),
+            subjects: auth.subjects.iter().map(|subject| subject.as_str().into()).collect(),
         })
     }
 
@@ -172,8 +216,10 @@ impl Compiler {
     }
 
     /// Notes what was found about a profile's files at the place that they are written at.
-    fn found(&mut self, name: &str, finding: Finding) {
-        let at = |rest: &[Key]| [&path_to!["terminate", name][..], rest].concat();
+    fn found(&mut self, written: &Written<'_>, finding: Finding) {
+        let at = |rest: &[Key]| [&path_to!["terminate", written.profile][..], rest].concat();
+        let tickets = || written.key("session_tickets", |keys| keys.session_tickets.as_ref()).1;
+        let auth = |rest: &[Key]| [&written.key("client_auth", |keys| keys.client_auth.as_ref()).1[..], rest].concat();
         let certificate = |index: usize, key: &str| at(&path_to!["certificates", index, key]);
         let path = match finding.part {
             Part::Whole | Part::ServerCa => at(&[]),
@@ -181,10 +227,10 @@ impl Compiler {
             Part::Key(index) => certificate(index, "key"),
             Part::PasswordFile(index) => certificate(index, "password_file"),
             Part::Ocsp(index) => certificate(index, "ocsp"),
-            Part::TicketKey(index) => at(&path_to!["session_tickets", "keys", index]),
-            Part::ClientCa => at(&path_to!["client_auth", "ca"]),
-            Part::Crls => at(&path_to!["client_auth", "crl"]),
-            Part::Crl(index) => at(&path_to!["client_auth", "crl", index]),
+            Part::TicketKey(index) => [&tickets()[..], &path_to!["keys", index]].concat(),
+            Part::ClientCa => auth(&path_to!["ca"]),
+            Part::Crls => auth(&path_to!["crl"]),
+            Part::Crl(index) => auth(&path_to!["crl", index]),
         };
         let place = self.places.value(&path);
         let diagnostic = match finding.lint {

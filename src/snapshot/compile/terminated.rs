@@ -47,15 +47,15 @@ impl Compiler {
 
     /// Warns of TLS that passes through into the TLS towards servers, which would have to speak both.
     fn check_twice_encrypted(&mut self, path: &[Key], routes: &Routes, config: &Config) {
-        let by_default = config.defaults.upstream.keys.tls.is_some();
-        if !by_default && config.upstream.values().all(|upstream| upstream.keys.tls.is_none()) {
+        let defaults = &config.defaults.upstream.keys;
+        if !config.upstream.values().any(|upstream| upstream.keys.speaks_tls(defaults)) {
             return;
         }
         for (entry, target) in for_tls(routes).filter(|(_, target)| target.terminate.is_none()) {
             let own = if let Action::Upstream(name) = &target.action { Some(("upstream", name)) } else { None };
             // The one that stands in now, and the one that will be back.
             for (key, name) in own.into_iter().chain(target.maintenance.as_ref().map(|name| ("maintenance", name))) {
-                if !config.upstream.get(name).is_some_and(|upstream| by_default || upstream.keys.tls.is_some()) {
+                if !config.upstream.get(name).is_some_and(|upstream| upstream.keys.speaks_tls(defaults)) {
                     continue;
                 }
                 let place = self.places.value(&[path, &entry, &path_to![key]].concat());

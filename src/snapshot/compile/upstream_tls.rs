@@ -6,7 +6,7 @@ use rustls::SupportedProtocolVersion;
 
 use super::Compiler;
 use crate::address::Address;
-use crate::config::{Config, Diagnostic, Key, Place, UpstreamTls, path_to};
+use crate::config::{Config, Diagnostic, Key, OrOff, Place, UpstreamKeys, UpstreamTls, path_to};
 use crate::tls::{CertificateFiles, ClientSettings, ExpectedName, Files, Finding, Originator, Part, Reread, Seen, Tls, Trust};
 use crate::upstream::{Encryption, ServerLine, own_name};
 use crate::variables::Text;
@@ -39,12 +39,14 @@ impl<'c> Written<'c> {
 
 impl Compiler {
     /// TLS towards the servers of an upstream, if it is spoken. `lines` come with their numbers.
-    pub(super) fn encryption(&mut self, name: &str, config: &Config, lines: &[(usize, ServerLine)]) -> Option<Encryption> {
-        let own = config.upstream.get(name).and_then(|written| written.keys.tls.as_ref());
-        let written = Written { upstream: name, own, default: config.defaults.upstream.keys.tls.as_ref() };
-        if own.is_none() && written.default.is_none() {
+    pub(super) fn encryption<'c>(&mut self, name: &'c str, config: &'c Config, lines: &[(usize, ServerLine)]) -> Option<Encryption> {
+        let keys = config.upstream.get(name).map(|written| &written.keys);
+        let defaults = &config.defaults.upstream.keys;
+        if !keys.is_some_and(|keys| keys.speaks_tls(defaults)) {
             return None;
         }
+        let table = |keys: &'c UpstreamKeys| keys.tls.as_ref().and_then(OrOff::on);
+        let written = Written { upstream: name, own: keys.and_then(table), default: table(defaults) };
         let server_name = written.key("server_name", |tls| tls.server_name.as_deref());
         let template = server_name.as_ref().map(|(text, path)| self.server_name(path, text));
         let trust = self.trust(&written);
@@ -67,8 +69,8 @@ impl Compiler {
     /// Warns of upstreams that are asked over TLS, and in the clear once their servers fail: whoever breaks the one comes to
     /// read the other. What stays on this machine is nobody's to read.
     pub(super) fn check_clear_fallbacks(&mut self, config: &Config) {
-        let default = config.defaults.upstream.keys.tls.is_some();
-        let speaks_tls = |name: &str| config.upstream.get(name).is_some_and(|written| default || written.keys.tls.is_some());
+        let defaults = &config.defaults.upstream.keys;
+        let speaks_tls = |name: &str| config.upstream.get(name).is_some_and(|written| written.keys.speaks_tls(defaults));
         for (name, written) in config.upstream.iter().filter(|(name, _)| speaks_tls(name)) {
             let Some(fallback) = self.pools.get(name.as_str()).and_then(|pool| pool.fallback()) else { continue };
             let other = fallback.upstream.name();
@@ -185,7 +187,7 @@ impl Compiler {
 
     /// The protocols that are offered; nothing at all if one cannot be.
     fn offered(&mut self, written: &Written<'_>) -> Option<Vec<Vec<u8>>> {
-        let Some((protocols, path)) = written.key("alpn", |tls| (!tls.alpn.is_empty()).then_some(&tls.alpn)) else {
+        let Some((protocols, path)) = written.key("alpn", |tls| tls.alpn.as_ref()) else {
             return Some(Vec::new());
         };
         self.once(|compiler| compiler.protocols(&path, protocols))
@@ -218,7 +220,7 @@ impl Compiler {
     }
 
     /// Compiles something that others may compile as well, whose complaints are made once.
-    fn once<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn once<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
         let noted = self.diagnostics.len();
         let compiled = compile(self);
         self.diagnostics.drop_repeated(noted);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::Compiler;
 use super::Entrance;
 use crate::address::range;
-use crate::config::{Key, Test, TlsVersion, path_to};
+use crate::config::{Key, Test, path_to};
 use crate::hello::{ClientHello, ServerName};
 use crate::host::{Hostname, HostnameError};
 use crate::session::{Peer, Session};
@@ -95,7 +95,7 @@ impl Compiler {
 /// What a client offers of which a test says these versions: one that knows TLS 1.3 lists them; any other says its highest, and
 /// counts as speaking all below (RFC 8446 §4.2.1).
 fn offered(test: &Test) -> (u16, Option<Vec<u16>>) {
-    let versions: Vec<u16> = test.versions.iter().copied().map(TlsVersion::number).collect();
+    let versions: Vec<u16> = test.versions.iter().map(|version| version.number()).collect();
     match versions.iter().max() {
         None => (TLS_1_2, Some(vec![TLS_1_3, TLS_1_2])),
         Some(&highest) if highest < TLS_1_3 => (highest, None),
