@@ -171,12 +171,12 @@ fn a_path_is_relative_to_the_file_that_has_it() {
 
 #[test]
 fn a_name_of_a_file_may_come_from_the_environment() {
-    let main = MAIN.replace("routes.d/*.toml", "${env:SITE}/*.toml");
-    let folder = folder(&[("routes.toml", &main), ("7/shop.toml", SHOP)]);
+    let main = MAIN.replace("\"routes.d/*.toml\"", "'${env:SITE}', 'sites/${env:SITE}*'");
+    let folder = folder(&[("routes.toml", &main), ("7", SHOP), ("sites/7.toml", PAY)]);
     let site = [("SITE".to_owned(), "7".to_owned())];
     let loaded = load(&folder.path("routes.toml"), &[], site).unwrap();
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
-    assert_eq!(hosts(&loaded), ["shop.example"]);
+    assert_eq!(hosts(&loaded), ["*.pay.example", "shop.example"]);
 }
 
 #[test]
