@@ -34,6 +34,12 @@ impl Ranges {
         !others.apart.is_empty() && others.apart.iter().all(is_within)
     }
 
+    /// The addresses of both.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self::new(&[&self.apart[..], &others.apart].concat())
+    }
+
     /// The only range that may have this address.
     fn beginning_before(&self, address: IpAddr) -> Option<&IpNet> {
         let begin_before = self.apart.partition_point(|range| range.network() <= address);

@@ -80,7 +80,8 @@ impl Routes {
 
     /// All targets.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets_with_paths().map(|(_, target)| target)
+        let special = [&self.default, &self.no_sni, &self.not_tls].into_iter().flatten();
+        special.chain(self.hosts.values()).flat_map(Targets::iter).chain(self.patterns.iter().map(|pattern| &pattern.target))
     }
 }
 

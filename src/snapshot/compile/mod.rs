@@ -4,6 +4,8 @@
 mod access;
 mod admission;
 mod binding;
+mod circles;
+mod coalescing;
 mod datagrams;
 mod fallbacks;
 mod hash_keys;
@@ -11,10 +13,13 @@ mod idle_keys;
 mod limits;
 mod listener;
 mod log_files;
+mod machine;
 mod maintenance;
 mod maps;
 mod networks;
+mod patience;
 mod patterns;
+mod plain_ports;
 mod process;
 mod proxied;
 mod rates;
@@ -26,6 +31,7 @@ mod targets;
 mod terminate;
 mod terminated;
 mod texts;
+mod unused;
 mod upstream_tls;
 mod upstreams;
 
@@ -101,6 +107,7 @@ impl Snapshot {
             names_server_address: false,
             lost_a_source: false,
             announcements_judged: BTreeSet::new(),
+            used: unused::Used::default(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -142,6 +149,8 @@ struct Compiler {
     lost_a_source: bool,
     /// Where a way to announce clients stands that was judged already.
     announcements_judged: BTreeSet<Vec<Key>>,
+    /// What something leads to.
+    used: unused::Used,
 }
 
 impl Compiler {
@@ -165,6 +174,13 @@ impl Compiler {
         self.check_unused_maps(config);
         self.check_unused_limits(config);
         self.check_maintenance(config);
+        self.check_unused(config);
+        self.check_circles(config);
+        self.check_plain_ports(config);
+        self.check_patience(config);
+        self.check_coalescing(config);
+        self.check_descriptors(config);
+        self.check_log_folders(config);
         Some(Snapshot {
             process: process::process(&config.process),
             log: process::log(&config.log, &self.places),

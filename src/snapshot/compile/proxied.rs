@@ -60,7 +60,16 @@ impl Compiler {
         if own_trusted.is_none() && by_default.is_none() && own.accept_proxy_protocol.is_some() {
             self.nobody_named(&path_to!["listener", name, "accept_proxy_protocol"]);
         }
-        let Trusted { ranges, unix } = own_trusted.or(by_default.cloned()).unwrap_or_default();
+        let list = match own_trusted {
+            Some(_) => path_to!["listener", name, "trusted_proxies"].to_vec(),
+            None => path_to!["defaults", "trusted_proxies"].to_vec(),
+        };
+        let trusted = own_trusted.or(by_default.cloned());
+        let is_nobody = trusted.as_ref().is_some_and(|trusted| trusted.ranges.is_empty() && !trusted.unix);
+        if is_nobody && !self.places.was_cut(&list) && !self.diagnostics.has_errors() {
+            self.check_nobody_trusted(&list, is_required);
+        }
+        let Trusted { ranges, unix } = trusted.unwrap_or_default();
         let timeout = own.proxy_protocol_timeout.or(defaults.proxy_protocol_timeout).unwrap_or(Duration::from_secs(30));
         Some(ProxyRule { is_required, timeout, trusted: ranges, trusts_unix: unix })
     }
@@ -73,6 +82,7 @@ impl Compiler {
     /// Ranges, names of `[networks]`, and nginx's word for all clients of unix sockets.
     fn trusted(&mut self, path: &[Key], written: &[String]) -> Trusted {
         let mut trusted = Trusted::default();
+        let mut is_told = false;
         for (index, text) in written.iter().enumerate() {
             let path = [path, &path_to![index]].concat();
             match text.as_str() {
@@ -86,20 +96,37 @@ impl Compiler {
                 }
                 text => {
                     let ranges = self.range(&path, text);
-                    self.check_everybody_trusted(&path, &ranges);
+                    is_told |= self.is_everybody_trusted(&path, &ranges);
                     trusted.ranges.extend(ranges);
                 }
             }
         }
+        // Several that are everybody together, as 0.0.0.0/1 and 128.0.0.0/1.
+        let _ = is_told || self.is_everybody_trusted(path, &trusted.ranges);
         trusted
     }
 
-    fn check_everybody_trusted(&mut self, path: &[Key], ranges: &[IpNet]) {
-        if let Some(everybody) = ranges.iter().find(|range| range.prefix_len() == 0) {
-            let place = self.places.value(path);
-            let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
-            self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
-        }
+    /// Warns of ranges that are everybody, be it together.
+    fn is_everybody_trusted(&mut self, path: &[Key], ranges: &[IpNet]) -> bool {
+        let all = IpNet::aggregate(&ranges.to_vec());
+        let Some(everybody) = all.iter().find(|range| range.prefix_len() == 0) else { return false };
+        let place = self.places.value(path);
+        let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
+        self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
+        true
+    }
+
+    /// Warns of headers that have to be sent and are not believed.
+    fn check_nobody_trusted(&mut self, path: &[Key], is_required: bool) {
+        let what = match is_required {
+            true => "has to come, and nobody's is believed",
+            false => "may come, and whoever sends one is refused",
+        };
+        let place = self.places.value(path);
+        let before = self.diagnostics.len();
+        let warning = self.diagnostics.warning("nobody-trusted", place, format!("a PROXY header {what}"));
+        warning.help("the addresses of the proxies, or accept_proxy_protocol = \"off\"");
+        self.diagnostics.drop_repeated(before);
     }
 
     /// How the servers of an upstream are told whom a connection is from.
