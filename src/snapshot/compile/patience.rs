@@ -40,7 +40,7 @@ impl Compiler {
             };
             let (wait, left_alone) = (units::written(wait), units::written(left_alone));
             let problem = format!(
-                "a server{whose} that does not answer is waited for {wait} (connect_timeout), left alone for {left_alone} \
+                "a server{whose} that does not answer is waited for {wait} (connect_timeout), passed over for {left_alone} \
                  (fail_timeout), and waited for again"
             );
             // The defaults are judged once, whoever has them.
