@@ -57,12 +57,12 @@ fn waits(config: &Config) -> Waits<'_> {
     for written in config.listener.values().filter(|written| protocols(written, config).contains(&Protocol::Tcp)) {
         let above = [&written.session, &config.defaults.session];
         match &written.action {
-            ListenerAction::Upstream(text) => note(&mut waits, text, above),
+            ListenerAction::Upstream(text) => note(&mut waits, config, text, above),
             ListenerAction::Routes(map) => {
                 for target in config.routes.get(map).into_iter().flat_map(config::Routes::targets) {
                     let own = if let Action::Upstream(text) = &target.action { Some(text) } else { None };
                     for text in own.into_iter().chain(&target.maintenance) {
-                        note(&mut waits, text, [&target.session, &written.session, &config.defaults.session]);
+                        note(&mut waits, config, text, [&target.session, &written.session, &config.defaults.session]);
                     }
                 }
             }
@@ -72,7 +72,11 @@ fn waits(config: &Config) -> Waits<'_> {
     waits
 }
 
-fn note<'c, const N: usize>(waits: &mut Waits<'c>, upstream: &'c str, levels: [&SessionKeys; N]) {
+fn note<'c, const N: usize>(waits: &mut Waits<'c>, config: &Config, upstream: &'c str, levels: [&SessionKeys; N]) {
+    // Most of what thousands of hosts lead to may be addresses, each of which is a server without others.
+    if !config.upstream.contains_key(upstream) {
+        return;
+    }
     let written = levels.into_iter().find_map(|level| level.connect_timeout);
     let wait = (written.unwrap_or(BUILT_IN_CONNECT_TIMEOUT), written.is_some());
     let longest = waits.entry(upstream).or_insert(wait);
