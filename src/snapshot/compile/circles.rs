@@ -4,18 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::Compiler;
 use super::datagrams::protocols;
 use crate::address::{Address, ListenAddress};
-use crate::config::{Action, Config, Key, ListenerAction, path_to};
+use crate::config::{AcceptProxyProtocol, Action, Config, Key, ListenerAction, Routes, Target, path_to};
 use crate::session::Protocol;
 
 /// The addresses on which the gateway listens, by port.
 #[derive(Default)]
 struct Doors<'c> {
     by_port: BTreeMap<u16, Vec<Door<'c>>>,
-    sockets: Vec<(std::path::PathBuf, &'c str)>,
+    sockets: Vec<(PathBuf, &'c str)>,
     /// Those that are written, and so this machine's.
     own: BTreeSet<IpAddr>,
 }
@@ -85,50 +86,59 @@ impl Compiler {
         let mut ways = Vec::new();
         for (name, written) in &config.listener {
             let spoken = protocols(written, config);
-            let mut to = |address: &str, path: &dyn Fn() -> Vec<Key>| {
-                let behind = Address::parse(address).map(|address| doors.behind(&address, &spoken)).unwrap_or_default();
-                ways.extend(behind.into_iter().map(|to| Way { from: name, to, path: path() }));
-            };
-            match &written.action {
-                ListenerAction::Upstream(text) => self.servers(text, config, &|| path_to!["listener", name, "upstream"].to_vec(), &mut to),
+            let texts = match &written.action {
+                ListenerAction::Upstream(text) => BTreeSet::from([text.as_str()]),
                 ListenerAction::Routes(map) => {
-                    let Some(routes) = config.routes.get(map) else { continue };
-                    let texts = of_maps.entry(map).or_insert_with(|| routes.targets().flat_map(leads_to).collect());
-                    for text in &*texts {
-                        let entry = || {
-                            let leads_there = |(_, target): &(_, &_)| leads_to(target).any(|other| other == *text);
-                            let at = routes.targets_with_paths().find(leads_there).map(|(path, target)| {
-                                let key = if target.maintenance.as_deref() == Some(*text) { "maintenance" } else { "upstream" };
-                                [&path_to!["routes", map][..], &path, &path_to![key]].concat()
-                            });
-                            at.unwrap_or_default()
-                        };
-                        self.servers(text, config, &entry, &mut to);
+                    let texts = || config.routes.get(map).into_iter().flat_map(Routes::targets).flat_map(leads_to).collect();
+                    of_maps.entry(map).or_insert_with(texts).clone()
+                }
+                ListenerAction::Respond(_) | ListenerAction::Show(_) => continue,
+            };
+            for text in texts {
+                for (address, path) in self.servers(text, config) {
+                    let behind = Address::parse(&address).map(|address| doors.behind(&address, &spoken)).unwrap_or_default();
+                    for to in behind {
+                        let path = path.clone().unwrap_or_else(|| place_of(text, name, config));
+                        ways.push(Way { from: name, to, path });
                     }
                 }
-                ListenerAction::Respond(_) | ListenerAction::Show(_) => {}
             }
         }
         ways
     }
 
-    /// Each server to which a text leads, and those who stand in.
-    fn servers(&self, text: &str, config: &Config, path: &dyn Fn() -> Vec<Key>, to: &mut dyn FnMut(&str, &dyn Fn() -> Vec<Key>)) {
-        let Some(pool) = self.pools.get(text) else { return to(text, path) };
+    /// The address of each server to which a text leads, and of those who stand in, with its place if that is not the text's.
+    fn servers(&self, text: &str, config: &Config) -> Vec<(String, Option<Vec<Key>>)> {
+        let Some(pool) = self.pools.get(text) else { return vec![(text.to_owned(), None)] };
+        let mut servers = Vec::new();
         let mut above = text.to_owned();
         for pool in std::iter::successors(Some(&**pool), |pool| pool.fallback()) {
             let name = &**pool.upstream.name();
             match config.upstream.get(name) {
                 Some(written) => {
-                    for (index, server) in written.servers.iter().enumerate() {
-                        to(&server.address, &|| path_to!["upstream", name, "servers", index, "address"].to_vec());
-                    }
+                    let path = |index| Some(path_to!["upstream", name, "servers", index, "address"].to_vec());
+                    servers.extend(written.servers.iter().enumerate().map(|(index, server)| (server.address.clone(), path(index))));
                 }
-                None => to(name, &|| path_to!["upstream", &above, "fallback"].to_vec()),
+                None => servers.push((name.to_owned(), Some(path_to!["upstream", &above, "fallback"].to_vec()))),
             }
             above = name.to_owned();
         }
+        servers
     }
+}
+
+/// Where a text stands by which a listener leads somewhere.
+fn place_of(text: &str, listener: &str, config: &Config) -> Vec<Key> {
+    let Some(ListenerAction::Routes(map)) = config.listener.get(listener).map(|written| &written.action) else {
+        return path_to!["listener", listener, "upstream"].to_vec();
+    };
+    let mut targets = config.routes.get(map).into_iter().flat_map(Routes::targets_with_paths);
+    let found = targets.find(|(_, target)| leads_to(target).any(|other| other == text));
+    let at = |(path, target): (Vec<Key>, &Target)| {
+        let key = if target.maintenance.as_deref() == Some(text) { "maintenance" } else { "upstream" };
+        [&path_to!["routes", map][..], &path, &path_to![key]].concat()
+    };
+    found.map(at).unwrap_or_default()
 }
 
 impl<'c> Doors<'c> {
@@ -173,7 +183,7 @@ impl<'c> Doors<'c> {
 }
 
 /// The texts that a target leads by.
-fn leads_to(target: &crate::config::Target) -> impl Iterator<Item = &str> {
+fn leads_to(target: &Target) -> impl Iterator<Item = &str> {
     let own = if let Action::Upstream(text) = &target.action { Some(text.as_str()) } else { None };
     own.into_iter().chain(target.maintenance.as_deref())
 }
@@ -181,7 +191,7 @@ fn leads_to(target: &crate::config::Target) -> impl Iterator<Item = &str> {
 fn accepts(config: &Config, listener: &str) -> bool {
     let own = config.listener.get(listener).and_then(|written| written.listening.accept_proxy_protocol);
     let accepts = own.or(config.defaults.listening.accept_proxy_protocol);
-    accepts.is_some_and(|accepts| accepts != crate::config::AcceptProxyProtocol::Off)
+    accepts.is_some_and(|accepts| accepts != AcceptProxyProtocol::Off)
 }
 
 /// The listeners on the shortest way from one to another, both included.
