@@ -10,7 +10,10 @@ use vestibule::snapshot::Snapshot;
 
 /// Everything that is said of a configuration.
 fn report(path: &Path, given: &str) -> String {
-    let sets: Vec<_> = given.lines().filter_map(|line| line.strip_prefix("--set ")).map(str::to_owned).collect();
+    // Who may read a key depends on how the repository was checked out, and folders on the machine.
+    let of_machine = ["open-private-key", "missing-log-folder"].map(|lint| format!("lints.{lint}=allow"));
+    let given_sets = given.lines().filter_map(|line| line.strip_prefix("--set ")).map(str::to_owned);
+    let sets: Vec<_> = of_machine.into_iter().chain(given_sets).collect();
     let variables = given.lines().filter(|line| !line.starts_with("--set ")).filter_map(|line| line.split_once('='));
     let variables = variables.map(|(name, value)| (name.into(), value.into()));
     let loaded = if path.is_dir() {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use vestibule::config::{self, Severity, lints};
 use vestibule::snapshot::Snapshot;
 
 use crate::harness::Authority;
-use crate::harness::program::{Folder, Said};
+use crate::harness::program::{Folder, Said, said};
 
 /// Leads where the client says, and keeps nobody out.
 const TOLD: &str = r#"[listener.https]
@@ -195,4 +196,43 @@ fn a_lint_is_explained_by_its_name() {
         (unknown.status, unknown.err.as_str()),
         (Some(2), "vestibule: no lint is named \"open-acess\": did you mean \"open-access\"?\n")
     );
+}
+
+#[test]
+fn more_connections_than_there_are_descriptors_for_are_told_with_the_limit() {
+    let limited = |connections: u32| {
+        let text =
+            format!("[process]\nmax_connections = {connections}\n[listener.a]\nlisten = \"127.0.0.1:0\"\nupstream = \"10.0.0.1:1\"\n");
+        let folder = Folder::with(&text);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n 200; exec {} check", env!("CARGO_BIN_EXE_vestibule"))]).current_dir(folder.path(""));
+        said(command).err
+    };
+    let told =
+        "warning[too-few-descriptors]: 101 connections take 202 descriptors, and a process may have 200 here\n --> routes.toml:2:19\n";
+    assert!(limited(101).starts_with(told), "{}", limited(101));
+    assert_eq!(limited(100), "");
+}
+
+#[test]
+fn a_log_without_a_folder_is_told_with_the_folder() {
+    let folder = Folder::with("");
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    let told_of = |file: &str| {
+        folder.write("routes.toml", &format!("[log]\nfile = {file:?}\n[listener.a]\nlisten = \"127.0.0.1:0\"\nrespond = \"\"\n"));
+        told(&folder.path("routes.toml"))
+    };
+    let missing = BTreeSet::from(["missing-log-folder"]);
+    assert_eq!(told_of("nothing/own.log"), missing);
+    assert_eq!(told_of("routes.toml/own.log"), missing, "a file is no folder");
+}
+
+#[test]
+fn a_log_with_a_folder_is_not_told_of() {
+    let folder = Folder::with("");
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    for file in ["own.log", "logs/own.log", "logs/$listener/of.log", "logs/a-$listener.log", "$listener.log", "-", "/dev/null", "syslog:"] {
+        folder.write("routes.toml", &format!("[listener.a]\nlisten = \"127.0.0.1:0\"\nrespond = \"\"\n[access_log.a]\nfile = {file:?}\n"));
+        assert_eq!(told(&folder.path("routes.toml")), BTreeSet::new(), "{file}");
+    }
 }

@@ -82,8 +82,7 @@ impl Routes {
     /// All targets.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         let special = [&self.default, &self.no_sni, &self.not_tls].into_iter().flatten();
-        let lists = special.chain(self.hosts.values()).flat_map(Targets::iter);
-        lists.chain(self.patterns.iter().map(|pattern| &pattern.target))
+        special.chain(self.hosts.values()).flat_map(Targets::iter).chain(self.patterns.iter().map(|pattern| &pattern.target))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A certificate authority of a test's own, in a folder that goes with it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -118,6 +119,7 @@ impl Authority {
         let identity = self.issued(host);
         fs::write(&identity.chain, certificate.pem()).unwrap();
         fs::write(&identity.key, key.serialize_pem()).unwrap();
+        fs::set_permissions(&identity.key, fs::Permissions::from_mode(0o600)).unwrap();
         identity
     }
 }

@@ -131,7 +131,7 @@ async fn plain_keys_of_every_form_and_kind_serve() {
 /// Fails if a gateway could not use this certificate with this key.
 fn serves(chain: &Path, key: &Path, what: &str) {
     let text = format!(
-        "[listener.a]\nlisten = \"127.0.0.1:0\"\nrespond = \"\"\n[terminate.public]\ncertificates = {{ chain = {chain:?}, key = {key:?} }}\n"
+        "[listener.a]\nlisten = \"127.0.0.1:0\"\nrespond = \"\"\nterminate = \"public\"\n[lints]\nopen-private-key = \"allow\"\n[terminate.public]\ncertificates = {{ chain = {chain:?}, key = {key:?} }}\n"
     );
     let loaded = vestibule::config::parse("routes.toml", &text, &[], []).unwrap();
     let compiled = vestibule::snapshot::Snapshot::check(loaded);

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use super::networks::Meant;
-use crate::admit::{Access, Rule, Who};
+use crate::admit::{Access, Ranges, Rule, Who};
 use crate::config::{Key, path_to, suggest};
 
 impl Compiler {
@@ -60,7 +60,10 @@ impl Compiler {
     /// Warns of rules that never decide, since one before them speaks of all whom they speak of.
     fn check_unreached(&mut self, path: &[Key], rules: &[Rule]) {
         for (index, rule) in rules.iter().enumerate() {
-            let Some(earlier) = rules[..index].iter().find(|earlier| earlier.who.covers(&rule.who)) else { continue };
+            let Some(earlier) = rules[..index].iter().find(|earlier| earlier.who.covers(&rule.who)) else {
+                self.check_together(path, &rules[..index], rule, index);
+                continue;
+            };
             let whom = if earlier.who == Who::All { "everybody" } else { "all whom it is about" };
             let place = self.places.value(&[path, &path_to![index]].concat());
             let problem = format!("this rule is never reached: \"{}\" before it is for {whom}", earlier.written);
@@ -68,6 +71,18 @@ impl Compiler {
             if earlier.who == Who::All {
                 break;
             }
+        }
+    }
+
+    /// The same of several rules that speak, one of these and one of those, of all whom one behind them is about.
+    fn check_together(&mut self, path: &[Key], earlier: &[Rule], rule: &Rule, index: usize) {
+        let Who::Ranges(ranges) = &rule.who else { return };
+        let before = earlier.iter().filter_map(|rule| if let Who::Ranges(ranges) = &rule.who { Some(ranges) } else { None });
+        let together = before.fold(Ranges::default(), |all, ranges| all.and(ranges));
+        if together.covers(ranges) {
+            let place = self.places.value(&[path, &path_to![index]].concat());
+            let problem = "this rule is never reached: those before it are, together, for all whom it is about";
+            self.diagnostics.warning("unreached-rule", place, problem);
         }
     }
 

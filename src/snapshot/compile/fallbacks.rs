@@ -55,8 +55,8 @@ impl Compiler {
 
     /// The pool that a fallback names, by its name or an address.
     fn fallback(&mut self, path: &[Key], written: &str) -> Option<Arc<Pool>> {
-        if let Some(pool) = self.pools.get(written) {
-            return Some(pool.clone());
+        if let Some(pool) = self.named_pool(written) {
+            return Some(pool);
         }
         if let Some(dollar) = written.find('$') {
             self.wrong_inside(path, dollar..written.len(), "a fallback has no variables").label("the name of an upstream, or an address");

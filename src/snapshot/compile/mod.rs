@@ -4,6 +4,8 @@
 mod access;
 mod admission;
 mod binding;
+mod circles;
+mod coalescing;
 mod datagrams;
 mod expected;
 mod fallbacks;
@@ -14,11 +16,14 @@ mod limits;
 mod listener;
 mod lists;
 mod log_files;
+mod machine;
 mod maintenance;
 mod map_tests;
 mod maps;
 mod networks;
+mod patience;
 mod patterns;
+mod plain_ports;
 mod process;
 mod proxied;
 mod rates;
@@ -30,6 +35,7 @@ mod targets;
 mod terminate;
 mod terminated;
 mod texts;
+mod unused;
 mod upstream_tls;
 mod upstreams;
 
@@ -108,6 +114,7 @@ impl Snapshot {
             tests_held: 0,
             lists: BTreeMap::new(),
             listed_hosts: BTreeMap::new(),
+            used: unused::Used::default(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -159,6 +166,8 @@ struct Compiler {
     lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
     /// How many hosts the lists of each map have.
     listed_hosts: BTreeMap<String, usize>,
+    /// What something leads to.
+    used: unused::Used,
 }
 
 impl Compiler {
@@ -185,6 +194,13 @@ impl Compiler {
         self.check_unused_maps(config);
         self.check_unused_limits(config);
         self.check_maintenance(config);
+        self.check_unused(config);
+        self.check_circles(config);
+        self.check_plain_ports(config);
+        self.check_patience(config);
+        self.check_coalescing(config);
+        self.check_descriptors(config);
+        self.check_log_folders(config);
         Some(Snapshot {
             process: process::process(&config.process),
             log: process::log(&config.log, &self.places),

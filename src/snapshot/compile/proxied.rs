@@ -61,7 +61,16 @@ impl Compiler {
         if own_trusted.is_none() && by_default.is_none() && own.accept_proxy_protocol.is_some() {
             self.nobody_named(&path_to!["listener", name, "accept_proxy_protocol"]);
         }
-        let Trusted { ranges, unix } = own_trusted.or(by_default.cloned()).unwrap_or_default();
+        let list = match own_trusted {
+            Some(_) => path_to!["listener", name, "trusted_proxies"].to_vec(),
+            None => path_to!["defaults", "trusted_proxies"].to_vec(),
+        };
+        let trusted = own_trusted.or(by_default.cloned());
+        let is_nobody = trusted.as_ref().is_some_and(|trusted| trusted.ranges.is_empty() && !trusted.unix);
+        if is_nobody && !self.places.was_cut(&list) && !self.diagnostics.has_errors() {
+            self.check_nobody_trusted(&list, is_required);
+        }
+        let Trusted { ranges, unix } = trusted.unwrap_or_default();
         let timeout = own.proxy_protocol_timeout.or(defaults.proxy_protocol_timeout).unwrap_or(Duration::from_secs(30));
         Some(ProxyRule { is_required, timeout, trusted: ranges, trusts_unix: unix })
     }
@@ -108,6 +117,19 @@ impl Compiler {
         let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
         self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");
         true
+    }
+
+    /// Warns of headers that have to be sent and are not believed.
+    fn check_nobody_trusted(&mut self, path: &[Key], is_required: bool) {
+        let what = match is_required {
+            true => "has to come, and nobody's is believed",
+            false => "may come, and whoever sends one is refused",
+        };
+        let place = self.places.value(path);
+        let before = self.diagnostics.len();
+        let warning = self.diagnostics.warning("nobody-trusted", place, format!("a PROXY header {what}"));
+        warning.help("the addresses of the proxies, or accept_proxy_protocol = \"off\"");
+        self.diagnostics.drop_repeated(before);
     }
 
     /// How the servers of an upstream are told whom a connection is from.

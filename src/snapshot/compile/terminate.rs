@@ -65,7 +65,8 @@ impl Compiler {
 
     /// The profile of this name, which stands at this path.
     pub(super) fn terminator(&mut self, path: &[Key], name: &str, config: &Config) -> Option<Arc<Terminator>> {
-        if let Some(terminator) = self.terminators.get(name) {
+        if let Some((name, terminator)) = self.terminators.get_key_value(name) {
+            self.used.profiles.insert(name.clone());
             return Some(terminator.clone());
         }
         // What is wrong with one that is there was said where it stands.
@@ -100,6 +101,7 @@ impl Compiler {
         let (alpn, path) = written.key("alpn", |keys| keys.alpn.as_deref());
         let alpn = self.once(|compiler| compiler.protocols(&path, alpn.unwrap_or_default()));
         let (versions, ciphers) = (versions?, ciphers?);
+        self.check_idle_ciphers(&path_to!["terminate", written.profile, "ciphers"], &written.own.ciphers, &versions);
         Some(ServerSettings {
             name: written.profile.into(),
             certificates: self.certificate_files(written.profile, certificates),
@@ -181,6 +183,18 @@ impl Compiler {
             }
         }
         all.map(|all| (!all.is_empty()).then_some(all))
+    }
+
+    /// Warns of cipher suites of a version that is not spoken.
+    fn check_idle_ciphers(&mut self, path: &[Key], written: &[String], versions: &[&'static SupportedProtocolVersion]) {
+        for (index, name) in written.iter().enumerate() {
+            if cipher(name).is_none_or(|suite| versions.contains(&suite.version())) {
+                continue;
+            }
+            let place = self.places.value(&[path, &path_to![index]].concat());
+            let problem = format!("{name:?} has no effect: it is a cipher suite of a version that is not spoken here");
+            self.diagnostics.warning("idle-key", place, problem).help("leave it out, or add the version to `versions`");
+        }
     }
 
     /// The versions that are spoken; the best first, whatever order they are written in.

@@ -128,16 +128,18 @@ impl Compiler {
 
     /// What the text of an `upstream` key leads to: a group by its name, an address, or a template of these.
     pub(super) fn destination(&mut self, path: &[Key], written: &str, pattern: Option<&Pattern>) -> Option<Destination> {
-        if let Some(pool) = self.pools.get(written) {
-            return Some(Destination::Pool(pool.clone()));
+        if let Some(pool) = self.named_pool(written) {
+            return Some(Destination::Pool(pool));
         }
         if written.contains('$') {
             let text = self.text(path, written, pattern)?;
-            let leads_to_a_name = self.pools.keys().any(|name| may_become(&text, name)) || self.places.was_cut(&path_to!["upstream"]);
+            let names: Vec<_> = self.pools.keys().filter(|name| may_become(&text, name)).cloned().collect();
+            let leads_to_a_name = !names.is_empty() || self.places.was_cut(&path_to!["upstream"]);
             if !leads_to_a_name && !may_become_an_address(&text) {
                 self.wrong(path, "no upstream has such a name, and an address needs a port").label(format!("\"{written}:443\""));
                 return None;
             }
+            self.used.upstreams.extend(names);
             let decided_by_client = text.variables().any(Variable::is_sent_by_client);
             let rules = ForwardRules {
                 decided_by_client,
@@ -157,6 +159,15 @@ impl Compiler {
                 None
             }
         }
+    }
+
+    /// The upstream of this name, which is led to by that.
+    pub(super) fn named_pool(&mut self, name: &str) -> Option<Arc<Pool>> {
+        let (name, pool) = self.pools.get_key_value(name)?;
+        if !self.used.upstreams.contains(name) {
+            self.used.upstreams.insert(name.clone());
+        }
+        Some(pool.clone())
     }
 
     /// A forward to where the client says may be meant, but whoever reads the file is to know of it.

@@ -16,6 +16,7 @@ pub(super) fn check(all: &[Read], now: SystemTime, findings: &mut Vec<Finding>) 
         }
         findings.extend(read.facts.iter().filter_map(|facts| untimely(read, facts, now)));
         findings.extend(all[..index].iter().find_map(|earlier| twice(earlier, read)));
+        findings.extend(open(read).filter(|_| !all[..index].iter().any(|earlier| earlier.key_file == read.key_file)));
     }
 }
 
@@ -40,6 +41,12 @@ fn misfit(read: &Read, all: &[Read]) -> Finding {
         Some(other) => finding.help(format!("it fits {}", other.file.display())),
         None => finding,
     }
+}
+
+fn open(read: &Read) -> Option<Finding> {
+    let name = read.key_file.display();
+    let problem = format!("everybody on this machine may read the private key in {name}");
+    read.is_open_to_all.then(|| Finding::warning("open-private-key", Part::Key(read.entry), problem).help(format!("chmod o= {name}")))
 }
 
 /// Each certificate is followed by the one of its issuer; the last one's is with the client.

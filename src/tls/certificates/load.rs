@@ -1,5 +1,6 @@
 //! Certificates are read from their files, keys found for them, and what is wrong is told.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,6 +22,8 @@ pub(super) struct Read {
     pub(super) entry: usize,
     pub(super) file: PathBuf,
     pub(super) key_file: PathBuf,
+    /// Whether everybody on the machine may read the key.
+    pub(super) is_open_to_all: bool,
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// Those of the chain.
     pub(super) facts: Vec<Facts>,
@@ -119,7 +122,8 @@ impl Entry<'_> {
             Finding::error(Part::Key(self.index), format!("the key in {} is of a kind that is not used here", key_file.display()))
                 .help("RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, Ed25519")
         })?;
-        Ok(Read { entry: self.index, file, key_file, chain, facts, key })
+        let is_open_to_all = is_open_to_all(&key_file);
+        Ok(Read { entry: self.index, file, key_file, is_open_to_all, chain, facts, key })
     }
 
     /// The key that is written, else the one in the file, else the one beside it.
@@ -174,6 +178,11 @@ fn staples(entries: &[CertificateFiles], all: &[Read], now: SystemTime, findings
         findings.extend(problem.filter(|_| !is_sent).map(|error| unsent(index, path, error)));
     }
     staples
+}
+
+/// What cannot be asked is not open: it has been read by now.
+fn is_open_to_all(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 fn unsent(entry: usize, path: &Path, error: Unsent) -> Finding {
