@@ -157,6 +157,14 @@ impl Places {
         self.place(&self.as_written(path), |spot| spot.value.clone())
     }
 
+    /// The files that were read.
+    pub fn sources(&self) -> impl Iterator<Item = Arc<Source>> {
+        self.layers.iter().filter_map(|(origin, _)| match origin {
+            Origin::File(source) => Some(Arc::clone(source)),
+            Origin::Given { .. } => None,
+        })
+    }
+
     /// Where a key stands, if it is written at all.
     #[must_use]
     pub fn written(&self, path: &[Key]) -> Option<Place> {
