@@ -2,6 +2,7 @@
 //! or the configuration is wrong).
 
 mod admitted;
+mod against;
 mod authority;
 mod certs;
 mod check;

@@ -97,6 +97,11 @@ impl<T> RouteTable<T> {
         Some(Match { entry, rank, captures: self.captures(rank, first) })
     }
 
+    /// The entries of the patterns, in their order.
+    pub fn patterns(&self) -> impl Iterator<Item = &Entry<T>> {
+        self.patterns.entries()
+    }
+
     /// All entries; one of `.example` is there twice, as it stands for two.
     fn entries(&self) -> impl Iterator<Item = &Entry<T>> {
         let hosts = self.exact.values().chain(self.leading.values()).chain(self.trailing.values()).map(|entry| &**entry);

@@ -8,6 +8,7 @@ mod proxied;
 mod rate;
 mod source;
 mod target;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

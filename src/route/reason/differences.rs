@@ -51,9 +51,9 @@ impl<T> Change<'_, T> {
 }
 
 impl<T> RouteTable<T> {
-    /// Compares a table with the one that it replaces; targets that mean the same are the same.
+    /// Compares a table with the one that it replaces; entries that mean the same lead to the same.
     #[must_use]
-    pub fn differences<'t, M: Eq + Hash>(&'t self, old: &'t Self, meaning: impl Fn(&T) -> M) -> Differences<'t, T> {
+    pub fn differences<'t, M: Eq + Hash>(&'t self, old: &'t Self, meaning: impl Fn(&Entry<T>) -> M) -> Differences<'t, T> {
         let mut comparison = Comparison::new(old, self, meaning);
         comparison.exact_names();
         comparison.wildcards();
@@ -106,12 +106,12 @@ impl Languages {
 }
 
 impl<'t, T> Comparison<'t, T> {
-    fn new<M: Eq + Hash>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, meaning: impl Fn(&T) -> M) -> Self {
+    fn new<M: Eq + Hash>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, meaning: impl Fn(&Entry<T>) -> M) -> Self {
         let mut known: HashMap<M, usize> = HashMap::new();
         let mut meanings = HashMap::new();
         for entry in [old, new].into_iter().flat_map(RouteTable::entries) {
             let next = known.len() + 1;
-            let number = *known.entry(meaning(&entry.target)).or_insert(next);
+            let number = *known.entry(meaning(entry)).or_insert(next);
             meanings.insert(std::ptr::from_ref(entry).addr(), number);
         }
         Self {
@@ -406,7 +406,9 @@ fn written<T>(entry: Option<&Entry<T>>) -> Option<&str> {
 /// `a`, `b` and so on, then `aa`.
 fn labels() -> impl Iterator<Item = String> {
     let letters = || (b'a'..=b'z').map(char::from);
-    let longer = move |shorter: &Vec<String>| Some(shorter.iter().flat_map(|label| letters().map(move |letter| format!("{label}{letter}"))).collect());
+    let longer = move |shorter: &Vec<String>| {
+        Some(shorter.iter().flat_map(|label| letters().map(move |letter| format!("{label}{letter}"))).collect())
+    };
     iter::successors(Some(letters().map(String::from).collect::<Vec<_>>()), longer).flatten()
 }
 

@@ -159,9 +159,7 @@ fn in_letters(regex: &Hir) -> Hir {
             Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
             other => *other,
         }),
-        HirKind::Repetition(repeated) => {
-            Hir::repetition(Repetition { sub: Box::new(in_letters(&repeated.sub)), ..repeated.clone() })
-        }
+        HirKind::Repetition(repeated) => Hir::repetition(Repetition { sub: Box::new(in_letters(&repeated.sub)), ..repeated.clone() }),
         HirKind::Capture(group) => in_letters(&group.sub),
         HirKind::Concat(parts) => Hir::concat(parts.iter().map(in_letters).collect()),
         HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(in_letters).collect()),

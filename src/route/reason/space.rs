@@ -106,7 +106,8 @@ impl<'a> Space<'a> {
         if name_length > MAX_NAME || label_length > MAX_LABEL || letter == DOT && node.state.at_label {
             return None;
         }
-        let languages = self.languages.iter().zip(&node.state.languages).map(|(one, &state)| one.next(state, letter)).collect::<Box<[u32]>>();
+        let languages =
+            self.languages.iter().zip(&node.state.languages).map(|(one, &state)| one.next(state, letter)).collect::<Box<[u32]>>();
         // The entries cost more, and are only followed where it is of use.
         if !self.have_hope(&languages) {
             return None;
@@ -161,7 +162,8 @@ mod tests {
 
     /// The first name that the first regex matches and the others don't.
     fn first(required: &str, without: &[&str], exact: &[&str]) -> Option<String> {
-        let (required, without) = (Language::of(required).unwrap(), without.iter().map(|one| Language::of(one).unwrap()).collect::<Vec<_>>());
+        let (required, without) =
+            (Language::of(required).unwrap(), without.iter().map(|one| Language::of(one).unwrap()).collect::<Vec<_>>());
         let hosts = Hosts { exact: exact.to_vec(), ..Hosts::default() };
         let space = Space::new(&[&required], &without.iter().collect::<Vec<_>>(), &hosts);
         let mut found = None;
