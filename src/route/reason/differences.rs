@@ -150,7 +150,12 @@ impl<'t, T> Comparison<'t, T> {
         let found = self.note_fresh(|label| format!("{label}.{name}"), |_, _| true, EVERY);
         let (old, new) = (self.old.below(name), self.new.below(name));
         let (other, winner) = match (old, new) {
-            (Some(_), Some(_)) => return if found { () } else { self.search_below(name) },
+            (Some(_), Some(_)) => {
+                if !found {
+                    self.search_below(name);
+                }
+                return;
+            }
             (old, None) => (self.new, old),
             (None, new) => (self.old, new),
         };
@@ -194,7 +199,12 @@ impl<'t, T> Comparison<'t, T> {
         let found = self.note_fresh(|label| format!("{name}.{label}"), is_alone, EVERY);
         let (old, new) = (old_table.behind(name), new_table.behind(name));
         let (other, winner) = match (old, new) {
-            (Some(_), Some(_)) => return if found { () } else { self.search_behind(name) },
+            (Some(_), Some(_)) => {
+                if !found {
+                    self.search_behind(name);
+                }
+                return;
+            }
             (old, None) => (new_table, old),
             (None, new) => (old_table, new),
         };
