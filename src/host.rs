@@ -32,7 +32,8 @@ pub enum HostnameError {
 
 /// The most bytes a host name has, the trailing dot not counted (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
-const MAX_LABEL: usize = 63;
+/// The most bytes of one of its labels.
+pub const MAX_LABEL: usize = 63;
 
 impl Hostname {
     /// Brings a name into its normal form.

@@ -4,6 +4,7 @@
 mod harness;
 
 mod admission; // who is let in, by rules and limits
+mod against; // what a change of the configuration does to names
 mod agreement; // what is told of a client is what becomes of it
 mod announced; // whom a connection is from, as servers hear it
 mod backpressure; // who does not read costs nothing and loses nothing

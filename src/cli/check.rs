@@ -1,7 +1,10 @@
 //! `vestibule check`: everything that is wrong with a configuration, for people and for programs.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
+use super::against::{self, Report, Side};
 use super::{Configuration, Failure, count, paint, print, say};
 use crate::config::{Config, Diagnostics, lints, suggest};
 use crate::snapshot::{Compiled, Snapshot};
@@ -17,8 +20,14 @@ pub(super) struct Check {
     /// Say it as JSON: an object with `usable`, and `diagnostics` with file, line and column of each.
     #[arg(long)]
     json: bool,
+    /// Tell what changes for those who ran OLD before: which names, wildcards and patterns lead elsewhere, each with a name
+    /// that does; upstreams, certificates and listeners, too.
+    ///
+    /// In a pipeline: git show HEAD:routes.toml > old.toml && vestibule check --against old.toml
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
     /// Explain a warning by its name, or list all there are with `all`, and look at no file.
-    #[arg(long, value_name = "LINT", conflicts_with_all = ["config", "sets", "deny_warnings", "json"])]
+    #[arg(long, value_name = "LINT", conflicts_with_all = ["config", "sets", "deny_warnings", "json", "against"])]
     explain: Option<String>,
 }
 
@@ -27,16 +36,24 @@ struct Checked {
     diagnostics: Diagnostics,
     /// What is there, if it is usable: `2 listeners, 40 hosts`.
     counts: Option<String>,
+    /// The same to compare with another.
+    usable: Option<Side>,
 }
 
 pub(super) fn check(check: &Check) -> Result<(), Failure> {
     if let Some(lint) = &check.explain {
         return print(&explained(lint)?);
     }
-    let Checked { diagnostics, counts } = checked(&check.configuration)?;
+    let Checked { diagnostics, counts, usable } = checked(&check.configuration)?;
     let refused = check.deny_warnings && diagnostics.warnings() > 0;
+    let report = check.against.as_ref().zip(usable).map(|(file, new)| Ok(Report::of(&against::old(file, &check.configuration)?, &new)));
+    let report = report.transpose()?;
     if check.json {
-        print(&format!("{:#}\n", diagnostics.to_json()))?;
+        let mut json = diagnostics.to_json();
+        if let (Some(report), Some(object)) = (&report, json.as_object_mut()) {
+            object.insert("against".into(), serde_json::to_value(report).map_err(Failure::run)?);
+        }
+        print(&format!("{json:#}\n"))?;
         return if refused || counts.is_none() { Err(Failure::Told) } else { Ok(()) };
     }
     let Some(counts) = counts else { return Err(Failure::Configuration(diagnostics)) };
@@ -52,18 +69,19 @@ pub(super) fn check(check: &Check) -> Result<(), Failure> {
         0 => String::new(),
         some => format!(" ({} allowed)", count(some, "warning")),
     };
-    print(&format!("{}: {counts}: usable{allowed}\n", diagnostics.subject()))
+    let changes = report.map(|report| report.text()).unwrap_or_default();
+    print(&format!("{}: {counts}: usable{allowed}\n{changes}", diagnostics.subject()))
 }
 
 fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     let loaded = match configuration.load() {
         Ok(loaded) => loaded,
-        Err(Failure::Configuration(diagnostics)) => return Ok(Checked { diagnostics, counts: None }),
+        Err(Failure::Configuration(diagnostics)) => return Ok(Checked { diagnostics, counts: None, usable: None }),
         Err(failure) => return Err(failure),
     };
     let (hosts, patterns) = entries(&loaded.config);
-    let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
-    let counts = snapshot.map(|snapshot| {
+    let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
+    let counts = snapshot.as_ref().map(|snapshot| {
         let hosts = hosts + snapshot.listed_hosts;
         let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
         let mut counts = vec![count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
@@ -72,7 +90,8 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
         }
         counts.join(", ")
     });
-    Ok(Checked { diagnostics, counts })
+    let usable = snapshot.map(|snapshot| Side { name: diagnostics.name().to_owned(), snapshot, places });
+    Ok(Checked { diagnostics, counts, usable })
 }
 
 /// How many hosts and patterns there are.

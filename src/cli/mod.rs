@@ -1,6 +1,7 @@
 //! The command line: what is typed, what is seen, and the exit status (0, 1 if the run failed, 2 if the command line
 //! or the configuration is wrong).
 
+mod against;
 mod authority;
 mod certs;
 mod check;

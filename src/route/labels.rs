@@ -50,6 +50,11 @@ impl<V> LabelTree<V> {
         self.nodes.get(end)?.value.as_ref()
     }
 
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.nodes.iter().filter_map(|node| node.value.as_ref())
+    }
+
     /// The values that these labels pass with at least one label left, the last passed first.
     pub(super) fn longest_first<'t, 'a>(&'t self, labels: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'t V> {
         let mut labels = labels.peekable();

@@ -12,6 +12,7 @@ mod linear;
 mod pattern;
 #[cfg(test)]
 mod properties;
+mod reason;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use explain::{Considered, Verdict};
 use labels::LabelTree;
 use pattern::Patterns;
 pub use pattern::{Captures, Pattern, PatternError, PatternsTooBig};
+pub use reason::{Asked, Change, Differences, Finding, Findings, Winner};
 
 /// What a connection asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub struct Entry<T> {
 }
 
 /// By which rule an entry fits. For a name they are asked in the order in which they stand here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
     /// The name itself; `.example` is the name `example` as well.
     Exact,
@@ -93,6 +95,17 @@ impl<T> RouteTable<T> {
     pub fn lookup(&self, first: FirstName<'_>) -> Option<Match<'_, T>> {
         let (rank, entry) = self.fitting(first).next()?;
         Some(Match { entry, rank, captures: self.captures(rank, first) })
+    }
+
+    /// The entries of the patterns, in their order.
+    pub fn patterns(&self) -> impl Iterator<Item = &Entry<T>> {
+        self.patterns.entries()
+    }
+
+    /// All entries; one of `.example` is there twice, as it stands for two.
+    fn entries(&self) -> impl Iterator<Item = &Entry<T>> {
+        let hosts = self.exact.values().chain(self.leading.values()).chain(self.trailing.values()).map(|entry| &**entry);
+        hosts.chain(self.patterns.entries()).chain([&self.default, &self.no_sni, &self.not_tls].into_iter().flatten())
     }
 
     /// All entries that fit, the winner first. Lazy: what nobody asks for is not searched.

@@ -122,7 +122,7 @@ impl Pattern {
         self.names.iter().flatten().map(|name| &**name)
     }
 
-    fn captures(&self, name: &str) -> Option<Captures> {
+    pub(super) fn captures(&self, name: &str) -> Option<Captures> {
         let found = self.regex.captures(name)?;
         let taken = found.iter().map(|group| group.map_or(0..0, |group| group.range())).collect();
         Some(Captures { name: name.into(), taken, names: Arc::clone(&self.names) })
@@ -167,6 +167,23 @@ impl<E> Patterns<E> {
     pub(super) fn matching(&self, name: &Hostname) -> impl Iterator<Item = (usize, &E)> + use<'_, E> {
         let matches = (!self.each.is_empty()).then(|| self.set.matches(name.as_str()));
         matches.into_iter().flatten().filter_map(|index| Some((index, &self.each.get(index)?.1)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
+    pub(super) fn entry(&self, index: usize) -> Option<&E> {
+        self.each.get(index).map(|(_, entry)| entry)
+    }
+
+    /// What each of them matches from end to end, in their order.
+    pub(super) fn regexes(&self) -> impl Iterator<Item = &str> {
+        self.each.iter().map(|(pattern, _)| pattern.regex.as_str())
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &E> {
+        self.each.iter().map(|(_, entry)| entry)
     }
 
     pub(super) fn captures(&self, index: usize, name: &Hostname) -> Option<Captures> {

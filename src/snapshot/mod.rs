@@ -10,6 +10,7 @@ mod rate;
 mod source;
 mod target;
 mod targets;
+mod told;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -52,6 +52,7 @@ impl Compiler {
     ) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::new();
         let mut takes_everybody = None;
+        let errors = self.diagnostics.errors();
         for (index, target) in written.enumerate() {
             let path = [path, &path_to![index]].concat();
             if takes_everybody == Some(index.wrapping_sub(1)) {
@@ -62,6 +63,10 @@ impl Compiler {
                 takes_everybody.get_or_insert(index);
             }
             targets.extend(self.target(&path, target, stands, above));
+        }
+        // What is left of them without what is wrong says nothing of the list.
+        if targets.len() > 1 && self.diagnostics.errors() == errors {
+            self.check_guarded(path, &targets.iter().map(|target| &target.guards).collect::<Vec<_>>());
         }
         targets
     }
