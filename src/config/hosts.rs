@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 
 use super::diagnostic::Place;
+use super::misfiled::section;
 use super::places::{Below, Key, Spot};
 use super::read::{Read, Reader};
 use super::routes::Targets;
+use super::values::listed;
 use super::words::{self, suggest};
 
 /// Reads the table of hosts.
 pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Targets>> {
     let Value::Dict(tag, mut entries) = value else {
-        return BTreeMap::read(value, reader);
+        return if listed(&value, "host", reader) { None } else { BTreeMap::read(value, reader) };
     };
     for (word, lost) in MISPLACED {
         if entries.remove(word).is_some() {
@@ -49,12 +51,6 @@ fn misplaced(word: &str, lost: &str, reader: &mut Reader<'_>) {
     reader.cut_path(&[routes, vec![word.into()]].concat());
 }
 
-/// `[routes.dmz]`.
-fn section(path: &[Key]) -> String {
-    let names: Vec<_> = path.iter().map(ToString::to_string).collect();
-    format!("[{}]", names.join("."))
-}
-
 /// The names that a user wrote without quotes and TOML read as tables in tables.
 fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
     let mut found = Vec::new();
@@ -73,7 +69,7 @@ fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
 }
 
 /// The paths from a table that nobody wrote for its own sake to what was written in it.
-fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+pub(super) fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match &spot.below {
         Below::Named(entries) if spot.is_implied() => {
             for (key, below) in entries.iter() {

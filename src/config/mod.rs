@@ -13,6 +13,7 @@ mod lint;
 mod listener;
 mod log_file;
 mod map;
+mod misfiled;
 mod mode;
 mod network;
 mod places;
@@ -156,6 +157,13 @@ fn read_all(source: Source, sets: &[String], environment: impl IntoIterator<Item
 
 fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Diagnostics {
     let at = error.utf8_error().valid_up_to();
+    if error.as_bytes().contains(&0) {
+        let is_wide = error.as_bytes().starts_with(b"\xff\xfe") || error.as_bytes().starts_with(b"\xfe\xff");
+        let problem = if is_wide { "is UTF-16 text" } else { "is no text at all" };
+        let mut diagnostics = Diagnostics::new(name);
+        diagnostics.error(Place::Whole, format!("{name} {problem}")).help("a text editor saves it as UTF-8");
+        return diagnostics;
+    }
     let source = Arc::new(Source::new(name, String::from_utf8_lossy(error.as_bytes())));
     let mut diagnostics = Diagnostics::new(name);
     diagnostics
