@@ -46,6 +46,10 @@ enum Command {
     Check(Configuration),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(question::Question),
+    /// Print the JSON Schema of `routes.toml`, with which editors complete keys, tell what they are for and mark what is wrong.
+    ///
+    /// `vestibule schema > routes.schema.json`, and `#:schema ./routes.schema.json` as the first line of the file.
+    Schema,
     /// Make certificates for development under `certs/`, and an authority that clients can be told to trust.
     ///
     /// The authority (`certs/ca.pem`, its key in `certs/ca.key`) is made once and used from then on. Nothing that is
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Demo => demo::demo(),
         Command::Check(configuration) => check(&configuration),
         Command::Route(question) => explain::explain(&question),
+        Command::Schema => schema(),
         Command::Certs(wanted) => certs::certs(&wanted),
     };
     match done {
@@ -145,6 +150,10 @@ impl Configuration {
             ))
         })
     }
+}
+
+fn schema() -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{:#}", config::schema()).map_err(Failure::run)
 }
 
 fn check(configuration: &Configuration) -> Result<(), Failure> {
