@@ -50,6 +50,7 @@ mod refusals; // what a refused client hears
 mod resumption; // a client's TLS goes on within its profile and name, and nowhere else
 mod route; // the explanation, and that traffic goes the same way
 mod routing; // which entry wins
+mod schema; // what editors are told is what is read
 mod services; // servers that SRV records find
 mod services_behind; // databases, SSH and plain ports, as people run them today
 mod several_files; // one configuration, whoever wrote its parts

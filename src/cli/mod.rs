@@ -44,6 +44,10 @@ enum Command {
     Check(check::Check),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(route::Asked),
+    /// Print the JSON Schema of `routes.toml`, with which editors complete keys, tell what they are for and mark what is wrong.
+    ///
+    /// `vestibule schema > routes.schema.json`, and `#:schema ./routes.schema.json` as the first line of the file.
+    Schema,
     /// Make certificates for development under `certs/`, and an authority that clients can be told to trust.
     ///
     /// The authority (`certs/ca.pem`, its key in `certs/ca.key`) is made once and used from then on. Nothing that is
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Demo => demo::demo(),
         Command::Check(wanted) => check::check(&wanted),
         Command::Route(asked) => route::route(&asked),
+        Command::Schema => print(&format!("{:#}\n", config::schema())),
         Command::Certs(wanted) => certs::certs(&wanted),
     };
     match done {

@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, HashMap};
 use figment::value::{Dict, Value};
 
 use super::diagnostic::Place;
+use super::misfiled::section;
 use super::places::{Key, Places};
 use super::read::{Read, Reader};
 use super::routes::Targets;
 use super::spot::{Below, Spot};
+use super::values::listed;
 use super::words::{self, suggest};
 
 /// Reads the table of hosts.
 pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Targets>> {
     let Value::Dict(_, mut entries) = value else {
-        return BTreeMap::read(value, reader);
+        return if listed(&value, "host", reader) { None } else { BTreeMap::read(value, reader) };
     };
     for (word, lost) in MISPLACED {
         if entries.remove(word).is_some() {
@@ -67,12 +69,6 @@ fn misplaced(word: &str, lost: &str, reader: &mut Reader<'_>) {
     reader.cut_path(&[routes, vec![word.into()]].concat());
 }
 
-/// `[routes.dmz]`.
-fn section(path: &[Key]) -> String {
-    let names: Vec<_> = path.iter().map(ToString::to_string).collect();
-    format!("[{}]", names.join("."))
-}
-
 /// The names that a user wrote without quotes and TOML read as tables in tables.
 fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
     let mut found = Vec::new();
@@ -91,7 +87,7 @@ fn unquoted(name: &str, reader: &mut Reader<'_>) -> Vec<Vec<String>> {
 }
 
 /// The paths from a table that nobody wrote for its own sake to what was written in it.
-fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+pub(super) fn ends(spot: &Spot, names: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match &spot.below {
         Below::Named(entries) if spot.is_implied() => {
             for (key, below) in entries.iter() {

@@ -54,6 +54,12 @@ fn lossy(error: &FromUtf8Error) -> Opened {
 /// What is said of a file that is no text, as far as it can be shown.
 pub(super) fn not_text(lossy: Source, at: usize) -> Diagnostics {
     let mut diagnostics = Diagnostics::new(lossy.name());
+    if lossy.text().contains('\0') {
+        let begins_as_utf16 = lossy.text().starts_with("\u{fffd}\u{fffd}");
+        let problem = if begins_as_utf16 { "is UTF-16 text" } else { "is no text at all" };
+        diagnostics.error(Place::Whole, format!("{} {problem}", lossy.name())).help("a text editor saves it as UTF-8");
+        return diagnostics;
+    }
     let place = Place::File { source: Arc::new(lossy), span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
     diagnostics.error(place, "this is not UTF-8 text").help("save the file as UTF-8");
     diagnostics

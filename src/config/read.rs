@@ -4,6 +4,7 @@
 use figment::value::{Dict, Value};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
+use super::misfiled::{Misfiled, misfiled};
 use super::places::{Key, Places};
 use super::spot::Origin;
 use super::words::{Advice, Kind};
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at a step further; what can't be read is left out.
-    pub(super) fn at<T>(&mut self, key: impl Into<Key>, value: Value, read: impl FnOnce(Value, &mut Self) -> Option<T>) -> Option<T> {
+    pub(super) fn at<V, T>(&mut self, key: impl Into<Key>, value: V, read: impl FnOnce(V, &mut Self) -> Option<T>) -> Option<T> {
         self.path.push(key.into());
         let value = read(value, self);
         if value.is_none() {
@@ -187,6 +188,11 @@ impl<'a> Reader<'a> {
     }
 
     fn stray(&mut self, stray: &str, is_section: bool, kind: &'static Kind) {
+        if let Some(Misfiled { place, problem, instead }) = misfiled(self.places, &self.path, stray) {
+            self.cut(stray);
+            self.error(place, problem).label(instead);
+            return;
+        }
         let at_the_top = self.path.is_empty();
         let problem = if at_the_top && is_section { format!("unknown section [{stray}]") } else { format!("unknown key `{stray}`") };
         let advice = kind.advice(stray);

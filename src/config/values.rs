@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
+use super::places::Key;
 use super::read::{Read, Reader};
 use super::words::{EVERYWHERE, suggest};
 use crate::units;
@@ -245,11 +246,30 @@ pub(super) fn named<T: Read>(value: Value, reader: &mut Reader<'_>) -> Option<BT
             }
             BTreeMap::read(Value::Dict(tag, entries), reader)
         }
+        other if listed(&other, "name", reader) => None,
         other => {
             reader.unfit(&other, "a table").help(format!("[{section}.NAME]"));
             None
         }
     }
+}
+
+/// Tables in a list, each with its name inside, as other gateways have them; whether that was it.
+pub(super) fn listed(value: &Value, name: &str, reader: &mut Reader<'_>) -> bool {
+    let Value::Array(_, elements) = value else { return false };
+    let is_table = |element: &Value| matches!(element, Value::Dict(..));
+    if elements.is_empty() || !elements.iter().all(is_table) {
+        return false;
+    }
+    let section = reader.path().iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+    for (index, element) in elements.iter().enumerate() {
+        let given = element.find_ref(name).and_then(Value::as_str).map_or_else(|| "NAME".into(), |name| Key::from(name).to_string());
+        reader.at(index, (), |(), reader| {
+            reader.wrong(format!("a table of [{section}] has its name in the header")).label(format!("[{section}.{given}]"));
+            None::<()>
+        });
+    }
+    true
 }
 
 /// Reads a section whose entries have names of the user's choosing and are no tables: `[networks]`.

@@ -21,6 +21,7 @@ mod running;
 mod scan;
 mod site;
 mod ssh;
+mod taplo;
 mod terminated;
 mod tls_boundary;
 mod tls_resumption;
