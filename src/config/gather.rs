@@ -36,7 +36,7 @@ pub(super) struct Gathered {
 /// Which files a configuration is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesRead {
-    /// Those that were read, or should have been: the main one first.
+    /// Those that are there, whether they could be read or not: the main one first.
     pub files: Vec<PathBuf>,
     /// The patterns of `include`, each with the folder of the file that has it.
     pub patterns: Vec<String>,
