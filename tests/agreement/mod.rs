@@ -68,6 +68,7 @@ async fn thousands_of_connections_arrive_where_they_are_told_to() {
         let under_way: Vec<_> = clients.iter().cloned().map(|client| tokio::spawn(end(address, client))).collect();
         for (client, end) in clients.iter().zip(under_way) {
             let (seen, told) = (end.await.unwrap(), compiled.explained(client));
+            assert_eq!(told, oracle::arrival(&table, client), "seed {seed}: explained {client:?}\n{text}");
             assert_eq!(seen, told.end, "seed {seed}: {client:?} {told:?}\n{text}");
             ends.count(&told);
         }
