@@ -18,6 +18,7 @@ mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod examples; // files to begin with, whole, beside the same in nginx
 mod failover; // a server that is gone is not noticed
 mod fallback; // who stands in when no server of an upstream is left
 mod forward; // where a client's name may lead

@@ -1,0 +1,170 @@
+//! An example in a folder of its own, with the certificates and keys that it names.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+use tempfile::TempDir;
+use vestibule::config::{self, Diagnostics, Loaded, Paint};
+
+use super::{examples, files};
+use crate::harness::{Authority, Identity};
+
+/// An example that can be loaded, and everything it needs; gone when dropped.
+pub struct Stage {
+    /// Who signs: the gateway's certificates, and those of clients too.
+    pub authority: Authority,
+    folder: TempDir,
+}
+
+impl Stage {
+    pub fn of(name: &str) -> Self {
+        Self::of_folder(&examples().join(name))
+    }
+
+    /// What is in a folder, around its `routes.toml`.
+    pub fn of_folder(from: &Path) -> Self {
+        let stage = Self { authority: Authority::new(), folder: tempfile::tempdir().unwrap() };
+        for file in files(from, &["toml", "map", "txt", "conf", "nginx"]) {
+            let text = fs::read_to_string(&file).unwrap();
+            let text = LOGS.iter().fold(text, |text, logs| text.replace(logs, &format!("{}/", stage.path("log").display())));
+            stage.write(&stage.path(file.strip_prefix(from).unwrap()), text);
+        }
+        fs::create_dir(stage.path("log")).unwrap();
+        stage.make_certificates();
+        not_yet::flatten(&stage.file());
+        stage
+    }
+
+    /// Its `routes.toml`.
+    pub fn file(&self) -> PathBuf {
+        self.path("routes.toml")
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn load(&self, sets: &[String]) -> Loaded {
+        self.try_load(sets).unwrap_or_else(|wrong| panic!("{}", wrong.render(Paint::Plain)))
+    }
+
+    pub fn try_load(&self, sets: &[String]) -> Result<Loaded, Diagnostics> {
+        config::load(&self.file(), sets, environment())
+    }
+
+    /// A client's certificate whose subject begins with a country.
+    pub fn client(&self, name: &str, country: &str) -> Identity {
+        self.authority.issue_with(name, |params| {
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CountryName, country);
+        })
+    }
+
+    fn write(&self, file: &Path, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// Makes what stands under `certs/` in any of its files.
+    fn make_certificates(&self) {
+        for file in files(self.folder.path(), &["toml"]) {
+            let text = fs::read_to_string(file).unwrap();
+            for line in text.lines() {
+                for name in line.split('"').filter(|text| text.starts_with("certs/")) {
+                    self.make(name, line.contains(&format!("ca = \"{name}\"")));
+                }
+            }
+        }
+    }
+
+    fn make(&self, name: &str, is_authority: bool) {
+        let file = self.path(name);
+        if is_authority {
+            self.write(&file, fs::read(self.authority.file()).unwrap());
+        } else if file.extension().is_some_and(|ending| ending == "pem") {
+            let hosts = HOSTS.iter().filter(|(certificate, _)| *certificate == name).map(|(_, host)| host.parse().unwrap());
+            let params = |params: &mut CertificateParams| params.subject_alt_names = hosts.map(SanType::DnsName).collect();
+            let key = if name.contains("rsa") { KeyPair::from_pem(RSA_KEY) } else { KeyPair::generate() };
+            let made = self.authority.issue_to(&key.unwrap(), "made.example", params);
+            self.write(&file, fs::read(made.chain).unwrap());
+            self.write(&file.with_extension("key"), fs::read(made.key).unwrap());
+        } else {
+            // No two keys for tickets may be the same.
+            let first = u8::try_from(name.len()).unwrap();
+            self.write(&file, (0..80).map(|byte| byte ^ first).collect::<Vec<u8>>());
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
+
+/// What the environment says on one of the two machines of the pair.
+pub fn environment() -> Vec<(String, String)> {
+    [("GATEWAY", "gateway_1"), ("OWN_ADDRESS", "127.0.0.1")].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+/// Which names the certificates of the examples are for.
+const HOSTS: [(&str, &str); 10] = [
+    ("certs/ebics.pem", "ebics.business.bank.example"),
+    ("certs/psd2.pem", "psd2.bank.example"),
+    ("certs/portal.pem", "portal.grid.example"),
+    ("certs/mqtt.pem", "mqtt.grid.example"),
+    ("certs/shop-ecdsa.pem", "shop.example"),
+    ("certs/shop-ecdsa.pem", "*.shop.example"),
+    ("certs/shop-rsa.pem", "shop.example"),
+    ("certs/shop-rsa.pem", "*.shop.example"),
+    ("certs/boutique.pem", "boutique.example"),
+    ("certs/boutique.pem", "*.boutique.example"),
+];
+
+const RSA_KEY: &str = include_str!("../data/certs/rsa.key");
+
+/// Where the examples write, and where they do so here.
+const LOGS: [&str; 2] = ["/var/log/vestibule/", "/var/log/nginx/"];
+
+mod not_yet {
+    use std::fs;
+    use std::path::Path;
+
+    /// Puts what `include`, `hosts_files`, `[networks]` with files and the environment say into the file itself.
+    pub fn flatten(file: &Path) {
+        let folder = file.parent().unwrap();
+        let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+        let mut included: Vec<_> = super::files(folder, &["toml"]).into_iter().filter(|path| path != file).collect();
+        included.sort();
+        for path in included {
+            let text = fs::read_to_string(path).unwrap();
+            let mut at = lines.len();
+            for line in text.lines() {
+                if line.starts_with('[') {
+                    at = lines.iter().position(|other| other == line).map_or(lines.len(), |at| at + 1);
+                    if at < lines.len() {
+                        continue;
+                    }
+                }
+                lines.insert(at, line.to_owned());
+                at += 1;
+            }
+        }
+        let mut text = lines.join("\n") + "\n";
+        for name in ["include =", "hosts_files ="] {
+            text = text.lines().map(|line| if line.starts_with(name) { "\n".to_owned() } else { format!("{line}\n") }).collect();
+        }
+        if let Ok(hosts) = fs::read_to_string(folder.join("tenants.map")) {
+            let hosts = hosts.lines().filter(|line| !line.starts_with('#')).map(|line| {
+                let (host, target) = line.split_once(' ').unwrap();
+                format!("\"{host}\" = \"{}\"\n", target.trim())
+            });
+            text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
+        }
+        text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
+        text = text
+            .replace("client-forward = \"allow\" ", "")
+            .replace("upstream = \"${cell}.cells.internal:443\"", "upstream = \"eu7.cells.internal:443\"");
+        for (name, value) in super::environment() {
+            text = text.replace(&format!("${{env:{name}}}"), &value);
+        }
+        fs::write(file, text).unwrap();
+    }
+}
