@@ -33,6 +33,7 @@ mod log_files; // and where it goes
 mod maintenance; // elsewhere for the time being
 mod maps; // variables of the user's own, and what they decide
 mod moved_over; // another one, where TLS ends
+mod mutations; // a slip is told, or seen by a lint or a test
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers

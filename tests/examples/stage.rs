@@ -15,26 +15,42 @@ use crate::harness::{Authority, Identity};
 pub struct Stage {
     /// Who signs: the gateway's certificates, and those of clients too.
     pub authority: Authority,
+    /// What it is called where it comes from.
+    pub name: String,
     folder: TempDir,
 }
 
 impl Stage {
     pub fn of(name: &str) -> Self {
-        Self::of_folder(&examples().join(name))
+        let from = examples().join(name);
+        let texts = files(&from, &["toml", "map", "txt", "conf", "nginx"]).into_iter().map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            (file.strip_prefix(&from).unwrap().to_owned(), text)
+        });
+        Self::of_texts(name, texts.collect())
     }
 
-    /// What is in a folder, around its `routes.toml`.
-    pub fn of_folder(from: &Path) -> Self {
-        let stage = Self { authority: Authority::new(), folder: tempfile::tempdir().unwrap() };
-        for file in files(from, &["toml", "map", "txt", "conf", "nginx"]) {
-            let text = fs::read_to_string(&file).unwrap();
+    /// The same with a file that stands alone.
+    pub fn of_file(file: &Path) -> Self {
+        let name = file.file_stem().unwrap().to_string_lossy();
+        Self::of_texts(&name, vec![("routes.toml".into(), fs::read_to_string(file).unwrap())])
+    }
+
+    fn of_texts(name: &str, texts: Vec<(PathBuf, String)>) -> Self {
+        let stage = Self { authority: Authority::new(), name: name.to_owned(), folder: tempfile::tempdir().unwrap() };
+        for (file, text) in texts {
             let text = LOGS.iter().fold(text, |text, logs| text.replace(logs, &format!("{}/", stage.path("log").display())));
-            stage.write(&stage.path(file.strip_prefix(from).unwrap()), text);
+            stage.write(&stage.path(file), text.replace("/data/keys/", "certs/"));
         }
         fs::create_dir(stage.path("log")).unwrap();
         stage.make_certificates();
         not_yet::flatten(&stage.file());
         stage
+    }
+
+    /// What is read when it is loaded.
+    pub fn files_read(&self) -> Vec<PathBuf> {
+        vec![self.file()]
     }
 
     /// Its `routes.toml`.
@@ -72,7 +88,7 @@ impl Stage {
         for file in files(self.folder.path(), &["toml"]) {
             let text = fs::read_to_string(file).unwrap();
             for line in text.lines() {
-                for name in line.split('"').filter(|text| text.starts_with("certs/")) {
+                for name in line.split('"').filter(|text| text.starts_with("certs/") && !text.ends_with("privkey.pem")) {
                     self.make(name, line.contains(&format!("ca = \"{name}\"")));
                 }
             }
@@ -90,6 +106,7 @@ impl Stage {
             let made = self.authority.issue_to(&key.unwrap(), "made.example", params);
             self.write(&file, fs::read(made.chain).unwrap());
             self.write(&file.with_extension("key"), fs::read(made.key).unwrap());
+            self.write(&file.with_file_name("privkey.pem"), fs::read(self.path(name).with_extension("key")).unwrap());
         } else {
             // No two keys for tickets may be the same.
             let first = u8::try_from(name.len()).unwrap();

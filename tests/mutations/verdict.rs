@@ -1,0 +1,159 @@
+//! What becomes of a slip.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use vestibule::config::{Config, Diagnostic, Diagnostics, Paint, Place, Severity};
+use vestibule::snapshot::Snapshot;
+
+use super::line::Line;
+use super::slips::Slip;
+use super::warnings;
+use crate::examples::stage::Stage;
+
+/// What becomes of a file with a slip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is refused, with the line at which the slip is, or with one that has the name in question.
+    Told,
+    /// It is refused, and every complaint is about something else.
+    Elsewhere(String),
+    /// A lint warns.
+    Warned,
+    /// One of the file's own tests refuses it.
+    Tested,
+    /// It says the same as before.
+    Same,
+    /// It says something else, and nobody notices.
+    Through,
+}
+
+impl Verdict {
+    /// The columns of the table.
+    pub const NAMES: [&str; 6] = ["told", "elsewhere", "a lint", "a test", "the same", "nobody"];
+
+    pub fn column(&self) -> usize {
+        match self {
+            Self::Told => 0,
+            Self::Elsewhere(_) => 1,
+            Self::Warned => 2,
+            Self::Tested => 3,
+            Self::Same => 4,
+            Self::Through => 5,
+        }
+    }
+
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Elsewhere(_))
+    }
+
+    pub fn is_through(&self) -> bool {
+        *self == Self::Through
+    }
+
+    /// What was said instead of what should have been.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Elsewhere(said) => format!("\n{said}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A good file, among those that are read with it.
+pub struct Original<'s> {
+    stage: &'s Stage,
+    file: PathBuf,
+    text: String,
+    config: Config,
+    warnings: BTreeSet<(&'static str, Option<usize>)>,
+}
+
+impl<'s> Original<'s> {
+    pub fn of(stage: &'s Stage, file: PathBuf) -> Self {
+        let text = fs::read_to_string(&file).unwrap();
+        let loaded = stage.load(&[]);
+        let config = loaded.config.clone();
+        let compiled = Snapshot::check(loaded);
+        assert!(compiled.snapshot.is_some(), "{}", compiled.diagnostics.render(Paint::Plain));
+        Self { stage, file, text, config, warnings: warnings(&compiled.diagnostics) }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.stage.name, self.file.file_name().unwrap().to_string_lossy())
+    }
+
+    /// Puts the good file back.
+    pub fn restore(&self) {
+        fs::write(&self.file, &self.text).unwrap();
+    }
+
+    pub fn judge(&self, slip: &Slip) -> Verdict {
+        fs::write(&self.file, &slip.text).unwrap();
+        let judged = catch_unwind(AssertUnwindSafe(|| self.verdict(slip)));
+        judged.unwrap_or_else(|_| panic!("this brings it down:\n{}", slip.text))
+    }
+
+    fn verdict(&self, slip: &Slip) -> Verdict {
+        let (diagnostics, config) = match self.stage.try_load(&[]) {
+            Err(diagnostics) => (diagnostics, None),
+            Ok(loaded) => {
+                let config = loaded.config.clone();
+                (Snapshot::check(loaded).diagnostics, Some(config))
+            }
+        };
+        let errors: Vec<_> = diagnostics.sorted().into_iter().filter(|one| one.severity() == Severity::Error).collect();
+        if !errors.is_empty() {
+            return self.refused(slip, &diagnostics, &errors);
+        }
+        if config.as_ref() == Some(&self.config) {
+            return Verdict::Same;
+        }
+        if warnings(&diagnostics).len() > self.warnings.len() { Verdict::Warned } else { Verdict::Through }
+    }
+
+    fn refused(&self, slip: &Slip, diagnostics: &Diagnostics, errors: &[&Diagnostic]) -> Verdict {
+        if errors.iter().any(|error| self.is_about(slip, error)) || mentions(slip, diagnostics) {
+            return Verdict::Told;
+        }
+        if errors.iter().any(|error| line_of(error.place()).is_some_and(|line| line.contains("expect ="))) {
+            return Verdict::Tested;
+        }
+        Verdict::Elsewhere(diagnostics.render(Paint::Plain))
+    }
+
+    /// Whether an error stands where the slip is, or at a line that has one of its names.
+    fn is_about(&self, slip: &Slip, error: &Diagnostic) -> bool {
+        let is_there = error.place().line().is_some_and(|line| slip.lines.contains(&line)) && self.is_in_file(error.place());
+        is_there || line_of(error.place()).is_some_and(|line| Line::of(&line).names().any(|name| slip.names.contains(name)))
+    }
+
+    fn is_in_file(&self, place: &Place) -> bool {
+        matches!(place, Place::File { source, .. } if source.name().ends_with(&*self.file.file_name().unwrap().to_string_lossy()))
+    }
+}
+
+/// Whether a complaint names the line of the slip beside its own.
+fn mentions(slip: &Slip, diagnostics: &Diagnostics) -> bool {
+    let said = diagnostics.render(Paint::Plain);
+    let is_named = |line: &usize| {
+        [format!("toml:{line})"), format!("toml:{line},"), format!("line {line}\n"), format!("line {line})"), format!("line {line},")]
+            .iter()
+            .any(|name| said.contains(name))
+    };
+    slip.lines.iter().any(is_named)
+}
+
+/// The text of the line at which something is.
+fn line_of(place: &Place) -> Option<String> {
+    match place {
+        Place::File { source, .. } => Some(source.line(place.line()?).1.to_owned()),
+        Place::Environment(_) | Place::Set(_) | Place::Whole => None,
+    }
+}
