@@ -35,13 +35,20 @@ impl Place {
         }
     }
 
-    /// Files from top to bottom, then the environment, then the command line.
-    fn order(&self) -> (u8, usize, &str) {
+    /// Whether both stand in one file.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::File { source, .. }, Self::File { source: other, .. }) if source == other)
+    }
+
+    /// Files as they were read, each from top to bottom, then the environment, then the command line.
+    #[must_use]
+    pub fn order(&self) -> impl Ord + use<> {
         match self {
-            Self::Whole => (0, 0, ""),
-            Self::File { source, span } => (1, span.start, source.name()),
-            Self::Environment(variable) => (2, 0, variable),
-            Self::Set(item) => (3, 0, item),
+            Self::Whole => (0, 0, 0, String::new()),
+            Self::File { source, span } => (1, source.number(), span.start, String::new()),
+            Self::Environment(variable) => (2, 0, 0, variable.clone()),
+            Self::Set(item) => (3, 0, 0, item.clone()),
         }
     }
 }
@@ -137,6 +144,11 @@ impl Diagnostics {
         let note = Diagnostic { severity, place, problem: printable(&brief(problem, LONG)), label: None, help: None };
         self.found.push(note);
         self.found.last_mut().expect("it was pushed the line before")
+    }
+
+    /// Takes over what was noted elsewhere.
+    pub fn extend(&mut self, others: Self) {
+        self.found.extend(others.found);
     }
 
     /// Forgets of those noted since there were so many what had been noted before.

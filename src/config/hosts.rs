@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use figment::value::Value;
 
 use super::diagnostic::Place;
-use super::places::{Below, Key, Spot};
+use super::places::{Key, Places};
 use super::read::{Read, Reader};
 use super::routes::Targets;
+use super::spot::{Below, Spot};
 use super::words::{self, suggest};
 
 /// Reads the table of hosts.
@@ -39,10 +40,14 @@ pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<Str
 fn misplaced(word: &str, lost: &str, reader: &mut Reader<'_>) {
     let routes = reader.path()[..reader.path().len() - 1].to_vec();
     let header = match reader.places().find(&routes) {
-        Some((_, spot)) if !spot.is_implied() => reader.places().written_value(&routes).line(),
+        Some((_, spot)) if !spot.is_implied() => Some(reader.places().written_value(&routes)),
         _ => None,
     };
-    let line = header.map_or_else(String::new, |line| format!(", line {line}"));
+    let here = reader.entry(word, Places::written_key);
+    let line = header.map_or_else(String::new, |header| match header.line() {
+        Some(line) if header.is_beside(&here) => format!(", line {line}"),
+        _ => format!(" ({header})"),
+    });
     reader
         .wrong_entry(word, format!("`{word}` stands among the hosts: it would be a host called \"{word}\", and {lost}"))
         .label(format!("nginx's map has it inside; here it belongs under {}{line}", section(&routes)));

@@ -28,3 +28,37 @@ impl Read for Include {
         (!reader.was_cut("hosts")).then_some(Self { files: files?.0, hosts })
     }
 }
+
+/// Why what `include` says is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum IncludeError {
+    #[error("{name} can't be read: {why}")]
+    Unreadable { name: String, why: String },
+    #[error("{name} is a folder")]
+    Folder { name: String },
+    #[error("{name} is not a regular file")]
+    NoFile { name: String },
+    #[error("{pattern:?} is no pattern of file names: {why}")]
+    NoPattern { pattern: String, why: &'static str },
+    #[error("files include one another in a circle: {}", way.join(", then "))]
+    Circle { way: Vec<String> },
+    #[error("more than {most} files are included")]
+    TooMany { most: usize },
+    #[error("{name} is included by a file that is included, {most} times over")]
+    TooDeep { name: String, most: usize },
+    #[error("with {name} the files have more than {most} MiB together")]
+    TooLarge { name: String, most: usize },
+}
+
+impl IncludeError {
+    /// The way out, where there is one.
+    pub(super) fn instead(&self) -> Option<String> {
+        match self {
+            Self::Folder { name } => Some(format!("its files are \"{name}/*.toml\"")),
+            Self::Unreadable { .. } => Some("a pattern such as \"routes.d/*.toml\" may match nothing, a name must exist".into()),
+            Self::Circle { way } if way.len() == 2 => Some("this leads to the file that has it".into()),
+            Self::Circle { .. } => Some("one of them must not include the next".into()),
+            Self::NoFile { .. } | Self::NoPattern { .. } | Self::TooMany { .. } | Self::TooDeep { .. } | Self::TooLarge { .. } => None,
+        }
+    }
+}

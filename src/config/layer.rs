@@ -1,18 +1,15 @@
-//! The layers of a configuration: the file, then the environment, then the command line. Each is a TOML document that
+//! The layers of a configuration: the files, then the environment, then the command line. Each is a TOML document that
 //! keeps the place of every key and value; figment merges their values.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use figment::value::{Dict, Empty, Map, Num, Value};
+use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostics, Place};
-use super::places::{Below, Origin, Places, Spot, Spots};
-use super::source::Source;
-use super::syntax;
+use super::document;
+use super::gather::Gathered;
+use super::places::Places;
+use super::spot::{Below, FileNumber, Origin, Spot};
 
 /// One layer: its values, and where they stand.
 pub(super) struct Layer {
@@ -22,16 +19,10 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// The file itself.
-    ///
-    /// # Errors
-    /// All its syntax errors; what TOML makes of the rest is full of errors that follow from them.
-    pub(super) fn file(source: Arc<Source>) -> Result<Self, Diagnostics> {
-        let (document, errors) = DeTable::parse_recoverable(source.text());
-        if !errors.is_empty() {
-            return Err(syntax::errors(&source, errors));
-        }
-        Ok(Self::new(Origin::File(Arc::clone(&source)), document.get_ref()))
+    /// All files, as they were gathered.
+    pub(super) fn files(gathered: Gathered) -> Self {
+        let Gathered { files, values, spots, .. } = gathered;
+        Self { origin: Origin::Files(files), values, spots: Spot { below: Below::Named(spots), ..Spot::default() } }
     }
 
     /// An environment variable: `VESTIBULE_LOG__LEVEL=debug` is `log.level = "debug"`. Names without `__` are not
@@ -91,7 +82,7 @@ impl Layer {
     }
 
     fn new(origin: Origin, document: &DeTable<'_>) -> Self {
-        let (values, named) = table(document);
+        let (values, named) = document::table(document, FileNumber::default());
         Self { origin, values, spots: Spot { below: Below::Named(named), ..Spot::default() } }
     }
 
@@ -109,7 +100,7 @@ impl Layer {
 
 /// The values of all layers, later ones over earlier ones, and the places of each.
 pub(super) fn merge(mut layers: Vec<Layer>) -> (Dict, Places) {
-    // Mostly the file is all there is, and merging copies it several times.
+    // Mostly the files are all there is, and merging copies it several times.
     if let [only] = &mut layers[..] {
         let values = std::mem::take(&mut only.values);
         return (values, places(layers));
@@ -126,7 +117,7 @@ fn places(layers: Vec<Layer>) -> Places {
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
         Metadata::named(match &self.origin {
-            Origin::File(source) => source.name().to_owned(),
+            Origin::Files(_) => "the files".to_owned(),
             Origin::Given { by, .. } => by.to_string(),
         })
     }
@@ -155,39 +146,6 @@ fn assignment(key: &str, value: &str) -> String {
         Ok(_) => format!("{key} = {}", value.trim()),
         Err(_) => format!("{key} = {}", toml::Value::String(value.into())),
     }
-}
-
-fn table(entries: &DeTable<'_>) -> (Dict, Spots) {
-    let both = entries.iter().map(|(key, entry)| {
-        let (value, spot) = value(entry, key.span());
-        ((key.get_ref().to_string(), value), (key.get_ref().as_ref().into(), spot))
-    });
-    // Lists first: they come in order, and a tree of what is in order is made at once.
-    let (values, spots): (Vec<_>, Vec<_>) = both.unzip();
-    (values.into_iter().collect(), spots.into_iter().collect())
-}
-
-fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>) -> (Value, Spot) {
-    let (value, below) = match entry.get_ref() {
-        DeValue::String(text) => (Value::from(text.as_ref()), Below::Nothing),
-        DeValue::Integer(number) => {
-            // A number that no integer holds is beyond every range, whatever its digits.
-            let digits = i128::from_str_radix(number.as_str(), number.radix());
-            (Value::from(Num::I128(digits.unwrap_or(i128::MAX))), Below::Nothing)
-        }
-        DeValue::Float(number) => (Value::from(number.as_str().parse().unwrap_or(f64::NAN)), Below::Nothing),
-        DeValue::Boolean(yes) => (Value::from(*yes), Below::Nothing),
-        DeValue::Datetime(_) => (Value::from(Empty::Unit), Below::Nothing),
-        DeValue::Array(elements) => {
-            let (values, spots) = elements.iter().map(|element| self::value(element, element.span())).unzip::<_, _, Vec<_>, Vec<_>>();
-            (Value::from(values), Below::Listed(spots))
-        }
-        DeValue::Table(entries) => {
-            let (values, spots) = table(entries);
-            (Value::from(values), Below::Named(spots))
-        }
-    };
-    (value, Spot { key, value: entry.span(), below })
 }
 
 const PREFIX: &str = "VESTIBULE_";

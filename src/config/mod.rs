@@ -3,6 +3,8 @@
 //! one go ([`Diagnostics`]): an error leaves out the smallest part it can, and reading goes on.
 
 mod diagnostic;
+mod document;
+mod gather;
 mod habits;
 mod hosts;
 mod include;
@@ -13,8 +15,10 @@ mod lint;
 mod listener;
 mod log_file;
 mod map;
+mod merge;
 mod mode;
 mod network;
+mod open;
 mod places;
 mod print;
 mod process;
@@ -26,6 +30,7 @@ mod resolver;
 mod routes;
 mod sockets;
 mod source;
+mod spot;
 mod syntax;
 mod syslog;
 mod terminate;
@@ -36,7 +41,6 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use figment::value::{Tag, Value};
 use serde::Serialize;
@@ -46,6 +50,7 @@ use read::{Read, Reader};
 
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use gather::FilesRead;
 pub use include::Include;
 pub use keepalive::{Keepalive, KeepaliveTimes};
 pub use limit::{Frequency, Limit, Per};
@@ -112,12 +117,14 @@ pub struct Loaded {
     pub places: Places,
     /// What is wrong so far.
     pub diagnostics: Diagnostics,
+    /// Which files it was read from.
+    pub files: FilesRead,
 }
 
-/// Reads a file, then what the environment and `--set` (as `log.level=debug`, in their order) put over it.
+/// Reads a file and those that it includes, then what the environment and `--set` (as `log.level=debug`, in their order) put over it.
 ///
 /// # Errors
-/// When the file can't be read or is no TOML; anything else is among the diagnostics of what was loaded.
+/// When the file can't be read or is no TOML; anything else, and what is wrong with files that it includes, is among the diagnostics of what was loaded.
 pub fn load(file: &Path, sets: &[String], environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Diagnostics> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|error| {
@@ -125,8 +132,11 @@ pub fn load(file: &Path, sets: &[String], environment: impl IntoIterator<Item = 
         diagnostics.error(Place::Whole, format!("{name} can't be read: {error}"));
         diagnostics
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| not_text(&name, &error))?;
-    read_all(Source::of_file(file, text), sets, environment)
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let shown = String::from_utf8_lossy(error.as_bytes());
+        open::not_text(Source::of_file(file, shown), error.utf8_error().valid_up_to())
+    })?;
+    read_all(Source::of_file(file, text), Some(file), sets, environment)
 }
 
 /// As [`load`], from a text instead of a file; `name` is what messages call it.
@@ -139,29 +149,29 @@ pub fn parse(
     sets: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Diagnostics> {
-    read_all(Source::new(name, text), sets, environment)
+    read_all(Source::new(name, text), None, sets, environment)
 }
 
-fn read_all(source: Source, sets: &[String], environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Diagnostics> {
+fn read_all(
+    source: Source,
+    file: Option<&Path>,
+    sets: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Diagnostics> {
     let mut diagnostics = Diagnostics::new(source.name());
-    let mut layers = vec![Layer::file(Arc::new(source))?];
+    let gathered = gather::gather(source, file, &mut diagnostics)?;
+    let (is_partial, files) = (gathered.is_partial, gathered.read.clone());
+    let mut layers = vec![Layer::files(gathered)];
     let mut variables: Vec<_> = environment.into_iter().collect();
     variables.sort();
     layers.extend(variables.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));
     layers.extend(sets.iter().filter_map(|item| Layer::set(item, &mut diagnostics)));
     let (values, mut places) = layer::merge(layers);
+    if is_partial {
+        places.set_partial();
+    }
     let config = Config::read(Value::Dict(Tag::Default, values), &mut Reader::new(&mut places, &mut diagnostics));
-    Ok(Loaded { config: config.unwrap_or_default(), places, diagnostics })
-}
-
-fn not_text(name: &str, error: &std::string::FromUtf8Error) -> Diagnostics {
-    let at = error.utf8_error().valid_up_to();
-    let source = Arc::new(Source::new(name, String::from_utf8_lossy(error.as_bytes())));
-    let mut diagnostics = Diagnostics::new(name);
-    diagnostics
-        .error(Place::File { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() }, "this is not UTF-8 text")
-        .help("save the file as UTF-8");
-    diagnostics
+    Ok(Loaded { config: config.unwrap_or_default(), places, diagnostics, files })
 }
 
 impl Read for Config {

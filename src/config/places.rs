@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::diagnostic::Place;
-use super::source::Source;
+use super::spot::{Below, Origin, Spot, Step, walk};
 
 /// A step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,90 +58,27 @@ macro_rules! path_to {
     ($($key:expr),* $(,)?) => { [$($crate::config::Key::from($key)),*] };
 }
 
-/// Where a layer's values come from.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    File(Arc<Source>),
-    /// By the environment or the command line, as this document.
-    Given {
-        by: Place,
-        text: String,
-    },
-}
-
-/// A value's place in its layer's text, and those of the values in it.
-#[derive(Debug, Default)]
-pub(super) struct Spot {
-    pub(super) key: Range<usize>,
-    pub(super) value: Range<usize>,
-    pub(super) below: Below,
-}
-
-#[derive(Debug, Default)]
-pub(super) enum Below {
-    #[default]
-    Nothing,
-    Named(Spots),
-    Listed(Vec<Spot>),
-}
-
-/// The spots of a table, by their keys. There may be 100,000 in one, and hardly any is ever asked for: a sorted list is made
-/// sooner than a tree.
-#[derive(Debug, Default)]
-pub(super) struct Spots(Vec<(Box<str>, Spot)>);
-
-impl FromIterator<(Box<str>, Spot)> for Spots {
-    fn from_iter<I: IntoIterator<Item = (Box<str>, Spot)>>(spots: I) -> Self {
-        let mut spots: Vec<_> = spots.into_iter().collect();
-        spots.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Self(spots)
-    }
-}
-
-impl Spots {
-    /// All of them, in the order of their keys.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Spot)> {
-        self.0.iter().map(|(key, spot)| (&**key, spot))
-    }
-
-    fn get(&self, key: &str) -> Option<&Spot> {
-        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
-        self.0.get(at).map(|(_, spot)| spot)
-    }
-}
-
-impl Spot {
-    /// A table that stands only in somebody's path: `[it.other]` or `it.other = 1`.
-    pub(super) fn is_implied(&self) -> bool {
-        matches!(self.below, Below::Named(_)) && self.key == self.value
-    }
-
-    fn step(&self, key: &Key) -> Step<'_> {
-        match (&self.below, key) {
-            (Below::Named(spots), Key::Name(name)) => spots.get(name).map_or(Step::Missing, Step::Into),
-            (Below::Listed(spots), Key::Index(index)) => spots.get(*index).map_or(Step::Missing, Step::Into),
-            // A single value where a list or a table might be.
-            (Below::Named(_) | Below::Nothing, Key::Index(_)) | (Below::Nothing | Below::Listed(_), Key::Name(_)) => Step::Stay,
-        }
-    }
-}
-
-enum Step<'a> {
-    Into(&'a Spot),
-    Stay,
-    Missing,
-}
-
 /// The places of all values, in every layer.
 #[derive(Debug, Default)]
 pub struct Places {
     layers: Vec<(Origin, Spot)>,
     cuts: BTreeSet<Vec<Key>>,
+    is_partial: bool,
 }
 
 impl Places {
     pub(super) fn new(layers: Vec<(Origin, Spot)>) -> Self {
-        Self { layers, cuts: BTreeSet::new() }
+        Self { layers, ..Self::default() }
+    }
+
+    /// Notes that a file could not be read: what is missing may stand there.
+    pub(super) fn set_partial(&mut self) {
+        self.is_partial = true;
+    }
+
+    /// Whether a file could not be read.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Where a value's key stands; of what is missing, the key of the table it is missing from.
@@ -193,7 +129,7 @@ impl Places {
     #[must_use]
     pub fn file(&self, path: &[Key], written: impl AsRef<Path>) -> PathBuf {
         match self.find(&self.as_written(path)) {
-            Some((Origin::File(source), _)) => source.folder().join(written),
+            Some((Origin::Files(files), spot)) => files.source(spot).folder().join(written),
             Some((Origin::Given { .. }, _)) | None => written.as_ref().into(),
         }
     }
@@ -202,7 +138,7 @@ impl Places {
     /// that what is missing now needs no second complaint.
     #[must_use]
     pub fn was_cut(&self, path: &[Key]) -> bool {
-        self.is_cut(&self.as_written(path))
+        self.is_partial || self.is_cut(&self.as_written(path))
     }
 
     /// The same of a path as it stands in the text.
@@ -244,8 +180,8 @@ impl Places {
         match self.find(path) {
             None => Place::Whole,
             Some((Origin::Given { by, .. }, _)) => by.clone(),
-            Some((Origin::File(_), spot)) if spot.value.is_empty() && spot.key.is_empty() => Place::Whole,
-            Some((Origin::File(source), spot)) => Place::File { source: Arc::clone(source), span: span(spot) },
+            Some((Origin::Files(_), spot)) if spot.value.is_empty() && spot.key.is_empty() => Place::Whole,
+            Some((Origin::Files(files), spot)) => files.place(spot, span(spot)),
         }
     }
 
@@ -266,19 +202,6 @@ impl Places {
         }
         written
     }
-}
-
-/// How many steps of the path a layer has, and the spot it ends at.
-fn walk<'a>(root: &'a Spot, path: &[Key]) -> (usize, &'a Spot) {
-    let mut spot = root;
-    for (depth, key) in path.iter().enumerate() {
-        match spot.step(key) {
-            Step::Into(next) => spot = next,
-            Step::Stay => {}
-            Step::Missing => return (depth, spot),
-        }
-    }
-    (path.len(), spot)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use figment::value::{Dict, Value};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
-use super::places::{Key, Origin, Places};
+use super::places::{Key, Places};
+use super::spot::Origin;
 use super::words::{Advice, Kind};
 use crate::units::UnitError;
 
@@ -122,9 +123,10 @@ impl<'a> Reader<'a> {
         self.path.pop();
     }
 
-    /// Whether what is missing of an entry was left out for its own error.
+    /// Whether what is missing of an entry was left out for its own error, or may stand in a file that could not be read.
     pub(super) fn was_cut(&mut self, key: &str) -> bool {
-        self.entry(key, Places::is_cut)
+        let is_shared_by_files = self.path.len() <= 2;
+        (is_shared_by_files && self.places.is_partial()) || self.entry(key, Places::is_cut)
     }
 
     /// Whether the value being read, or a part of it, was left out for its own error.
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
     pub(super) fn given(&self) -> Option<String> {
         match self.places.find(&self.path)? {
             (Origin::Given { text, .. }, spot) => Some(text[spot.value.clone()].to_owned()),
-            (Origin::File(_), _) => None,
+            (Origin::Files(_), _) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     name: String,
     folder: PathBuf,
+    number: usize,
     text: String,
     line_starts: Vec<usize>,
 }
@@ -17,7 +18,7 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), folder: PathBuf::new(), text, line_starts }
+        Self { name: name.into(), folder: PathBuf::new(), number: 0, text, line_starts }
     }
 
     /// The text of a file.
@@ -25,6 +26,18 @@ impl Source {
     pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Self { folder, ..Self::new(file.display().to_string(), text) }
+    }
+
+    /// The same as one of several that were read, counted from 0.
+    #[must_use]
+    pub fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
+    /// How many were read before it.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// What paths in it are relative to.

@@ -74,9 +74,8 @@ impl Compiler {
     /// Complains about fallbacks that lead in a circle, at the one that closes it for a reader.
     fn circle(&mut self, around: &[&str]) {
         let path = |name: &str| path_to!["upstream", name, "fallback"];
-        // The environment and the command line stand behind the file.
-        let line = |name: &&&str| self.places.value(&path(name)).line().unwrap_or(usize::MAX);
-        let Some(last) = around.iter().enumerate().max_by_key(|(_, name)| line(name)).map(|(at, _)| at) else { return };
+        let order = |name: &&&str| self.places.value(&path(name)).order();
+        let Some(last) = around.iter().enumerate().max_by_key(|(_, name)| order(name)).map(|(at, _)| at) else { return };
         let from_there = around.iter().cycle().skip(last).take(around.len() + 1);
         let names: Vec<_> = from_there.map(|name| format!("{name:?}")).collect();
         let path = path(around[last]);

@@ -48,8 +48,7 @@ impl Compiler {
             listener.listen.iter().enumerate().map(move |(index, text)| (path_to!["listener", name, "listen", index], name, text))
         });
         let mut written: Vec<_> = written.collect();
-        // The environment and the command line stand behind the file.
-        written.sort_by_cached_key(|(path, ..)| self.places.value(path).line().unwrap_or(usize::MAX));
+        written.sort_by_cached_key(|(path, ..)| self.places.value(path).order());
         let mut taken: BTreeMap<(ListenAddress, Protocol), Place> = BTreeMap::new();
         let mut addresses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (path, name, text) in written {

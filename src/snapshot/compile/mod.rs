@@ -79,7 +79,7 @@ impl Snapshot {
     }
 
     fn compiled(loaded: Loaded, previous_terminators: Terminators, previous_limits: &Limits) -> Compiled {
-        let Loaded { config, places, diagnostics } = loaded;
+        let Loaded { config, places, diagnostics, .. } = loaded;
         let own_sockets = listener::unix_sockets(&config);
         let mut compiler = Compiler {
             places,

@@ -61,11 +61,10 @@ impl Compiler {
     /// Complains of two keys of a table that mean the same, at the one that stands behind the other.
     pub(super) fn same_key_twice(&mut self, table: &[Key], earlier: &str, written: &str, what: &str) {
         let place = |name: &str| self.places.key(&[table, &path_to![name]].concat());
-        // The table is filled in the order of the names; for a reader, the later line is the one too many.
+        // The table is filled in the order of the names; for a reader, what is read later is the one too many.
         let (mut first, mut second) = (place(earlier), place(written));
         let mut names = (earlier, written);
-        // The environment and the command line stand behind the file.
-        if first.line().unwrap_or(usize::MAX) > second.line().unwrap_or(usize::MAX) {
+        if first.order() > second.order() {
             std::mem::swap(&mut first, &mut second);
             names = (names.1, names.0);
         }

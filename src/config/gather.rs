@@ -1,0 +1,258 @@
+//! All files of a configuration: the main one, and what `include` says, wherever it stands. What is wrong with one file does not
+//! keep the others from being read. Their number, depth and size have bounds: a glob may match more than was meant.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use figment::value::{Dict, Value};
+
+use super::diagnostic::{Diagnostics, Place};
+use super::document::Document;
+use super::include::{Include, IncludeError};
+use super::merge::merge;
+use super::open::{self, Opened};
+use super::places::{Key, Places};
+use super::read::{Read, Reader};
+use super::source::Source;
+use super::spot::{Files, Spots, walk_below};
+use crate::path_to;
+
+/// What all files have together.
+pub(super) struct Gathered {
+    pub(super) files: Files,
+    pub(super) values: Dict,
+    pub(super) spots: Spots,
+    /// Whether a file could not be read, so that what is missing may stand there.
+    pub(super) is_partial: bool,
+    /// The files, the main one first, and the patterns that were looked for.
+    pub(super) read: FilesRead,
+}
+
+/// Which files a configuration is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilesRead {
+    /// Those that were read, or should have been: the main one first.
+    pub files: Vec<PathBuf>,
+    /// The patterns of `include`, each with the folder of the file that has it.
+    pub patterns: Vec<String>,
+}
+
+/// Reads the main file, whose text is there already, and everything that it includes.
+///
+/// # Errors
+/// When the main file is no TOML: what it would include is not known.
+pub(super) fn gather(main: Source, path: Option<&Path>, diagnostics: &mut Diagnostics) -> Result<Gathered, Diagnostics> {
+    let mut gatherer = Gatherer {
+        files: Files::default(),
+        documents: Vec::new(),
+        known: BTreeMap::new(),
+        way: Vec::new(),
+        bytes: main.text().len(),
+        is_partial: false,
+        is_full: false,
+        read: FilesRead::default(),
+        diagnostics,
+    };
+    gatherer.read.files.extend(path.map(Path::to_owned));
+    gatherer.main(main, path)?;
+    let Gatherer { files, documents, is_partial, read, diagnostics, .. } = gatherer;
+    let Document { values, spots } = merge(documents, &files, diagnostics);
+    Ok(Gathered { files, values, spots, is_partial, read })
+}
+
+struct Gatherer<'a> {
+    files: Files,
+    documents: Vec<Document>,
+    /// Every file that was met, without links.
+    known: BTreeMap<PathBuf, ()>,
+    /// The files that led here.
+    way: Vec<Step>,
+    bytes: usize,
+    is_partial: bool,
+    /// Whether no more may be read; it has been said.
+    is_full: bool,
+    read: FilesRead,
+    diagnostics: &'a mut Diagnostics,
+}
+
+struct Step {
+    path: PathBuf,
+    name: String,
+}
+
+impl Gatherer<'_> {
+    fn main(&mut self, source: Source, path: Option<&Path>) -> Result<(), Diagnostics> {
+        let name = source.name().to_owned();
+        let (number, source) = self.files.add(source);
+        let document = Document::read(&source, number)?;
+        let path = path.and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| name.clone().into());
+        self.known.insert(path.clone(), ());
+        self.way.push(Step { path, name });
+        self.document(&source, document);
+        Ok(())
+    }
+
+    /// A document, then what it includes.
+    fn document(&mut self, source: &Arc<Source>, document: Document) {
+        let includes = includes(&document);
+        let asked: Vec<_> = includes.into_iter().flat_map(|(index, include)| self.asked(index, include, &document, source)).collect();
+        self.documents.push(document);
+        for asked in asked {
+            self.include(source, asked);
+        }
+    }
+
+    /// Each text of an include, with its place.
+    fn asked(&self, index: usize, include: Include, document: &Document, source: &Arc<Source>) -> Vec<Asked> {
+        let place = |path: &[Key]| {
+            let spot = walk_below(&document.spots, path);
+            Place::File { source: Arc::clone(source), span: spot.map(|spot| spot.value.clone()).unwrap_or_default() }
+        };
+        let each = include.files.into_iter().enumerate();
+        each.map(|(at, written)| Asked { written, place: place(&path_to!["include", index, "files", at]) }).collect()
+    }
+
+    fn include(&mut self, source: &Arc<Source>, asked: Asked) {
+        let paths = match self.paths(source, &asked.written) {
+            Ok(paths) => paths,
+            Err(error) => return self.failed(&asked.place, &error),
+        };
+        for path in paths {
+            if self.is_full {
+                return;
+            }
+            if let Err(error) = self.file(path, &asked) {
+                self.failed(&asked.place, &error);
+            }
+        }
+    }
+
+    /// The files that a text stands for, by name.
+    fn paths(&mut self, source: &Source, written: &str) -> Result<Vec<PathBuf>, IncludeError> {
+        if !is_pattern(written) {
+            return Ok(vec![source.folder().join(written)]);
+        }
+        let folder = glob::Pattern::escape(&source.folder().to_string_lossy());
+        let pattern = Path::new(&folder).join(written).to_string_lossy().into_owned();
+        let unreadable = |error: glob::GlobError| IncludeError::Unreadable { name: name(error.path()), why: error.error().to_string() };
+        let found =
+            glob::glob_with(&pattern, MATCHING).map_err(|error| IncludeError::NoPattern { pattern: written.into(), why: error.msg })?;
+        self.read.patterns.push(pattern);
+        let mut paths = Vec::new();
+        for path in found.take(MOST_FILES + 1) {
+            paths.push(path.map_err(unreadable)?);
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Reads a file, unless it has been read already.
+    fn file(&mut self, path: PathBuf, _asked: &Asked) -> Result<(), IncludeError> {
+        let name = name(&path);
+        let unreadable = |why: std::io::Error| IncludeError::Unreadable { name: name.clone(), why: why.to_string() };
+        let real = path.canonicalize().map_err(unreadable)?;
+        if let Some(from) = self.way.iter().position(|step| step.path == real) {
+            let around = self.way[from..].iter().chain(&self.way[from..=from]);
+            let way = around.map(|step| step.name.clone()).collect();
+            return Err(IncludeError::Circle { way });
+        }
+        if self.known.contains_key(&real) {
+            return Ok(());
+        }
+        if self.known.len() >= MOST_FILES {
+            self.is_full = true;
+            return Err(IncludeError::TooMany { most: MOST_FILES });
+        }
+        if self.way.len() > MOST_DEPTH {
+            return Err(IncludeError::TooDeep { name, most: MOST_DEPTH });
+        }
+        self.known.insert(real.clone(), ());
+        self.read.files.push(path.clone());
+        let text = match open::text(&path, MOST_BYTES.saturating_sub(self.bytes))? {
+            Opened::Text(text) => text,
+            Opened::NoText(lossy, at) => {
+                self.unusable(open::not_text(Source::of_file(&path, lossy).numbered(self.files.len()), at));
+                return Ok(());
+            }
+            Opened::TooLarge => {
+                self.is_full = true;
+                return Err(IncludeError::TooLarge { name, most: MOST_BYTES >> 20 });
+            }
+        };
+        self.bytes += text.len();
+        let (number, source) = self.files.add(Source::of_file(&path, text));
+        match Document::read(&source, number) {
+            Ok(mut document) => {
+                self.main_only(&source, &mut document);
+                self.way.push(Step { path: real, name });
+                self.document(&source, document);
+                self.way.pop();
+            }
+            Err(wrong) => self.unusable(wrong),
+        }
+        Ok(())
+    }
+
+    /// What concerns the whole stands in the main file, where everybody looks for it.
+    fn main_only(&mut self, source: &Arc<Source>, document: &mut Document) {
+        let main = self.way.first().map(|step| step.name.clone()).unwrap_or_default();
+        for section in MAIN_ONLY {
+            let Some(span) = document.spots.get(section).map(|spot| if spot.is_implied() { spot.key.clone() } else { spot.value.clone() })
+            else {
+                continue;
+            };
+            document.remove(section);
+            self.diagnostics
+                .error(Place::File { source: Arc::clone(source), span }, format!("[{section}] stands in the main file only"))
+                .label(format!("it belongs into {main}"));
+        }
+    }
+
+    fn failed(&mut self, place: &Place, error: &IncludeError) {
+        self.is_partial = true;
+        let complaint = self.diagnostics.error(place.clone(), error.to_string());
+        error.instead().map(|instead| complaint.label(instead));
+    }
+
+    fn unusable(&mut self, wrong: Diagnostics) {
+        self.is_partial = true;
+        self.diagnostics.extend(wrong);
+    }
+}
+
+/// A text of `include`, with its place.
+struct Asked {
+    written: String,
+    place: Place,
+}
+
+/// What a document includes, as far as it is said well; the rest is complained of when the whole is read.
+fn includes(document: &Document) -> Vec<(usize, Include)> {
+    let Some(Value::Array(_, elements)) = document.values.get("include") else { return Vec::new() };
+    let read = |element: &Value| {
+        let (mut nowhere, mut unheard) = (Places::default(), Diagnostics::new(""));
+        let include = Include::read(element.clone(), &mut Reader::new(&mut nowhere, &mut unheard));
+        include.filter(|_| unheard.is_empty())
+    };
+    elements.iter().enumerate().filter_map(|(index, element)| Some((index, read(element)?))).collect()
+}
+
+fn is_pattern(written: &str) -> bool {
+    written.contains(['*', '?', '['])
+}
+
+fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Hidden files are not meant by `*`, nor folders by a part of a name.
+const MATCHING: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+
+/// What concerns the whole.
+const MAIN_ONLY: [&str; 6] = ["process", "log", "admin", "metrics", "defaults", "lints"];
+
+const MOST_FILES: usize = 10_000;
+const MOST_DEPTH: usize = 16;
+const MOST_BYTES: usize = 256 << 20;
