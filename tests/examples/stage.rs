@@ -44,13 +44,13 @@ impl Stage {
         }
         fs::create_dir(stage.path("log")).unwrap();
         stage.make_certificates();
-        not_yet::flatten(&stage.file());
+        not_yet::flatten(&stage);
         stage
     }
 
     /// What is read when it is loaded.
     pub fn files_read(&self) -> Vec<PathBuf> {
-        vec![self.file()]
+        files(self.folder.path(), &["toml"])
     }
 
     /// Its `routes.toml`.
@@ -86,32 +86,36 @@ impl Stage {
     /// Makes what stands under `certs/` in any of its files.
     fn make_certificates(&self) {
         for file in files(self.folder.path(), &["toml"]) {
-            let text = fs::read_to_string(file).unwrap();
+            let text = fs::read_to_string(&file).unwrap();
             for line in text.lines() {
-                for name in line.split('"').filter(|text| text.starts_with("certs/") && !text.ends_with("privkey.pem")) {
-                    self.make(name, line.contains(&format!("ca = \"{name}\"")));
+                let is_certificate = |text: &&str| text.contains("certs/") && !text.ends_with("privkey.pem");
+                for name in line.split('"').filter(is_certificate) {
+                    self.make(&file.parent().unwrap().join(name), line.contains(&format!("ca = \"{name}\"")));
                 }
             }
         }
     }
 
-    fn make(&self, name: &str, is_authority: bool) {
-        let file = self.path(name);
+    fn make(&self, file: &Path, is_authority: bool) {
+        let name = file.file_name().unwrap().to_str().unwrap();
         if is_authority {
-            self.write(&file, fs::read(self.authority.file()).unwrap());
-        } else if file.extension().is_some_and(|ending| ending == "pem") {
+            self.write(file, fs::read(self.authority.file()).unwrap());
+        } else if name.ends_with(".pem") {
             let hosts = HOSTS.iter().filter(|(certificate, _)| *certificate == name).map(|(_, host)| host.parse().unwrap());
             let params = |params: &mut CertificateParams| params.subject_alt_names = hosts.map(SanType::DnsName).collect();
             let key = if name.contains("rsa") { KeyPair::from_pem(RSA_KEY) } else { KeyPair::generate() };
             let made = self.authority.issue_to(&key.unwrap(), "made.example", params);
-            self.write(&file, fs::read(made.chain).unwrap());
-            self.write(&file.with_extension("key"), fs::read(made.key).unwrap());
-            self.write(&file.with_file_name("privkey.pem"), fs::read(self.path(name).with_extension("key")).unwrap());
+            let key = fs::read(made.key).unwrap();
+            self.write(file, fs::read(made.chain).unwrap());
+            self.write(&file.with_extension("key"), &key);
+            // As one of the configurations that were moved over has it.
+            self.write(&file.with_file_name("privkey.pem"), key);
         } else {
             // No two keys for tickets may be the same.
             let first = u8::try_from(name.len()).unwrap();
-            self.write(&file, (0..80).map(|byte| byte ^ first).collect::<Vec<u8>>());
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            let bytes: Vec<u8> = (0..80).map(|byte| byte ^ first ^ name.as_bytes()[name.len() - 1]).collect();
+            self.write(file, bytes);
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
 }
@@ -123,16 +127,16 @@ pub fn environment() -> Vec<(String, String)> {
 
 /// Which names the certificates of the examples are for.
 const HOSTS: [(&str, &str); 10] = [
-    ("certs/ebics.pem", "ebics.business.bank.example"),
-    ("certs/psd2.pem", "psd2.bank.example"),
-    ("certs/portal.pem", "portal.grid.example"),
-    ("certs/mqtt.pem", "mqtt.grid.example"),
-    ("certs/shop-ecdsa.pem", "shop.example"),
-    ("certs/shop-ecdsa.pem", "*.shop.example"),
-    ("certs/shop-rsa.pem", "shop.example"),
-    ("certs/shop-rsa.pem", "*.shop.example"),
-    ("certs/boutique.pem", "boutique.example"),
-    ("certs/boutique.pem", "*.boutique.example"),
+    ("ebics.pem", "ebics.business.bank.example"),
+    ("psd2.pem", "psd2.bank.example"),
+    ("portal.pem", "portal.grid.example"),
+    ("mqtt.pem", "mqtt.grid.example"),
+    ("shop-ecdsa.pem", "shop.example"),
+    ("shop-ecdsa.pem", "*.shop.example"),
+    ("shop-rsa.pem", "shop.example"),
+    ("shop-rsa.pem", "*.shop.example"),
+    ("boutique.pem", "boutique.example"),
+    ("boutique.pem", "*.boutique.example"),
 ];
 
 const RSA_KEY: &str = include_str!("../data/certs/rsa.key");
@@ -142,46 +146,25 @@ const LOGS: [&str; 2] = ["/var/log/vestibule/", "/var/log/nginx/"];
 
 mod not_yet {
     use std::fs;
-    use std::path::Path;
 
-    /// Puts what `include`, `hosts_files`, `[networks]` with files and the environment say into the file itself.
-    pub fn flatten(file: &Path) {
-        let folder = file.parent().unwrap();
-        let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
-        let mut included: Vec<_> = super::files(folder, &["toml"]).into_iter().filter(|path| path != file).collect();
-        included.sort();
-        for path in included {
-            let text = fs::read_to_string(path).unwrap();
-            let mut at = lines.len();
-            for line in text.lines() {
-                if line.starts_with('[') {
-                    at = lines.iter().position(|other| other == line).map_or(lines.len(), |at| at + 1);
-                    if at < lines.len() {
-                        continue;
-                    }
-                }
-                lines.insert(at, line.to_owned());
-                at += 1;
+    /// Puts what `hosts_files`, `[networks]` with files and the environment say into the files themselves.
+    pub fn flatten(stage: &super::Stage) {
+        for file in super::files(stage.folder.path(), &["toml"]) {
+            let mut text = fs::read_to_string(&file).unwrap();
+            if let Ok(hosts) = fs::read_to_string(stage.path("tenants.map")) {
+                let hosts = hosts.lines().filter(|line| !line.starts_with('#')).map(|line| {
+                    let (host, target) = line.split_once(' ').unwrap();
+                    format!("\"{host}\" = \"{}\"\n", target.trim())
+                });
+                text = text.replace("hosts_files = [\"tenants.map\"]\n", "");
+                text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
             }
+            text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
+            text = text.replace("upstream = \"${cell}.cells.internal:443\"", "upstream = \"eu7.cells.internal:443\"");
+            for (name, value) in super::environment() {
+                text = text.replace(&format!("${{env:{name}}}"), &value);
+            }
+            fs::write(file, text).unwrap();
         }
-        let mut text = lines.join("\n") + "\n";
-        for name in ["include =", "hosts_files ="] {
-            text = text.lines().map(|line| if line.starts_with(name) { "\n".to_owned() } else { format!("{line}\n") }).collect();
-        }
-        if let Ok(hosts) = fs::read_to_string(folder.join("tenants.map")) {
-            let hosts = hosts.lines().filter(|line| !line.starts_with('#')).map(|line| {
-                let (host, target) = line.split_once(' ').unwrap();
-                format!("\"{host}\" = \"{}\"\n", target.trim())
-            });
-            text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
-        }
-        text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
-        text = text
-            .replace("client-forward = \"allow\" ", "")
-            .replace("upstream = \"${cell}.cells.internal:443\"", "upstream = \"eu7.cells.internal:443\"");
-        for (name, value) in super::environment() {
-            text = text.replace(&format!("${{env:{name}}}"), &value);
-        }
-        fs::write(file, text).unwrap();
     }
 }

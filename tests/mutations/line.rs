@@ -79,12 +79,25 @@ impl<'a> Line<'a> {
         if self.is_header() { Vec::new() } else { self.all(|one| one == kind).filter(|range| !keys.contains(range)).collect() }
     }
 
-    /// What is in quotes, and the words of a header: what other lines may be about as well.
+    /// What other lines may be about as well, word by word: `allow office` has `office`, `$ring` has `ring`. A key may be a name, too.
+    pub fn all_names(&self) -> impl Iterator<Item = String> + use<> {
+        let keys = self.keys(Kind::Bare).map(|range| &self.text[range.clone()]);
+        let words = self.names().chain(keys).flat_map(words);
+        words.map(str::to_owned).collect::<Vec<_>>().into_iter()
+    }
+
+    /// What is in quotes, and the words of a header.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let quoted = self.all(|kind| kind == Kind::Quoted).map(|range| inside(&self.text[range.clone()]));
         let words = self.all(|kind| kind == Kind::Bare && self.is_header()).map(|range| &self.text[range.clone()]).skip(1);
         quoted.chain(words)
     }
+}
+
+/// A name, and what it is made of.
+pub fn words(name: &str) -> impl Iterator<Item = &str> {
+    let parts = name.split(|c: char| !c.is_alphanumeric() && !"_-.*:/".contains(c));
+    parts.filter(|part| part.len() > 1)
 }
 
 /// A text without its quotes.

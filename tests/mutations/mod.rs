@@ -6,7 +6,6 @@ mod slips;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use vestibule::config::Severity;
@@ -91,7 +90,8 @@ impl Counts {
             text.push_str(&row(kind, slips.iter().map(|(_, verdict)| verdict)));
         }
         text.push_str(&row("all", self.all()));
-        for (name, is) in [("told at another line", Verdict::is_elsewhere as fn(&Verdict) -> bool), ("seen by nobody", Verdict::is_through)] {
+        for (name, is) in [("told at another line", Verdict::is_elsewhere as fn(&Verdict) -> bool), ("seen by nobody", Verdict::is_through)]
+        {
             text.push_str(&format!("\n{name}, for example:\n"));
             for (kind, slips) in &self.kinds {
                 let shown = if lists_all { usize::MAX } else { 3 };

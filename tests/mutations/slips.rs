@@ -48,12 +48,12 @@ impl File<'_> {
         let shown = from..(from + others.len()).max(from + 1);
         let around = if others.is_empty() { from.saturating_sub(1)..from + 1 } else { shown };
         let above = [self.header_above(from), self.statement_of(from)].map(|number| number + 1);
-        let names = self.lines[from..to].iter().chain(others).flat_map(|line| Line::of(line).names().map(str::to_owned).collect::<Vec<_>>());
+        let names = self.lines[from..to].iter().chain(others).flat_map(|line| Line::of(line).all_names());
         Slip {
             kind,
             text: lines.join("\n") + "\n",
             lines: around.map(|number| number + 1).chain(above).collect(),
-            names: names.filter(|name| !name.is_empty()).collect(),
+            names: names.collect(),
             what: format!("{} | {} => {}", from + 1, self.lines[from..to].join(" / "), others.join(" / ")),
         }
     }
@@ -182,7 +182,14 @@ fn in_a_text(file: &File<'_>, quoted: &str, mut add: impl FnMut(&'static str, St
 
 fn of_whole_lines(file: &File<'_>, number: usize, line: &Line<'_>, slips: &mut Vec<Slip>) {
     let this = file.lines[number];
-    slips.push(file.slip(if line.is_header() { "header deleted" } else { "line deleted" }, number, number + 1, &[]));
+    if line.is_header() {
+        // All that stood under it stands somewhere else now.
+        let mut slip = file.slip("header deleted", number, number + 1, &[]);
+        slip.lines.extend(number + 1..file.next_header(number).unwrap_or(file.lines.len()));
+        slips.push(slip);
+    } else {
+        slips.push(file.slip("line deleted", number, number + 1, &[]));
+    }
     slips.push(file.slip("line doubled", number, number + 1, &[this, this]));
     if let Some(next) = file.lines.get(number + 1).filter(|next| !Line::of(next).is_empty()) {
         slips.push(file.slip("line swapped with the next", number, number + 2, &[next, this]));
@@ -200,25 +207,23 @@ fn of_whole_lines(file: &File<'_>, number: usize, line: &Line<'_>, slips: &mut V
     }
     if let Some(next) = file.next_header(number) {
         let between = [&file.lines[number + 1..=next], &[this]].concat();
-        slips.push(file.slip("line moved to the next table", number, next + 1, &between).only_about(this, next));
+        slips.push(file.slip("line moved to the next table", number, next + 1, &between).only_about(this, next, file.header_above(number)));
     }
     let header = file.header_above(number);
     if header < number && header > 0 {
         let moved = [&[this], &file.lines[header..number]].concat();
-        slips.push(file.slip("line moved to the table before", header, number + 1, &moved).only_about(this, header));
+        slips.push(file.slip("line moved to the table before", header, number + 1, &moved).only_about(this, header, header + 1));
     }
 }
 
 impl Slip {
-    /// Of all the lines between, only the one that was moved is the matter.
-    fn only_about(mut self, line: &str, at: usize) -> Self {
-        self.lines = [at + 1].into();
+    /// Of all the lines between, only the one that was moved is the matter, with the header of the table that it came from.
+    fn only_about(mut self, line: &str, at: usize, from: usize) -> Self {
+        self.lines = [at + 1, from + 1].into();
         let text: Vec<_> = self.text.lines().collect();
         let header = (0..at).rev().find(|&above| text[above].starts_with('['));
         self.lines.extend(header.map(|above| above + 1));
-        // Where it is missing now.
-        self.lines.extend((at + 1..text.len()).find(|&below| text[below].starts_with('[')).map(|below| below + 1));
-        self.names = Line::of(line).names().filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        self.names = Line::of(line).all_names().collect();
         self.what = format!("{} | {line}", at + 1);
         self
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use vestibule::config::{Config, Diagnostic, Diagnostics, Paint, Place, Severity};
 use vestibule::snapshot::Snapshot;
 
-use super::line::Line;
+use super::line::{Line, words};
 use super::slips::Slip;
 use super::warnings;
 use crate::examples::stage::Stage;
@@ -122,16 +122,22 @@ impl<'s> Original<'s> {
         if errors.iter().any(|error| self.is_about(slip, error)) || mentions(slip, diagnostics) {
             return Verdict::Told;
         }
-        if errors.iter().any(|error| line_of(error.place()).is_some_and(|line| line.contains("expect ="))) {
+        if errors.iter().any(|error| {
+            error.place().line().and_then(|number| line_of(error.place(), number)).is_some_and(|line| line.contains("expect ="))
+        }) {
             return Verdict::Tested;
         }
         Verdict::Elsewhere(diagnostics.render(Paint::Plain))
     }
 
-    /// Whether an error stands where the slip is, or at a line that has one of its names.
+    /// Whether an error stands where the slip is, or at a line that has one of its names, or is about the whole file.
     fn is_about(&self, slip: &Slip, error: &Diagnostic) -> bool {
-        let is_there = error.place().line().is_some_and(|line| slip.lines.contains(&line)) && self.is_in_file(error.place());
-        is_there || line_of(error.place()).is_some_and(|line| Line::of(&line).names().any(|name| slip.names.contains(name)))
+        let Some(number) = error.place().line() else { return true };
+        let is_there = |number| slip.lines.contains(&number) && self.is_in_file(error.place());
+        is_there(number)
+            || (error.problem() == NOT_CLOSED && is_there(line_before(error.place(), number)))
+            || line_of(error.place(), number)
+                .is_some_and(|line| Line::of(&line).names().flat_map(words).any(|name| slip.names.contains(name)))
     }
 
     fn is_in_file(&self, place: &Place) -> bool {
@@ -150,10 +156,19 @@ fn mentions(slip: &Slip, diagnostics: &Diagnostics) -> bool {
     slip.lines.iter().any(is_named)
 }
 
-/// The text of the line at which something is.
-fn line_of(place: &Place) -> Option<String> {
+/// The text of a line of the file in which something is.
+fn line_of(place: &Place, number: usize) -> Option<String> {
     match place {
-        Place::File { source, .. } => Some(source.line(place.line()?).1.to_owned()),
+        Place::File { source, .. } => Some(source.line(number).1.to_owned()),
         Place::Environment(_) | Place::Set(_) | Place::Whole => None,
     }
 }
+
+/// The last line before another one in which there is something.
+fn line_before(place: &Place, number: usize) -> usize {
+    let is_empty = |number: &usize| line_of(place, *number).is_none_or(|line| Line::of(&line).is_empty());
+    (1..number).rev().find(|number| !is_empty(number)).unwrap_or(number)
+}
+
+/// What is said at what follows: "`]` or `,` belongs before this".
+const NOT_CLOSED: &str = "a list is not closed, or a comma is missing";
