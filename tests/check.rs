@@ -56,7 +56,8 @@ fn a_forward_to_where_the_client_says_is_named_once_and_usable() {
     let folder = Folder::with(&format!("{GOOD}{maps}"));
     let found = folder.run(&["check"]);
     let expected = "warning[client-forward]: this leads where the client says: \"${to}:443\"\n  --> routes.toml:20:12\n   \
-                    = help: loopback, link-local and the gateway's own addresses are refused\nroutes.toml: 1 warning\n";
+                    = help: loopback, link-local and the gateway's own addresses are refused\nroutes.toml: 1 warning\n\
+                    `vestibule check --explain NAME` says more of a warning, and how to allow it\n";
     let usable = "routes.toml: 2 listeners, 2 hosts, 2 patterns, 2 upstreams: usable\n";
     assert_eq!(found, Said { status: Some(0), out: usable.into(), err: expected.into() });
 }

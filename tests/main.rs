@@ -26,6 +26,7 @@ mod forward_names; // and what DNS says of it
 mod idle_memory; // a silent session costs next to nothing
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
+mod lints; // what may be meant and mostly is not
 mod listeners; // how and where it listens
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge

@@ -4,6 +4,7 @@
 mod admitted;
 mod authority;
 mod certs;
+mod check;
 mod demo;
 mod demo_certificates;
 mod explain;
@@ -43,7 +44,7 @@ enum Command {
     /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
     /// Read the configuration and say everything that is wrong with it.
-    Check(Configuration),
+    Check(check::Check),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
     Route(question::Question),
     /// Make certificates for development under `certs/`, and an authority that clients can be told to trust.
@@ -73,7 +74,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Run(configuration) => run::run(&configuration),
         Command::Demo => demo::demo(),
-        Command::Check(configuration) => check(&configuration),
+        Command::Check(wanted) => check::check(&wanted),
         Command::Route(question) => explain::explain(&question),
         Command::Certs(wanted) => certs::certs(&wanted),
     };
@@ -90,6 +91,8 @@ enum Failure {
     Run(String),
     /// The configuration is wrong: exit status 2.
     Configuration(Diagnostics),
+    /// The same, and it has been said.
+    Told,
     /// The command line is wrong, or names no configuration: exit status 2.
     Usage(String),
 }
@@ -109,6 +112,7 @@ impl Failure {
                 say(&diagnostics.render(paint()));
                 ExitCode::from(2)
             }
+            Self::Told => ExitCode::from(2),
             Self::Usage(problem) => {
                 say(&format!("vestibule: {problem}\n"));
                 ExitCode::from(2)
@@ -145,17 +149,6 @@ impl Configuration {
             ))
         })
     }
-}
-
-fn check(configuration: &Configuration) -> Result<(), Failure> {
-    let loaded = configuration.load()?;
-    let name = loaded.diagnostics.name().to_owned();
-    let maps = || loaded.config.routes.values();
-    let (hosts, patterns) = (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum());
-    let snapshot = compile(loaded)?;
-    let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
-    let counts = [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
-    print(&format!("{name}: {}: usable\n", counts.join(", ")))
 }
 
 /// What runs; warnings are said at once.

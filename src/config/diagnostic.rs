@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::lint::LintLevel;
 use super::source::Source;
 
 /// Where something stands: in a file, in an environment variable or on the command line.
@@ -70,8 +71,27 @@ impl fmt::Display for Place {
 pub enum Severity {
     /// The configuration can't be used.
     Error,
+    /// Neither, since `[lints]` says so of a warning. The text is the lint's name.
+    Denied(&'static str),
     /// It can, but probably does not do what was meant. The text is the lint's name.
     Warning(&'static str),
+}
+
+impl Severity {
+    /// Whether the configuration can't be used.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        !matches!(self, Self::Warning(_))
+    }
+
+    /// The lint's name, if it is one's.
+    #[must_use]
+    pub fn lint(self) -> Option<&'static str> {
+        match self {
+            Self::Error => None,
+            Self::Denied(lint) | Self::Warning(lint) => Some(lint),
+        }
+    }
 }
 
 /// One complaint.
@@ -103,6 +123,18 @@ impl Diagnostic {
         &self.place
     }
 
+    /// What is said right beside the caret.
+    #[must_use]
+    pub fn beside(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn instead(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// What is wrong, in one sentence.
     #[must_use]
     pub fn problem(&self) -> &str {
@@ -121,13 +153,14 @@ impl Diagnostic {
 pub struct Diagnostics {
     name: String,
     found: Vec<Diagnostic>,
+    allowed: usize,
 }
 
 impl Diagnostics {
     /// None yet, about the file of this name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), found: Vec::new() }
+        Self { name: name.into(), found: Vec::new(), allowed: 0 }
     }
 
     /// Notes an error; `label` and `help` may be added to what comes back.
@@ -161,6 +194,28 @@ impl Diagnostics {
         }
     }
 
+    pub(super) fn found(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    /// Counts as allowed what is not to be kept.
+    pub(super) fn retain(&mut self, is_kept: impl FnMut(&Diagnostic) -> bool) {
+        let before = self.found.len();
+        self.found.retain(is_kept);
+        self.allowed += before - self.found.len();
+    }
+
+    /// Gives each warning the level of its lint.
+    pub(super) fn set_levels(&mut self, level: impl Fn(&'static str) -> LintLevel) {
+        let level_of = |one: &Diagnostic| if let Severity::Warning(lint) = one.severity { level(lint) } else { LintLevel::Warn };
+        self.retain(|one| level_of(one) != LintLevel::Allow);
+        for one in &mut self.found {
+            if let (Severity::Warning(lint), LintLevel::Deny) = (one.severity, level_of(one)) {
+                one.severity = Severity::Denied(lint);
+            }
+        }
+    }
+
     /// The file's name, as it was given.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -176,7 +231,19 @@ impl Diagnostics {
     /// How many errors there are.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.found.iter().filter(|one| one.severity == Severity::Error).count()
+        self.found.iter().filter(|one| one.severity.is_error()).count()
+    }
+
+    /// How many warnings there are.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.len() - self.errors()
+    }
+
+    /// How many warnings were found and are allowed.
+    #[must_use]
+    pub fn allowed(&self) -> usize {
+        self.allowed
     }
 
     /// How many complaints there are, warnings included.
@@ -195,7 +262,7 @@ impl Diagnostics {
     #[must_use]
     pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut sorted: Vec<_> = self.found.iter().collect();
-        sorted.sort_by_key(|one| (one.severity != Severity::Error, one.place.order()));
+        sorted.sort_by_key(|one| (!one.severity.is_error(), one.place.order()));
         sorted
     }
 }

@@ -2,16 +2,19 @@
 //! decided when they are compiled. Every value knows its place ([`Places`]), and everything that is wrong is found in
 //! one go ([`Diagnostics`]): an error leaves out the smallest part it can, and reading goes on.
 
+mod allow;
 mod diagnostic;
 mod document;
 mod gather;
 mod habits;
 mod hosts;
 mod include;
+mod json;
 mod keepalive;
 mod layer;
 mod limit;
 mod lint;
+pub mod lints;
 mod listener;
 mod log_file;
 mod map;
@@ -179,7 +182,7 @@ impl Read for Config {
         let mut table = reader.table(value, &words::FILE)?;
         Some(Self {
             include: reader.take(&mut table, "include").unwrap_or_default(),
-            lints: reader.take_with(&mut table, "lints", values::entries).unwrap_or_default(),
+            lints: reader.take_with(&mut table, "lints", lint::levels).unwrap_or_default(),
             process: reader.take(&mut table, "process").unwrap_or_default(),
             log: reader.take(&mut table, "log").unwrap_or_default(),
             access_log: reader.take_with(&mut table, "access_log", values::named).unwrap_or_default(),

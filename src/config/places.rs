@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostic::Place;
-use super::spot::{Below, Origin, Spot, Step, walk};
+use super::source::Source;
+use super::spot::{Below, Files, Origin, Spot, Step, walk};
 
 /// A step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +93,15 @@ impl Places {
     #[must_use]
     pub fn value(&self, path: &[Key]) -> Place {
         self.place(&self.as_written(path), |spot| spot.value.clone())
+    }
+
+    /// The files that were read.
+    pub fn sources(&self) -> impl Iterator<Item = Arc<Source>> {
+        let files = self.layers.iter().filter_map(|(origin, _)| match origin {
+            Origin::Files(files) => Some(files),
+            Origin::Given { .. } => None,
+        });
+        files.flat_map(Files::sources).cloned()
     }
 
     /// Where a key stands, if it is written at all.

@@ -47,7 +47,7 @@ impl Diagnostics {
             1 => Some(format!("1 {what}")),
             _ => Some(format!("{number} {what}s")),
         };
-        let counts = [count(self.errors(), "error"), count(self.len() - self.errors(), "warning")];
+        let counts = [count(self.errors(), "error"), count(self.warnings(), "warning")];
         let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         let counts = if counts.is_empty() { "no errors" } else { &counts };
         let verdict = if self.has_errors() { ": not usable" } else { "" };
@@ -70,6 +70,7 @@ fn render(one: &Diagnostic, help: Option<&str>, paint: Paint) -> String {
     };
     let title = match one.severity {
         Severity::Error => Level::ERROR.primary_title(problem),
+        Severity::Denied(lint) => Level::ERROR.primary_title(problem).id(lint),
         Severity::Warning(lint) => Level::WARNING.primary_title(problem).id(lint),
     };
     let shows_line = one.severity == Severity::Error || one.label.is_some();

@@ -34,6 +34,10 @@ impl Files {
         (FileNumber(u32::try_from(number).unwrap_or(u32::MAX)), source)
     }
 
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.iter()
+    }
+
     pub(super) fn source(&self, spot: &Spot) -> &Arc<Source> {
         &self.sources[spot.file.0 as usize]
     }

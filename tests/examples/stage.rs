@@ -160,7 +160,6 @@ mod not_yet {
                 text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
             }
             text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
-            text = text.replace("upstream = \"${cell}.cells.internal:443\"", "upstream = \"eu7.cells.internal:443\"");
             for (name, value) in super::environment() {
                 text = text.replace(&format!("${{env:{name}}}"), &value);
             }

@@ -113,7 +113,7 @@ fn row<'v>(kind: &str, verdicts: impl Iterator<Item = &'v Verdict>) -> String {
 /// The names of the lints that a configuration is warned by, with their places.
 fn warnings(diagnostics: &vestibule::config::Diagnostics) -> BTreeSet<(&'static str, Option<usize>)> {
     let lint = |one: &&vestibule::config::Diagnostic| match one.severity() {
-        Severity::Warning(lint) => Some((lint, one.place().line())),
+        Severity::Warning(lint) | Severity::Denied(lint) => Some((lint, one.place().line())),
         Severity::Error => None,
     };
     diagnostics.sorted().iter().filter_map(lint).collect()

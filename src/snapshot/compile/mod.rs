@@ -103,7 +103,8 @@ impl Snapshot {
             announcements_judged: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
-        let Compiler { places, diagnostics, .. } = compiler;
+        let Compiler { places, mut diagnostics, .. } = compiler;
+        diagnostics.settle(&config.lints, places.sources());
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
     }
 }

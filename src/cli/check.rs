@@ -1,0 +1,93 @@
+//! `vestibule check`: everything that is wrong with a configuration, for people and for programs.
+
+use clap::Args;
+
+use super::{Configuration, Failure, count, paint, print, say};
+use crate::config::{Config, Diagnostics, lints, suggest};
+use crate::snapshot::{Compiled, Snapshot};
+
+/// How strict a check is, and who reads what it says.
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    #[command(flatten)]
+    configuration: Configuration,
+    /// End with status 2 if there is a warning, too, as a pipeline should.
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Say it as JSON: an object with `usable`, and `diagnostics` with file, line and column of each.
+    #[arg(long)]
+    json: bool,
+    /// Explain a warning by its name, or list all there are with `all`, and look at no file.
+    #[arg(long, value_name = "LINT", conflicts_with_all = ["config", "sets", "deny_warnings", "json"])]
+    explain: Option<String>,
+}
+
+/// What a check has come to.
+struct Checked {
+    diagnostics: Diagnostics,
+    /// What is there, if it is usable: `2 listeners, 40 hosts`.
+    counts: Option<String>,
+}
+
+pub(super) fn check(check: &Check) -> Result<(), Failure> {
+    if let Some(lint) = &check.explain {
+        return print(&explained(lint)?);
+    }
+    let Checked { diagnostics, counts } = checked(&check.configuration)?;
+    let refused = check.deny_warnings && diagnostics.warnings() > 0;
+    if check.json {
+        print(&format!("{:#}\n", diagnostics.to_json()))?;
+        return if refused || counts.is_none() { Err(Failure::Told) } else { Ok(()) };
+    }
+    let Some(counts) = counts else { return Err(Failure::Configuration(diagnostics)) };
+    if !diagnostics.is_empty() {
+        say(&diagnostics.render(paint()));
+        say("`vestibule check --explain NAME` says more of a warning, and how to allow it\n");
+    }
+    if refused {
+        let what = if diagnostics.warnings() == 1 { "the warning" } else { "the warnings" };
+        return Err(Failure::Usage(format!("refused for {what}, since --deny-warnings is given")));
+    }
+    let allowed = match diagnostics.allowed() {
+        0 => String::new(),
+        some => format!(" ({} allowed)", count(some, "warning")),
+    };
+    print(&format!("{}: {counts}: usable{allowed}\n", diagnostics.name()))
+}
+
+fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
+    let loaded = match configuration.load() {
+        Ok(loaded) => loaded,
+        Err(Failure::Configuration(diagnostics)) => return Ok(Checked { diagnostics, counts: None }),
+        Err(failure) => return Err(failure),
+    };
+    let (hosts, patterns) = entries(&loaded.config);
+    let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
+    let counts = snapshot.map(|snapshot| {
+        let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
+        [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")].join(", ")
+    });
+    Ok(Checked { diagnostics, counts })
+}
+
+/// How many hosts and patterns there are.
+fn entries(config: &Config) -> (usize, usize) {
+    let maps = || config.routes.values();
+    (maps().map(|map| map.hosts.len()).sum(), maps().map(|map| map.patterns.len()).sum())
+}
+
+/// The page of a lint, or the list of all.
+fn explained(name: &str) -> Result<String, Failure> {
+    if name == "all" {
+        let width = lints::names().map(str::len).max().unwrap_or_default();
+        return Ok(lints::LINTS.iter().map(|lint| format!("{:width$}  {}\n", lint.name, lint.sees)).collect());
+    }
+    if let Some(page) = lints::find(name).and_then(|lint| lint.page()) {
+        return Ok(format!("{page}\n"));
+    }
+    let instead = match suggest(name, lints::names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "`vestibule check --explain all` lists them".into(),
+    };
+    Err(Failure::Usage(format!("no lint is named {name:?}: {instead}")))
+}
