@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::hidden::Hidden;
 use super::lint::LintLevel;
 use super::source::Source;
 
@@ -102,18 +103,19 @@ pub struct Diagnostic {
     pub(super) problem: String,
     pub(super) label: Option<String>,
     pub(super) help: Option<String>,
+    hidden: Hidden,
 }
 
 impl Diagnostic {
     /// Says more right beside the caret; a warning without a label shows its place but not the line.
     pub fn label(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.label = Some(printable(&brief(text.as_ref(), LONG)));
+        self.label = Some(printable(&brief(&self.hidden.hide(text.as_ref()), LONG)));
         self
     }
 
     /// Says what to write instead, on a line of its own.
     pub fn help(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.help = Some(printable(&brief(text.as_ref(), TOO_LONG)));
+        self.help = Some(printable(&brief(&self.hidden.hide(text.as_ref()), TOO_LONG)));
         self
     }
 
@@ -153,6 +155,7 @@ impl Diagnostic {
 pub struct Diagnostics {
     name: String,
     found: Vec<Diagnostic>,
+    hidden: Hidden,
     allowed: usize,
 }
 
@@ -160,7 +163,12 @@ impl Diagnostics {
     /// None yet, about the file of this name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), found: Vec::new(), allowed: 0 }
+        Self { name: name.into(), found: Vec::new(), hidden: Hidden::default(), allowed: 0 }
+    }
+
+    /// Shows, from now on, something else for a text that may be secret.
+    pub fn hide(&mut self, secret: &str, shown: &str) {
+        self.hidden.add(secret, shown);
     }
 
     /// Notes an error; `label` and `help` may be added to what comes back.
@@ -174,7 +182,8 @@ impl Diagnostics {
     }
 
     fn note(&mut self, severity: Severity, place: Place, problem: &str) -> &mut Diagnostic {
-        let note = Diagnostic { severity, place, problem: printable(&brief(problem, LONG)), label: None, help: None };
+        let problem = printable(&brief(&self.hidden.hide(problem), LONG));
+        let note = Diagnostic { severity, place, problem, label: None, help: None, hidden: self.hidden.clone() };
         self.found.push(note);
         self.found.last_mut().expect("it was pushed the line before")
     }

@@ -51,6 +51,13 @@ pub(super) fn table(entries: &DeTable<'_>, file: FileNumber) -> (Dict, Spots) {
     (values.into_iter().collect(), spots.into_iter().collect())
 }
 
+/// A number, or true or false, as a file would have it without quotes.
+pub(super) fn plain(text: &str) -> Option<Value> {
+    let parsed = DeValue::parse(text.trim()).ok()?;
+    let is_plain = matches!(parsed.get_ref(), DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_));
+    is_plain.then(|| value(&parsed, 0..0, FileNumber::default()).0)
+}
+
 fn value(entry: &Spanned<DeValue<'_>>, key: Range<usize>, file: FileNumber) -> (Value, Spot) {
     let (value, below) = match entry.get_ref() {
         DeValue::String(text) => (Value::from(text.as_ref()), Below::Nothing),

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use figment::value::{Dict, Value};
 
+use super::delegation::{Grant, restrict};
 use super::diagnostic::{Diagnostics, Place};
 use super::document::Document;
+use super::environment::{self, Environment};
 use super::include::{Include, IncludeError};
 use super::merge::merge;
 use super::open::{self, Opened};
@@ -23,6 +25,8 @@ pub(super) struct Gathered {
     pub(super) files: Files,
     pub(super) values: Dict,
     pub(super) spots: Spots,
+    /// What was left out for its own error.
+    pub(super) cuts: Vec<Vec<Key>>,
     /// Whether a file could not be read, so that what is missing may stand there.
     pub(super) is_partial: bool,
     /// The files, the main one first, and the patterns that were looked for.
@@ -42,7 +46,12 @@ pub struct FilesRead {
 ///
 /// # Errors
 /// When the main file is no TOML: what it would include is not known.
-pub(super) fn gather(main: Source, path: Option<&Path>, diagnostics: &mut Diagnostics) -> Result<Gathered, Diagnostics> {
+pub(super) fn gather(
+    main: Source,
+    path: Option<&Path>,
+    environment: &Environment,
+    diagnostics: &mut Diagnostics,
+) -> Result<Gathered, Diagnostics> {
     let mut gatherer = Gatherer {
         files: Files::default(),
         documents: Vec::new(),
@@ -52,20 +61,22 @@ pub(super) fn gather(main: Source, path: Option<&Path>, diagnostics: &mut Diagno
         is_partial: false,
         is_full: false,
         read: FilesRead::default(),
+        cuts: Vec::new(),
+        environment,
         diagnostics,
     };
     gatherer.read.files.extend(path.map(Path::to_owned));
     gatherer.main(main, path)?;
-    let Gatherer { files, documents, is_partial, read, diagnostics, .. } = gatherer;
+    let Gatherer { files, documents, is_partial, read, cuts, diagnostics, .. } = gatherer;
     let Document { values, spots } = merge(documents, &files, diagnostics);
-    Ok(Gathered { files, values, spots, is_partial, read })
+    Ok(Gathered { files, values, spots, cuts, is_partial, read })
 }
 
 struct Gatherer<'a> {
     files: Files,
     documents: Vec<Document>,
     /// Every file that was met, without links.
-    known: BTreeMap<PathBuf, ()>,
+    known: BTreeMap<PathBuf, Option<Arc<Grant>>>,
     /// The files that led here.
     way: Vec<Step>,
     bytes: usize,
@@ -73,6 +84,8 @@ struct Gatherer<'a> {
     /// Whether no more may be read; it has been said.
     is_full: bool,
     read: FilesRead,
+    cuts: Vec<Vec<Key>>,
+    environment: &'a Environment,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -84,17 +97,22 @@ struct Step {
 impl Gatherer<'_> {
     fn main(&mut self, source: Source, path: Option<&Path>) -> Result<(), Diagnostics> {
         let name = source.name().to_owned();
-        let (number, source) = self.files.add(source);
+        let (number, source) = self.files.add(source, None);
         let document = Document::read(&source, number)?;
         let path = path.and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| name.clone().into());
-        self.known.insert(path.clone(), ());
+        self.known.insert(path.clone(), None);
         self.way.push(Step { path, name });
-        self.document(&source, document);
+        self.document(&source, document, None);
         Ok(())
     }
 
     /// A document, then what it includes.
-    fn document(&mut self, source: &Arc<Source>, document: Document) {
+    fn document(&mut self, source: &Arc<Source>, mut document: Document, grant: Option<&Grant>) {
+        let environment = if grant.is_some() { None } else { Some(self.environment) };
+        self.cuts.extend(environment::fill(&mut document, source, environment, &mut self.files, self.diagnostics));
+        if let Some(grant) = grant {
+            self.cuts.extend(restrict(&mut document, source, grant, self.diagnostics));
+        }
         let includes = includes(&document);
         let asked: Vec<_> = includes.into_iter().flat_map(|(index, include)| self.asked(index, include, &document, source)).collect();
         self.documents.push(document);
@@ -104,13 +122,17 @@ impl Gatherer<'_> {
     }
 
     /// Each text of an include, with its place.
-    fn asked(&self, index: usize, include: Include, document: &Document, source: &Arc<Source>) -> Vec<Asked> {
+    fn asked(&mut self, index: usize, include: Include, document: &Document, source: &Arc<Source>) -> Vec<Asked> {
         let place = |path: &[Key]| {
             let spot = walk_below(&document.spots, path);
             Place::File { source: Arc::clone(source), span: spot.map(|spot| spot.value.clone()).unwrap_or_default() }
         };
+        let here = place(&path_to!["include", index]);
+        let each_host = |at| place(&path_to!["include", index, "hosts", at]);
+        let grant = include.hosts.map(|hosts| Arc::new(Grant::new(hosts, here, each_host, self.diagnostics)));
         let each = include.files.into_iter().enumerate();
-        each.map(|(at, written)| Asked { written, place: place(&path_to!["include", index, "files", at]) }).collect()
+        let asked = |(at, written)| Asked { written, place: place(&path_to!["include", index, "files", at]), grant: grant.clone() };
+        each.map(asked).collect()
     }
 
     fn include(&mut self, source: &Arc<Source>, asked: Asked) {
@@ -148,7 +170,7 @@ impl Gatherer<'_> {
     }
 
     /// Reads a file, unless it has been read already.
-    fn file(&mut self, path: PathBuf, _asked: &Asked) -> Result<(), IncludeError> {
+    fn file(&mut self, path: PathBuf, asked: &Asked) -> Result<(), IncludeError> {
         let name = name(&path);
         let unreadable = |why: std::io::Error| IncludeError::Unreadable { name: name.clone(), why: why.to_string() };
         let real = path.canonicalize().map_err(unreadable)?;
@@ -157,8 +179,9 @@ impl Gatherer<'_> {
             let way = around.map(|step| step.name.clone()).collect();
             return Err(IncludeError::Circle { way });
         }
-        if self.known.contains_key(&real) {
-            return Ok(());
+        if let Some(before) = self.known.get(&real) {
+            let hosts = |grant: &Option<Arc<Grant>>| grant.as_ref().map(|grant| grant.hosts.clone());
+            return if hosts(before) == hosts(&asked.grant) { Ok(()) } else { Err(IncludeError::OtherHosts { name }) };
         }
         if self.known.len() >= MOST_FILES {
             self.is_full = true;
@@ -167,7 +190,7 @@ impl Gatherer<'_> {
         if self.way.len() > MOST_DEPTH {
             return Err(IncludeError::TooDeep { name, most: MOST_DEPTH });
         }
-        self.known.insert(real.clone(), ());
+        self.known.insert(real.clone(), asked.grant.clone());
         self.read.files.push(path.clone());
         let text = match open::text(&path, MOST_BYTES.saturating_sub(self.bytes))? {
             Opened::Text(text) => text,
@@ -181,12 +204,14 @@ impl Gatherer<'_> {
             }
         };
         self.bytes += text.len();
-        let (number, source) = self.files.add(Source::of_file(&path, text));
+        let (number, source) = self.files.add(Source::of_file(&path, text), asked.grant.clone());
         match Document::read(&source, number) {
             Ok(mut document) => {
-                self.main_only(&source, &mut document);
+                if asked.grant.is_none() {
+                    self.main_only(&source, &mut document);
+                }
                 self.way.push(Step { path: real, name });
-                self.document(&source, document);
+                self.document(&source, document, asked.grant.as_deref());
                 self.way.pop();
             }
             Err(wrong) => self.unusable(wrong),
@@ -225,6 +250,8 @@ impl Gatherer<'_> {
 struct Asked {
     written: String,
     place: Place,
+    /// What the files may define, if not everything.
+    grant: Option<Arc<Grant>>,
 }
 
 /// What a document includes, as far as it is said well; the rest is complained of when the whole is read.

@@ -42,6 +42,8 @@ pub(super) enum IncludeError {
     NoPattern { pattern: String, why: &'static str },
     #[error("files include one another in a circle: {}", way.join(", then "))]
     Circle { way: Vec<String> },
+    #[error("{name} is included twice, and not for the same host names")]
+    OtherHosts { name: String },
     #[error("more than {most} files are included")]
     TooMany { most: usize },
     #[error("{name} is included by a file that is included, {most} times over")]
@@ -58,6 +60,7 @@ impl IncludeError {
             Self::Unreadable { .. } => Some("a pattern such as \"routes.d/*.toml\" may match nothing, a name must exist".into()),
             Self::Circle { way } if way.len() == 2 => Some("this leads to the file that has it".into()),
             Self::Circle { .. } => Some("one of them must not include the next".into()),
+            Self::OtherHosts { .. } => Some("which names it may define is said in one place".into()),
             Self::NoFile { .. } | Self::NoPattern { .. } | Self::TooMany { .. } | Self::TooDeep { .. } | Self::TooLarge { .. } => None,
         }
     }

@@ -83,6 +83,8 @@ impl Merger<'_> {
     fn may_merge(&self, first: &Entry, other: &Entry) -> bool {
         let is_shared = match self.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [_] => true,
+            // A team's upstream is its own.
+            ["upstream", _] => self.files.have_one_owner(&first.spot, &other.spot),
             [section, _] => NAMED.contains(&section),
             ["routes", _, "hosts"] | ["map", _, "values" | "hosts" | "ranges"] => true,
             _ => false,
@@ -92,22 +94,29 @@ impl Merger<'_> {
     }
 
     fn twice(&mut self, key: &str, first: &Entry, second: &Entry) {
-        let key = match Key::from(key).to_string() {
-            quoted if quoted.starts_with('"') => quoted,
-            bare => format!("`{bare}`"),
-        };
-        let whose = match self.path.len() {
-            0..=1 => String::new(),
-            length if NAMES.contains(&&*self.path[length - 2]) => String::new(),
-            length => {
-                format!(" of [{}]", self.path[..length - 1].iter().map(|key| Key::from(key).to_string()).collect::<Vec<_>>().join("."))
-            }
-        };
+        let what = self.what(key);
         let before = self.files.key(&first.spot);
         self.diagnostics
-            .error(self.files.key(&second.spot), format!("{key}{whose} is defined twice"))
+            .error(self.files.key(&second.spot), format!("{what} is defined twice"))
             .label(format!("the first is in another file ({before})"));
     }
+
+    /// What is being merged, as its user would call it.
+    fn what(&self, key: &str) -> String {
+        let quoted = Key::from(key).to_string();
+        let bare = if quoted.starts_with('"') { quoted } else { format!("`{quoted}`") };
+        match &self.path[..] {
+            [name, _] if NAMED.contains(&&**name) => section(&self.path),
+            [] | [_] => bare,
+            [table @ .., _] if table.last().is_some_and(|table| NAMES.contains(&&**table)) => bare,
+            [table @ .., _] => format!("{bare} of {}", section(table)),
+        }
+    }
+}
+
+/// `[routes.dmz]`.
+fn section(path: &[String]) -> String {
+    format!("[{}]", path.iter().map(|key| Key::from(key).to_string()).collect::<Vec<_>>().join("."))
 }
 
 /// A value with its place.

@@ -3,10 +3,13 @@
 //! one go ([`Diagnostics`]): an error leaves out the smallest part it can, and reading goes on.
 
 mod allow;
+mod delegation;
 mod diagnostic;
 mod document;
+mod environment;
 mod gather;
 mod habits;
+mod hidden;
 mod hosts;
 mod include;
 mod json;
@@ -48,6 +51,7 @@ use std::path::Path;
 use figment::value::{Tag, Value};
 use serde::Serialize;
 
+use environment::Environment;
 use layer::Layer;
 use read::{Read, Reader};
 
@@ -162,17 +166,17 @@ fn read_all(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Diagnostics> {
     let mut diagnostics = Diagnostics::new(source.name());
-    let gathered = gather::gather(source, file, &mut diagnostics)?;
-    let (is_partial, files) = (gathered.is_partial, gathered.read.clone());
+    let environment: Environment = environment.into_iter().collect();
+    let mut gathered = gather::gather(source, file, &environment, &mut diagnostics)?;
+    let (is_partial, files, cuts) = (gathered.is_partial, gathered.read.clone(), std::mem::take(&mut gathered.cuts));
     let mut layers = vec![Layer::files(gathered)];
-    let mut variables: Vec<_> = environment.into_iter().collect();
-    variables.sort();
-    layers.extend(variables.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));
+    layers.extend(environment.iter().filter_map(|(name, value)| Layer::environment(name, value, &mut diagnostics)));
     layers.extend(sets.iter().filter_map(|item| Layer::set(item, &mut diagnostics)));
     let (values, mut places) = layer::merge(layers);
     if is_partial {
         places.set_partial();
     }
+    cuts.iter().for_each(|path| places.cut(path));
     let config = Config::read(Value::Dict(Tag::Default, values), &mut Reader::new(&mut places, &mut diagnostics));
     Ok(Loaded { config: config.unwrap_or_default(), places, diagnostics, files })
 }

@@ -119,19 +119,12 @@ impl Places {
     /// Where some bytes of a text stand; the whole text if it was written with escapes.
     #[must_use]
     pub fn inside(&self, path: &[Key], bytes: Range<usize>) -> Place {
-        match self.value(path) {
-            Place::File { source, span } => {
-                let text = &source.text()[span.clone()];
-                let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| text.starts_with(quotes)).map_or(0, str::len);
-                let start = span.start + quotes;
-                let part = start + bytes.start..start + bytes.end;
-                let has_escapes = text.starts_with('"') && text.contains('\\');
-                let as_it_stands = !has_escapes && !text[quotes..].starts_with(['\n', '\r']);
-                let fits = part.end + quotes <= span.end && source.text().get(part.clone()).is_some();
-                let span = if as_it_stands && fits { part } else { span };
-                Place::File { source, span }
+        match self.find(&self.as_written(path)) {
+            Some((Origin::Files(files), spot)) if !spot.value.is_empty() => {
+                let bytes = files.filled(spot).map_or(bytes.clone(), |filled| filled.written(bytes));
+                files.place(spot, files.source(spot).inside(spot.value.clone(), bytes))
             }
-            elsewhere => elsewhere,
+            _ => self.value(path),
         }
     }
 

@@ -206,11 +206,11 @@ impl<'a> Reader<'a> {
         };
     }
 
-    /// What was written, where the environment or the command line gave it: they know no types.
+    /// What was written, where the environment or the command line gave it, all of it: they know no types.
     pub(super) fn given(&self) -> Option<String> {
         match self.places.find(&self.path)? {
             (Origin::Given { text, .. }, spot) => Some(text[spot.value.clone()].to_owned()),
-            (Origin::Files(_), _) => None,
+            (Origin::Files(files), spot) => files.filled(spot).map(|filled| filled.text.clone()),
         }
     }
 }

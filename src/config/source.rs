@@ -1,5 +1,6 @@
 //! The text of a file, and where its lines are.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A text with its name; lines and columns are found by a search over the starts of lines.
@@ -56,6 +57,19 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where some bytes of a TOML text stand that is written here, quotes and all; the whole of it if it is written with escapes.
+    #[must_use]
+    pub fn inside(&self, written: Range<usize>, bytes: Range<usize>) -> Range<usize> {
+        let text = &self.text[written.clone()];
+        let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| text.starts_with(quotes)).map_or(0, str::len);
+        let start = written.start + quotes;
+        let part = start + bytes.start..start + bytes.end;
+        let has_escapes = text.starts_with('"') && text.contains('\\');
+        let as_it_stands = !has_escapes && !text[quotes..].starts_with(['\n', '\r']);
+        let fits = part.end + quotes <= written.end && self.text.get(part.clone()).is_some();
+        if as_it_stands && fits { part } else { written }
     }
 
     /// Line and column of a byte, both counted from 1, columns in characters.

@@ -1,10 +1,13 @@
 //! Where each value stands in its layer's text. All files are one layer: a spot knows which of them it is from, so that a list
 //! that several of them fill has its places as any other.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::delegation::Grant;
 use super::diagnostic::Place;
+use super::environment::Filled;
 use super::places::Key;
 use super::source::Source;
 
@@ -23,14 +26,19 @@ pub(super) enum Origin {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
     sources: Vec<Arc<Source>>,
+    /// What each of them may define, if not everything.
+    grants: Vec<Option<Arc<Grant>>>,
+    /// Texts that the environment filled in, by where they stand.
+    filled: BTreeMap<(FileNumber, usize), Filled>,
 }
 
 impl Files {
     /// Another file, as the spots in it are to call it.
-    pub(super) fn add(&mut self, source: Source) -> (FileNumber, Arc<Source>) {
+    pub(super) fn add(&mut self, source: Source, grant: Option<Arc<Grant>>) -> (FileNumber, Arc<Source>) {
         let number = self.sources.len();
         let source = Arc::new(source.numbered(number));
         self.sources.push(Arc::clone(&source));
+        self.grants.push(grant);
         (FileNumber(u32::try_from(number).unwrap_or(u32::MAX)), source)
     }
 
@@ -40,6 +48,15 @@ impl Files {
 
     pub(super) fn source(&self, spot: &Spot) -> &Arc<Source> {
         &self.sources[spot.file.0 as usize]
+    }
+
+    /// Whether one include says what both files may define.
+    pub(super) fn have_one_owner(&self, one: &Spot, other: &Spot) -> bool {
+        match (&self.grants[one.file.0 as usize], &self.grants[other.file.0 as usize]) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     /// Some bytes of the file that a spot is from.
@@ -52,6 +69,16 @@ impl Files {
         self.place(spot, if spot.key.is_empty() { spot.value.clone() } else { spot.key.clone() })
     }
 
+    pub(super) fn fill(&mut self, spot: &Spot, filled: Filled) {
+        self.filled.insert((spot.file, spot.value.start), filled);
+    }
+
+    /// What the environment made of a text.
+    pub(super) fn filled(&self, spot: &Spot) -> Option<&Filled> {
+        self.filled.get(&(spot.file, spot.value.start))
+    }
+
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.sources.len()
     }
@@ -104,6 +131,11 @@ impl Spots {
     /// All of them, in the order of their keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Spot)> {
         self.0.iter().map(|(key, spot)| (&**key, spot))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Spot> {
+        self.0.iter_mut().map(|(_, spot)| spot)
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Spot> {

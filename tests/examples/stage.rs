@@ -147,7 +147,7 @@ const LOGS: [&str; 2] = ["/var/log/vestibule/", "/var/log/nginx/"];
 mod not_yet {
     use std::fs;
 
-    /// Puts what `hosts_files`, `[networks]` with files and the environment say into the files themselves.
+    /// Puts what `hosts_files`, and `[networks]` with files say into the files themselves.
     pub fn flatten(stage: &super::Stage) {
         for file in super::files(stage.folder.path(), &["toml"]) {
             let mut text = fs::read_to_string(&file).unwrap();
@@ -160,9 +160,6 @@ mod not_yet {
                 text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
             }
             text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
-            for (name, value) in super::environment() {
-                text = text.replace(&format!("${{env:{name}}}"), &value);
-            }
             fs::write(file, text).unwrap();
         }
     }

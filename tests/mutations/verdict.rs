@@ -127,7 +127,7 @@ impl<'s> Original<'s> {
         }) {
             return Verdict::Tested;
         }
-        Verdict::Elsewhere(diagnostics.render(Paint::Plain))
+        Verdict::Elsewhere(diagnostics.render(Paint::Plain).lines().take(8).map(|line| format!("    {line}\n")).collect())
     }
 
     /// Whether an error stands where the slip is, or at a line that has one of its names, or is about the whole file.
