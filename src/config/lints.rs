@@ -29,6 +29,7 @@ pub const LINTS: &[Lint] = &[
     always("heavy-weights", "the weights of a `consistent_hash` add up to more than 10,000"),
     always("idle-key", "a key has no effect where it stands"),
     always("literal-wildcard", "a wildcard stands among the `values` of a map, where it is that very text"),
+    always("loose-dot", "a `.` between the labels of a pattern is not escaped, so it stands for any character"),
     always("maintenance", "a target's sessions go elsewhere for the time being"),
     always("missing-crl", "there are `crl`s, and none of them tells of an authority in `ca`"),
     always("needless-allow", "a comment allows what is not told at its line"),

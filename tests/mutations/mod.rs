@@ -31,6 +31,7 @@ fn a_slip_is_told_where_it_is_or_seen_by_a_lint_or_a_test() {
     }
     println!("{}", counts.table(tries_all));
     assert!(counts.total() >= 3000, "thousands of ways: {}", counts.total());
+    assert_eq!(counts.share(Verdict::is_astray), 0, "told at another line");
     assert!(counts.share(Verdict::is_elsewhere) <= MOST_ELSEWHERE, "told at another line");
     assert!(counts.share(Verdict::is_through) <= MOST_THROUGH, "seen by nobody");
 }
@@ -122,6 +123,7 @@ fn warnings(diagnostics: &vestibule::config::Diagnostics) -> BTreeSet<(&'static 
 /// How many slips of a kind are tried in a file.
 const OF_A_KIND: usize = 10;
 
-/// Of a thousand slips, how many may be told at another line, and be seen by nobody.
-const MOST_ELSEWHERE: usize = 1000;
-const MOST_THROUGH: usize = 1000;
+/// Of a thousand slips, how many may be told at another line, though there is an excuse, and be seen by nobody: digits of addresses and
+/// numbers, names of listeners and logs, lines that are missing. What a name must lead to, a map's own `tests` know.
+const MOST_ELSEWHERE: usize = 8;
+const MOST_THROUGH: usize = 190;

@@ -188,7 +188,7 @@ fn of_whole_lines(file: &File<'_>, number: usize, line: &Line<'_>, slips: &mut V
         slip.lines.extend(number + 1..file.next_header(number).unwrap_or(file.lines.len()));
         slips.push(slip);
     } else {
-        slips.push(file.slip("line deleted", number, number + 1, &[]));
+        slips.push(file.slip("line deleted", number, number + 1, &[]).also_about(file, number));
     }
     slips.push(file.slip("line doubled", number, number + 1, &[this, this]));
     if let Some(next) = file.lines.get(number + 1).filter(|next| !Line::of(next).is_empty()) {
@@ -217,6 +217,12 @@ fn of_whole_lines(file: &File<'_>, number: usize, line: &Line<'_>, slips: &mut V
 }
 
 impl Slip {
+    /// What a line is missing from, too: other keys of its table may have no meaning without it.
+    fn also_about(mut self, file: &File<'_>, number: usize) -> Self {
+        self.lines.extend(file.header_above(number) + 1..file.next_header(number).unwrap_or(file.lines.len()));
+        self
+    }
+
     /// Of all the lines between, only the one that was moved is the matter, with the header of the table that it came from.
     fn only_about(mut self, line: &str, at: usize, from: usize) -> Self {
         self.lines = [at + 1, from + 1].into();

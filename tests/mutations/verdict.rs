@@ -49,6 +49,11 @@ impl Verdict {
         matches!(self, Self::Elsewhere(_))
     }
 
+    /// Whether it is told at a line that is not to be found fault with.
+    pub fn is_astray(&self) -> bool {
+        matches!(self, Self::Elsewhere(said) if !EXCUSED.iter().any(|(words, _)| said.contains(words)))
+    }
+
     pub fn is_through(&self) -> bool {
         *self == Self::Through
     }
@@ -145,9 +150,13 @@ impl<'s> Original<'s> {
     }
 }
 
-/// Whether a complaint names the line of the slip beside its own.
+/// Whether a complaint names the line of the slip beside its own, or says how to write the key that was there.
 fn mentions(slip: &Slip, diagnostics: &Diagnostics) -> bool {
     let said = diagnostics.render(Paint::Plain);
+    let helps = || said.lines().filter(|line| line.contains("= help: "));
+    if slip.names.iter().any(|name| helps().any(|help| help.contains(&format!(" {name} = ")))) {
+        return true;
+    }
     let is_named = |line: &usize| {
         [format!("toml:{line})"), format!("toml:{line},"), format!("line {line}\n"), format!("line {line})"), format!("line {line},")]
             .iter()
@@ -172,3 +181,11 @@ fn line_before(place: &Place, number: usize) -> usize {
 
 /// What is said at what follows: "`]` or `,` belongs before this".
 const NOT_CLOSED: &str = "a list is not closed, or a comma is missing";
+
+/// What may be told at another line, and why.
+const EXCUSED: [(&str, &str); 4] = [
+    ("no routes are named", "without its `include` a file misses at once all that the others have"),
+    ("a value already and can't be a table", "without the header above them, keys of a listener are keys of the file"),
+    ("inline table", "a brace that is not closed takes in the lines behind it"),
+    ("a list is not closed", "so does a bracket"),
+];

@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod binding;
 mod datagrams;
+mod dots;
 mod fallbacks;
 mod hash_keys;
 mod idle_keys;
