@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A host name in its normal form: lower-case ASCII, no trailing dot, at most 253 bytes, labels of 1 to 63 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hostname(Box<str>);
+pub struct Hostname(Arc<str>);
 
 /// Why a text is no host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,10 @@ impl Hostname {
             return Err(HostnameError::IpAddress);
         }
         check_labels(name)?;
-        Ok(Self(name.to_ascii_lowercase().into_boxed_str()))
+        match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Ok(Self(name.to_ascii_lowercase().into())),
+            false => Ok(Self(name.into())),
+        }
     }
 
     /// The name in its normal form.
@@ -110,6 +114,15 @@ impl HostPattern {
             return Err(HostnameError::EmptyLabel.into());
         }
         Ok(build(Hostname::parse(rest)?))
+    }
+
+    /// The text of which this was made, in no memory of its own where it is the name itself.
+    #[must_use]
+    pub fn written(&self, text: &str) -> Arc<str> {
+        match self {
+            Self::Exact(name) if name.as_str() == text => Arc::clone(&name.0),
+            _ => text.into(),
+        }
     }
 }
 

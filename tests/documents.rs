@@ -17,6 +17,7 @@ fn every_sample_configuration_loads() {
     for sample in &samples {
         let folder = tempfile::tempdir().unwrap();
         make_certificates(sample, folder.path());
+        make_lists(sample, folder.path());
         let file = folder.path().join("routes.toml");
         fs::write(&file, sample).unwrap();
         let found = config::load(&file, &[], []).map_or_else(|wrong| wrong, |loaded| Snapshot::check(loaded).diagnostics);
@@ -63,6 +64,15 @@ fn make_certificates(sample: &str, folder: &Path) {
             fs::copy(issued.chain, file).unwrap();
             made += 1;
         }
+    }
+}
+
+/// Makes the lists that a sample names, with nothing in them but a comment.
+fn make_lists(sample: &str, folder: &Path) {
+    for file in sample.split('"').filter(|text| text.ends_with(".map") || text.ends_with(".txt")) {
+        let file = folder.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "# nothing yet\n").unwrap();
     }
 }
 

@@ -28,6 +28,7 @@ mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
 mod lints; // what may be meant and mostly is not
 mod listeners; // how and where it listens
+mod lists; // lists that programs write: hosts, and ranges of addresses
 mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod log_files; // and where it goes

@@ -1,6 +1,7 @@
 //! `access`: ordered rules, the first that fits decides (nginx's `allow` and `deny`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Ranges;
 
@@ -29,7 +30,7 @@ pub enum Who {
     /// Of clients of unix sockets, which have no address.
     Unix,
     /// Of clients with these addresses.
-    Ranges(Ranges),
+    Ranges(Arc<Ranges>),
 }
 
 impl Access {
@@ -88,9 +89,9 @@ mod tests {
             let who = match who {
                 "all" => Who::All,
                 "unix:" => Who::Unix,
-                ranges => {
-                    Who::Ranges(Ranges::new(&ranges.split(',').map(|range| crate::address::range(range).unwrap()).collect::<Vec<_>>()))
-                }
+                ranges => Who::Ranges(Arc::new(Ranges::new(
+                    &ranges.split(',').map(|range| crate::address::range(range).unwrap()).collect::<Vec<_>>(),
+                ))),
             };
             Rule { written: (*written).into(), allows: word == "allow", who }
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Ranges;
+use super::RangeList;
 use super::table::{Full, Pace, Permit, Table};
 
 /// A limit, shared by all that name it: listeners, targets, workers.
@@ -30,7 +30,7 @@ pub struct LimitSettings {
     /// The rate as it is written: `50/s`.
     pub rate: Option<Box<str>>,
     /// Clients that are not counted.
-    pub exempt: Ranges,
+    pub exempt: RangeList,
     /// Whether it only tells what it would refuse.
     pub dry_run: bool,
 }

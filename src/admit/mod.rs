@@ -10,5 +10,5 @@ mod table;
 
 pub use access::{Access, Rule, Who};
 pub use limit::{Limit, LimitSettings, MOST_KEY, Permits, Refused, Taken};
-pub use ranges::Ranges;
+pub use ranges::{RangeList, Ranges};
 pub use table::Pace;

@@ -1,51 +1,99 @@
 //! Sets of addresses, as large as a list of all that is blocked.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 /// Addresses of both families. Finding one takes as many steps as the number of ranges has bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranges {
-    /// Sorted, and none of them overlaps with another.
-    apart: Vec<IpNet>,
+    v4: Box<[Span<u32>]>,
+    v6: Box<[Span<u128>]>,
 }
+
+/// The addresses from a first one to a last one. Those of a set stand in order, none of them touching the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span<A> {
+    first: A,
+    last: A,
+}
+
+/// The addresses of several sets, as a list of ranges and networks in `routes.toml` has them. A network is one set, however
+/// many lists it stands in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RangeList(Box<[Arc<Ranges>]>);
 
 impl Ranges {
     /// The addresses of all of these.
     #[must_use]
     pub fn new(ranges: &[IpNet]) -> Self {
-        let mut apart = IpNet::aggregate(&ranges.iter().map(canonical).collect());
-        apart.sort_unstable_by_key(IpNet::network);
-        Self { apart }
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for range in ranges {
+            match canonical(range) {
+                IpNet::V4(net) => v4.push(Span { first: u32::from(net.network()), last: u32::from(net.broadcast()) }),
+                IpNet::V6(net) => v6.push(Span { first: u128::from(net.network()), last: u128::from(net.broadcast()) }),
+            }
+        }
+        Self { v4: joined(v4, |address| address.checked_add(1)), v6: joined(v6, |address| address.checked_add(1)) }
     }
 
     /// Whether an address is among them; an IPv4 address in IPv6's clothes is one.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.beginning_before(address).is_some_and(|range| range.contains(&address))
+        match address.to_canonical() {
+            IpAddr::V4(v4) => has(&self.v4, u32::from(v4), u32::from(v4)),
+            IpAddr::V6(v6) => has(&self.v6, u128::from(v6), u128::from(v6)),
+        }
     }
 
     /// Whether others have addresses, and all of these are among them.
     #[must_use]
     pub fn covers(&self, others: &Self) -> bool {
-        let is_within = |other: &IpNet| self.beginning_before(other.network()).is_some_and(|range| range.contains(other));
-        !others.apart.is_empty() && others.apart.iter().all(is_within)
+        !others.is_empty()
+            && others.v4.iter().all(|other| has(&self.v4, other.first, other.last))
+            && others.v6.iter().all(|other| has(&self.v6, other.first, other.last))
     }
 
-    /// The only range that may have this address.
-    fn beginning_before(&self, address: IpAddr) -> Option<&IpNet> {
-        let begin_before = self.apart.partition_point(|range| range.network() <= address);
-        begin_before.checked_sub(1).and_then(|last| self.apart.get(last))
-    }
-
-    /// Whether there are addresses of this one's family among them.
+    /// Whether no address is among them.
     #[must_use]
-    pub fn has_family_of(&self, address: IpAddr) -> bool {
-        let is_v4 = address.to_canonical().is_ipv4();
-        self.apart.iter().any(|range| range.network().is_ipv4() == is_v4)
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
     }
+}
+
+impl RangeList {
+    /// The addresses of all of these.
+    #[must_use]
+    pub fn new(sets: impl IntoIterator<Item = Arc<Ranges>>) -> Self {
+        Self(sets.into_iter().collect())
+    }
+
+    /// Whether an address is among them; an IPv4 address in IPv6's clothes is one.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|set| set.contains(address))
+    }
+}
+
+/// Spans in order, where they overlap or touch made into one.
+fn joined<A: Copy + Ord>(mut spans: Vec<Span<A>>, next: impl Fn(A) -> Option<A>) -> Box<[Span<A>]> {
+    spans.sort_unstable_by_key(|span| span.first);
+    let mut joined: Vec<Span<A>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match joined.last_mut() {
+            Some(before) if next(before.last).is_none_or(|behind| span.first <= behind) => before.last = before.last.max(span.last),
+            _ => joined.push(span),
+        }
+    }
+    joined.into()
+}
+
+/// Whether one of the spans has all addresses from a first one to a last one.
+fn has<A: Copy + Ord>(spans: &[Span<A>], first: A, last: A) -> bool {
+    let begin_before = spans.partition_point(|span| span.first <= first);
+    let nearest = begin_before.checked_sub(1).and_then(|nearest| spans.get(nearest));
+    nearest.is_some_and(|span| last <= span.last)
 }
 
 /// A range of IPv4 addresses that is written as one of IPv6's.
@@ -90,10 +138,55 @@ mod tests {
         }
 
         #[test]
+        fn an_address_is_in_a_list_where_any_of_its_sets_has_it(sets in proptest::collection::vec(proptest::collection::vec(net(), 0..4), 0..4), asked in net()) {
+            let list = RangeList::new(sets.iter().map(|ranges| Arc::new(Ranges::new(ranges))));
+            for address in [asked.network(), asked.broadcast()] {
+                let expected = sets.iter().flatten().any(|range| range.contains(&address));
+                prop_assert_eq!(list.contains(address), expected, "{} in {:?}", address, sets);
+            }
+        }
+
+        #[test]
         fn ranges_cover_others_where_they_have_each_address_of_theirs(ranges in proptest::collection::vec(net(), 0..12), other in v4()) {
             let set = Ranges::new(&ranges);
             let all = IpNet::hosts(&other).chain([other.network(), other.broadcast()]).all(|address| set.contains(address));
             prop_assert_eq!(set.covers(&Ranges::new(&[other])), all, "{} in {:?}", other, ranges);
+        }
+    }
+
+    #[test]
+    fn ranges_up_to_the_last_address_of_a_family_are_whole() {
+        let all = Ranges::new(&["0.0.0.0/0".parse().unwrap(), "255.255.255.255/32".parse().unwrap(), "::/0".parse().unwrap()]);
+        for address in ["0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] {
+            assert!(all.contains(address.parse().unwrap()), "{address}");
+        }
+        let halves = Ranges::new(&["128.0.0.0/1".parse().unwrap(), "0.0.0.0/1".parse().unwrap()]);
+        assert!(halves.covers(&Ranges::new(&["0.0.0.0/0".parse().unwrap()])), "two halves are the whole");
+        assert!(!halves.covers(&Ranges::default()), "nothing is covered by nobody");
+    }
+
+    /// What a look-up costs: `cargo test --release --lib ranges -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "prints a measurement"]
+    fn the_cost_of_a_look_up_among_100_000_ranges() {
+        let mut seed = 1_u64;
+        let mut random = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let v4: Vec<IpNet> = (0..50_000).map(|_| IpNet::new(IpAddr::from((random() as u32).to_be_bytes()), 28).unwrap().trunc()).collect();
+        let v6 = (0..50_000).map(|_| IpNet::new(IpAddr::from((u128::from(random()) << 64).to_be_bytes()), 48).unwrap().trunc());
+        let set = Ranges::new(&v4.into_iter().chain(v6).collect::<Vec<_>>());
+        for (family, asked) in [
+            ("IPv4", (0..1_000_000).map(|_| IpAddr::from((random() as u32).to_be_bytes())).collect::<Vec<_>>()),
+            ("IPv6", (0..1_000_000).map(|_| IpAddr::from((u128::from(random()) << 64).to_be_bytes())).collect()),
+        ] {
+            let begun = std::time::SystemTime::now();
+            let found = asked.iter().filter(|address| set.contains(**address)).count();
+            let each = begun.elapsed().unwrap_or_default().as_nanos() / asked.len() as u128;
+            println!("{family}: {each} ns for a look-up among 100,000 ranges ({found} of {} found)", asked.len());
         }
     }
 

@@ -64,7 +64,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     let (hosts, patterns) = entries(&loaded.config);
     let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
     let counts = snapshot.map(|snapshot| {
-        let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
+        let (listeners, upstreams, hosts) = (snapshot.listeners.len(), snapshot.upstreams().count(), hosts + snapshot.listed_hosts);
         [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")].join(", ")
     });
     Ok(Checked { diagnostics, counts })

@@ -15,7 +15,7 @@ use crate::hello::{ClientHello, ServerName};
 use crate::host::Hostname;
 use crate::route::{Captures, Considered, FirstName, Match, Rank, Verdict};
 use crate::session::{Hello, Peer, Protocol, Session};
-use crate::snapshot::{Action, Admission, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target};
+use crate::snapshot::{Action, Admission, Destination, ForwardError, ForwardRules, Guards, Listener, Snapshot, Target, Targets};
 use crate::tls::{Terminator, Trust};
 use crate::upstream::Pool;
 use crate::variables::{Text, render};
@@ -108,7 +108,7 @@ impl Told<'_> {
         }
     }
 
-    fn rule(&mut self, rule: &Considered<'_, Vec<Target>>) {
+    fn rule(&mut self, rule: &Considered<'_, Targets>) {
         let label = match (rule.rank, rule.entry) {
             _ if self.listener.map.is_none() => format!("[listener.{}]", self.listener.name),
             (Rank::Leading | Rank::Trailing, Some(entry)) => entry.written.to_string(),
@@ -154,8 +154,11 @@ impl Told<'_> {
     }
 
     /// Where the entry of a rule is written.
-    fn place(&self, rule: &Considered<'_, Vec<Target>>) -> String {
+    fn place(&self, rule: &Considered<'_, Targets>) -> String {
         let Some(entry) = rule.entry else { return String::new() };
+        if let Some(listed) = entry.target.listed_at() {
+            return listed.to_string();
+        }
         let path = self.path(rule.rank, &entry.written);
         let place = match rule.rank {
             Rank::Pattern(_) => self.places.value(&[&path[..], &path_to!["host"]].concat()),
@@ -175,7 +178,7 @@ impl Told<'_> {
     }
 
     /// The session as the gateway would see it, for templates and hash keys.
-    fn session(&self, hello: Option<&ClientHello>, considered: &[Considered<'_, Vec<Target>>]) -> Session {
+    fn session(&self, hello: Option<&ClientHello>, considered: &[Considered<'_, Targets>]) -> Session {
         let client = Peer::Ip(SocketAddr::new(self.question.from, 0));
         let local = self.listener.addresses.first().map_or(Peer::Unix, local);
         let mut session = Session::new(0, self.listener.name.clone(), client, local, Instant::now(), SystemTime::now());

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use super::hidden::Hidden;
@@ -28,6 +29,13 @@ pub enum Place {
 }
 
 impl Place {
+    /// The first bytes of a file that are no text.
+    pub(super) fn no_text(name: &str, error: &FromUtf8Error) -> Self {
+        let at = error.utf8_error().valid_up_to();
+        let source = Arc::new(Source::new(name, String::from_utf8_lossy(error.as_bytes())));
+        Self::File { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() }
+    }
+
     /// The line in its file, counted from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
@@ -191,6 +199,16 @@ impl Diagnostics {
     /// Takes over what was noted elsewhere.
     pub fn extend(&mut self, others: Self) {
         self.found.extend(others.found);
+    }
+
+    /// Takes out all that were noted since there were so many.
+    pub fn take_since(&mut self, noted: usize) -> Vec<Diagnostic> {
+        self.found.split_off(noted.min(self.found.len()))
+    }
+
+    /// Notes of another place what was noted of one.
+    pub fn repeat(&mut self, noted: &Diagnostic, place: Place) {
+        self.found.push(Diagnostic { place, ..noted.clone() });
     }
 
     /// Forgets of those noted since there were so many what had been noted before.

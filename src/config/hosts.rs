@@ -1,9 +1,9 @@
 //! `[routes.NAME.hosts]`, and the slips that TOML reads as something else: a name without quotes, and a word of nginx's
 //! map that would silently become a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use figment::value::Value;
+use figment::value::{Dict, Value};
 
 use super::diagnostic::Place;
 use super::places::{Key, Places};
@@ -14,7 +14,7 @@ use super::words::{self, suggest};
 
 /// Reads the table of hosts.
 pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Targets>> {
-    let Value::Dict(tag, mut entries) = value else {
+    let Value::Dict(_, mut entries) = value else {
         return BTreeMap::read(value, reader);
     };
     for (word, lost) in MISPLACED {
@@ -28,12 +28,25 @@ pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<Str
             reader.wrong_entry(word, problem).label(format!("in nginx's map {instead}: leave it out"));
         }
     }
-    let unquoted: Vec<_> = entries.keys().flat_map(|name| unquoted(name, reader)).collect();
+    let tables = entries.iter().filter(|(_, value)| matches!(value, Value::Dict(..)));
+    let unquoted: Vec<_> = tables.flat_map(|(name, _)| unquoted(name, reader)).collect();
     for names in &unquoted {
         entries.remove(&names[0]);
         needs_quotes(names, reader);
     }
-    BTreeMap::read(Value::Dict(tag, entries), reader)
+    Some(targets(entries, reader))
+}
+
+/// The targets by their hosts. Of 100,000 hosts most lead to one of a few upstreams.
+fn targets(entries: Dict, reader: &mut Reader<'_>) -> BTreeMap<String, Targets> {
+    let mut plain: HashMap<String, Targets> = HashMap::new();
+    let mut targets = |host: &str, value| match value {
+        Value::String(_, upstream) => Some(plain.entry(upstream).or_insert_with_key(|upstream| Targets::plain(upstream)).clone()),
+        value => reader.at(host, value, Targets::read),
+    };
+    // A list first: a tree of what is in order is made at once.
+    let read: Vec<_> = entries.into_iter().filter_map(|(host, value)| Some((targets(&host, value)?, host))).collect();
+    read.into_iter().map(|(targets, host)| (host, targets)).collect()
 }
 
 /// A word that says what becomes of the rest, one level too deep.

@@ -1,9 +1,10 @@
 //! The map: `[routes.NAME]`, from host names to targets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use figment::value::Value;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::habits;
 use super::hosts;
@@ -80,19 +81,37 @@ impl Routes {
 
     /// All targets.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets_with_paths().map(|(_, target)| target)
+        let special = [&self.default, &self.no_sni, &self.not_tls].into_iter().flatten();
+        let lists = special.chain(self.hosts.values()).flat_map(Targets::iter);
+        lists.chain(self.patterns.iter().map(|pattern| &pattern.target))
     }
 }
 
-/// Where a session may go: the first of these whose guards all fit; never empty.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Targets(Vec<Target>);
+/// Where a session may go: the first of these whose guards all fit; never empty. Hosts may share them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets(Arc<[Target]>);
 
 impl Targets {
+    /// An upstream, and nothing else said.
+    pub(super) fn plain(upstream: &str) -> Self {
+        Self([Target::plain(upstream)].into())
+    }
+
+    /// The same for all hosts that share these.
+    #[must_use]
+    pub fn identity(&self) -> *const Target {
+        self.0.as_ptr()
+    }
+
     /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = &Target> {
         self.0.iter()
+    }
+}
+
+impl Serialize for Targets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0[..].serialize(serializer)
     }
 }
 
@@ -106,7 +125,7 @@ impl Read for Targets {
             Value::Array(..) => Vec::read(value, reader)?,
             single => vec![Target::read(single, reader)?],
         };
-        (!targets.is_empty()).then_some(Self(targets))
+        (!targets.is_empty()).then(|| Self(targets.into()))
     }
 }
 
@@ -177,8 +196,14 @@ words! {
 }
 
 impl Target {
+    /// One that says nothing but an upstream, as its text alone does.
+    #[must_use]
+    pub fn plain(upstream: &str) -> Self {
+        Self::only(Action::Upstream(upstream.into()))
+    }
+
     /// One that says nothing but what becomes of the session.
-    fn plain(action: Action) -> Self {
+    fn only(action: Action) -> Self {
         Self {
             action,
             terminate: None,
@@ -220,7 +245,7 @@ impl Read for Target {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
         if !matches!(value, Value::Dict(..)) {
             let action = Action::Upstream(String::read(value, reader)?);
-            return Some(Self::plain(action));
+            return Some(Self::only(action));
         }
         let mut table = reader.table(value, &kinds::TARGET)?;
         Self::take(&mut table, reader)

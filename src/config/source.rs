@@ -72,6 +72,12 @@ impl Source {
         if as_it_stands && fits { part } else { written }
     }
 
+    /// How many lines it has.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.line_starts.len()
+    }
+
     /// Line and column of a byte, both counted from 1, columns in characters.
     #[must_use]
     pub fn position(&self, at: usize) -> (usize, usize) {

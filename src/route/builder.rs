@@ -50,12 +50,17 @@ impl<T> Builder<T> {
         }
     }
 
+    /// Makes room for so many more names.
+    pub fn reserve(&mut self, names: usize) {
+        self.exact.reserve(names);
+    }
+
     /// Adds a name or a wildcard.
     ///
     /// # Errors
     /// When another entry has the name already; then the table is as it was.
     pub fn host(&mut self, pattern: HostPattern, entry: Entry<T>) -> Result<(), Taken> {
-        if let Some(earlier) = self.there_already(&pattern) {
+        if let Some(earlier) = self.earlier(&pattern) {
             return Err(Taken { earlier: Arc::clone(&earlier.written) });
         }
         let entry = Arc::new(entry);
@@ -71,6 +76,20 @@ impl<T> Builder<T> {
             HostPattern::Trailing(name) => self.trailing.insert(labels::as_written(&name), entry),
         }
         Ok(())
+    }
+
+    /// The entry that has a name already, or a part of what a wildcard stands for.
+    #[must_use]
+    pub fn earlier(&self, pattern: &HostPattern) -> Option<&Entry<T>> {
+        let exact = |name| self.exact.get(name);
+        let leading = |name| self.leading.get(labels::from_the_top(name));
+        let earlier = match pattern {
+            HostPattern::Exact(name) => exact(name),
+            HostPattern::Below(name) => leading(name),
+            HostPattern::AndBelow(name) => exact(name).or_else(|| leading(name)),
+            HostPattern::Trailing(name) => self.trailing.get(labels::as_written(name)),
+        };
+        earlier.map(|entry| &**entry)
     }
 
     /// Adds a regex over the whole name; they are tried in the order in which they come.
@@ -107,18 +126,6 @@ impl<T> Builder<T> {
             no_sni: self.no_sni,
             not_tls: self.not_tls,
         })
-    }
-
-    fn there_already(&self, pattern: &HostPattern) -> Option<&Entry<T>> {
-        let exact = |name| self.exact.get(name);
-        let leading = |name| self.leading.get(labels::from_the_top(name));
-        let earlier = match pattern {
-            HostPattern::Exact(name) => exact(name),
-            HostPattern::Below(name) => leading(name),
-            HostPattern::AndBelow(name) => exact(name).or_else(|| leading(name)),
-            HostPattern::Trailing(name) => self.trailing.get(labels::as_written(name)),
-        };
-        earlier.map(|entry| &**entry)
     }
 }
 

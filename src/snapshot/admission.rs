@@ -145,7 +145,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::admit::{LimitSettings, Ranges, Rule, Who};
+    use crate::admit::{LimitSettings, RangeList, Rule, Who};
     use crate::session::Peer;
     use crate::template::Template;
     use crate::variables::{Map, MapTable, Part, RowsBuilder};
@@ -166,7 +166,7 @@ mod tests {
             connections: Some(connections),
             pace: None,
             rate: None,
-            exempt: Ranges::default(),
+            exempt: RangeList::default(),
             dry_run,
         };
         KeyedLimit { limit: Arc::new(Limit::new(settings)), key: key.map(|key| Arc::new(text(key))) }

@@ -5,10 +5,10 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use ipnet::IpNet;
+use std::sync::Arc;
 
 use crate::address::{Address, AddressError};
+use crate::admit::Ranges;
 
 /// Which addresses a template may yield.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct ForwardRules {
     /// The unix sockets on which the gateway itself listens.
     pub own_sockets: Vec<PathBuf>,
     /// `[networks] forward`: what is allowed although it would be refused.
-    pub allowed: Vec<IpNet>,
+    pub allowed: Arc<Ranges>,
 }
 
 /// Why what a template yields is no place to go to.
@@ -65,9 +65,7 @@ impl ForwardRules {
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let is_refused = |address| is_special(address) || is_own(address);
-        !self.decided_by_client
-            || self.allowed.iter().any(|range| range.contains(&address))
-            || !(is_refused(address) || translated(address).is_some_and(is_refused))
+        !self.decided_by_client || self.allowed.contains(address) || !(is_refused(address) || translated(address).is_some_and(is_refused))
     }
 
     /// The same for a unix socket: those of the gateway's own machine, but for those of a folder that the operator wrote,
@@ -126,7 +124,7 @@ mod tests {
     fn rules(allowed: &[&str]) -> ForwardRules {
         ForwardRules {
             decided_by_client: true,
-            allowed: allowed.iter().map(|range| range.parse().unwrap()).collect(),
+            allowed: Arc::new(Ranges::new(&allowed.iter().map(|range| range.parse().unwrap()).collect::<Vec<_>>())),
             ..ForwardRules::default()
         }
     }

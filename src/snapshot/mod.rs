@@ -8,6 +8,7 @@ mod proxied;
 mod rate;
 mod source;
 mod target;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use proxied::ProxyRule;
 pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
+pub use targets::{ListName, Listed, Targets};
 
 /// A whole configuration, ready to serve.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
+    /// How many hosts stand in files of `hosts_files`.
+    pub listed_hosts: usize,
 }
 
 impl Snapshot {
@@ -137,7 +141,7 @@ pub struct Listener {
     /// Whether and how far first bytes are read before anything else.
     pub peek: Option<PeekLimits>,
     /// The map; a listener that names an upstream has one with only a default.
-    pub routes: RouteTable<Vec<Target>>,
+    pub routes: RouteTable<Targets>,
     /// The name of its `[routes.NAME]`, if it has one.
     pub map: Option<Arc<str>>,
 }

@@ -1,8 +1,8 @@
 //! Whose PROXY header is read, and whose is believed.
 
-use ipnet::IpNet;
 use tokio::time::Duration;
 
+use crate::admit::RangeList;
 use crate::session::Peer;
 
 /// `accept_proxy_protocol` of a listener where it is on.
@@ -13,7 +13,7 @@ pub struct ProxyRule {
     /// `proxy_protocol_timeout`, from accept.
     pub timeout: Duration,
     /// Those whose header is believed.
-    pub trusted: Vec<IpNet>,
+    pub trusted: RangeList,
     /// Whether it is from clients of unix sockets.
     pub trusts_unix: bool,
 }
@@ -22,8 +22,8 @@ impl ProxyRule {
     /// Whether the header of somebody who connects is believed.
     #[must_use]
     pub fn trusts(&self, peer: Peer) -> bool {
-        match peer.ip().map(|ip| ip.to_canonical()) {
-            Some(ip) => self.trusted.iter().any(|range| range.contains(&ip)),
+        match peer.ip() {
+            Some(ip) => self.trusted.contains(ip),
             None => self.trusts_unix,
         }
     }
@@ -31,14 +31,17 @@ impl ProxyRule {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::admit::Ranges;
 
     #[test]
     fn trust_is_of_addresses_and_of_unix_sockets_each_on_its_own() {
         let rule = |trusted: &[&str], trusts_unix| ProxyRule {
             is_required: true,
             timeout: Duration::ZERO,
-            trusted: trusted.iter().map(|range| range.parse().unwrap()).collect(),
+            trusted: RangeList::new([Arc::new(Ranges::new(&trusted.iter().map(|range| range.parse().unwrap()).collect::<Vec<_>>()))]),
             trusts_unix,
         };
         let [v4, mapped, v6] = ["10.1.2.3:1", "[::ffff:10.1.2.3]:1", "[fd00::1]:1"].map(|peer| Peer::Ip(peer.parse().unwrap()));

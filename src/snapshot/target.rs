@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::{Admission, ForwardRules, RateRules, SourceRule};
+use crate::admit::RangeList;
 use crate::hello::ClientHello;
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::tls::Terminator;
@@ -74,7 +73,7 @@ pub struct Guards {
     /// One of these protocols is offered by ALPN.
     pub alpn: Vec<Box<str>>,
     /// The client's address is in one of these ranges; a network may be without any, and then nobody is in it.
-    pub from: Option<Vec<IpNet>>,
+    pub from: Option<RangeList>,
     /// One of these TLS versions is offered, as their wire numbers.
     pub versions: Vec<u16>,
 }
@@ -89,8 +88,7 @@ impl Guards {
     /// Whether the client's address fits.
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
-        let client = client.map(|ip| ip.to_canonical());
-        let is_in = |ranges: &Vec<IpNet>| client.is_some_and(|ip| ranges.iter().any(|range| range.contains(&ip)));
+        let is_in = |ranges: &RangeList| client.is_some_and(|client| ranges.contains(client));
         self.from.as_ref().is_none_or(is_in)
     }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use tokio::time::Duration;
 
 use super::*;
+use crate::admit::Ranges;
 
 fn limit(connections: Option<u32>, pace: Option<Pace>) -> Limit {
     Limit::new(settings(connections, pace))
@@ -9,7 +10,7 @@ fn limit(connections: Option<u32>, pace: Option<Pace>) -> Limit {
 
 fn settings(connections: Option<u32>, pace: Option<Pace>) -> LimitSettings {
     let rate = pace.map(|_| "a rate".into());
-    LimitSettings { name: "a".into(), key: "$remote_addr".into(), connections, pace, rate, exempt: Ranges::default(), dry_run: false }
+    LimitSettings { name: "a".into(), key: "$remote_addr".into(), connections, pace, rate, exempt: RangeList::default(), dry_run: false }
 }
 
 fn pace(milliseconds: u64, burst: u32) -> Option<Pace> {
@@ -56,7 +57,7 @@ fn what_is_taken_back_has_never_come() {
 
 #[test]
 fn an_empty_key_a_long_one_and_an_exempt_client_are_not_counted() {
-    let office = Ranges::new(&["10.0.0.0/8".parse().unwrap()]);
+    let office = RangeList::new([Arc::new(Ranges::new(&["10.0.0.0/8".parse().unwrap()]))]);
     let limit = Limit::new(LimitSettings { exempt: office, ..settings(Some(0), None) });
     let (now, mut permits) = (Instant::now(), Permits::default());
     let mut taken = |client: &str, key: &[u8]| limit.take(client.parse().ok(), key, now, &mut permits).ok();

@@ -1,7 +1,8 @@
 //! `access`: rules, each a word and of whom it speaks.
 
 use super::Compiler;
-use crate::admit::{Access, Ranges, Rule, Who};
+use super::networks::Meant;
+use crate::admit::{Access, Rule, Who};
 use crate::config::{Key, path_to, suggest};
 
 impl Compiler {
@@ -50,7 +51,7 @@ impl Compiler {
                 if self.diagnostics.len() > complaints {
                     return None;
                 }
-                Who::Ranges(Ranges::new(&ranges))
+                Who::Ranges(ranges.map(Meant::into_set).unwrap_or_default())
             }
         };
         Some(Rule { written: text.into(), allows, who })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
-use crate::admit::{Limit, LimitSettings, Pace, Ranges};
+use crate::admit::{Limit, LimitSettings, Pace};
 use crate::config::{self, Config, Frequency, Key, Per, path_to, suggest};
 use crate::snapshot::{KeyedLimit, Limits};
 use crate::variables::{Text, Variable};
@@ -51,7 +51,7 @@ impl Compiler {
             connections: written.connections,
             pace: written.rate.map(|rate| pace(rate, written.burst)),
             rate: written.rate.map(|rate| rate.to_string().into()),
-            exempt: Ranges::new(&exempt),
+            exempt,
             dry_run: written.dry_run,
         };
         let limit = match previous.get(name) {

@@ -14,7 +14,7 @@ use crate::config::{self, Config, Key, ListenerAction, Place, Preread, Show, pat
 use crate::peek::PeekLimits;
 use crate::route::{Builder, Entry, RouteTable};
 use crate::session::Protocol;
-use crate::snapshot::{Action, Admission, Guards, Listener, ProxyRule, Target};
+use crate::snapshot::{Action, Admission, Guards, Listener, ProxyRule, Target, Targets};
 
 impl Compiler {
     pub(super) fn compile_listeners(&mut self, config: &Config) -> Vec<Arc<Listener>> {
@@ -77,7 +77,7 @@ impl Compiler {
         written: &'c config::Listener,
         config: &Config,
         compiled: &mut BTreeSet<&'c str>,
-    ) -> Option<RouteTable<Vec<Target>>> {
+    ) -> Option<RouteTable<Targets>> {
         let mut above = Above::of(config, Some(written));
         if let Some(profile) = &written.terminate {
             above.terminate = Some(self.terminator(&path_to!["listener", name, "terminate"], profile, config)?);
@@ -134,7 +134,7 @@ impl Compiler {
             in_maintenance: false,
         };
         let mut table = Builder::new();
-        table.default(Entry { written: "default".into(), target: vec![target] });
+        table.default(Entry { written: "default".into(), target: vec![target].into() });
         table.build().ok()
     }
 
@@ -188,7 +188,7 @@ fn listener(
     config: &Config,
     addresses: Vec<ListenAddress>,
     admission: Admission,
-    routes: RouteTable<Vec<Target>>,
+    routes: RouteTable<Targets>,
     proxy: Option<ProxyRule>,
 ) -> Listener {
     let (own, defaults) = (&written.listening, &config.defaults.listening);

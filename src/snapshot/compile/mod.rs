@@ -8,9 +8,11 @@ mod datagrams;
 mod dots;
 mod fallbacks;
 mod hash_keys;
+mod hosts_files;
 mod idle_keys;
 mod limits;
 mod listener;
+mod lists;
 mod log_files;
 mod maintenance;
 mod maps;
@@ -34,10 +36,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::{Limits, Pools, Snapshot, Terminators};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, Source};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 use crate::variables::Map;
@@ -102,6 +102,9 @@ impl Snapshot {
             names_server_address: false,
             lost_a_source: false,
             announcements_judged: BTreeSet::new(),
+            lists: BTreeMap::new(),
+            listed_hosts: BTreeMap::new(),
+            listed_upstreams: BTreeSet::new(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -114,7 +117,7 @@ impl Snapshot {
 struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
-    networks: BTreeMap<String, Vec<IpNet>>,
+    networks: BTreeMap<String, networks::Network>,
     /// `[map.NAME]`; of those without a map, what is wrong has been said.
     maps: BTreeMap<String, Option<Arc<Map>>>,
     terminators: Terminators,
@@ -143,6 +146,12 @@ struct Compiler {
     lost_a_source: bool,
     /// Where a way to announce clients stands that was judged already.
     announcements_judged: BTreeSet<Vec<Key>>,
+    /// The files with lists that were read; of those without a text, what is wrong has been said.
+    lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
+    /// How many hosts the lists of each map have.
+    listed_hosts: BTreeMap<String, usize>,
+    /// The upstreams, and addresses, that lists of hosts lead to.
+    listed_upstreams: BTreeSet<String>,
 }
 
 impl Compiler {
@@ -179,6 +188,7 @@ impl Compiler {
             every_pool,
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
+            listed_hosts: self.listed_hosts.values().sum(),
         })
     }
 
@@ -206,9 +216,9 @@ impl Compiler {
 
     /// Compiles something whose complaints have been made already.
     fn quietly<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
-        let noted = self.diagnostics.clone();
+        let noted = self.diagnostics.len();
         let compiled = compile(self);
-        self.diagnostics = noted;
+        let _ = self.diagnostics.take_since(noted);
         compiled
     }
 }

@@ -1,60 +1,109 @@
 //! `[networks]`, and the ranges that stand elsewhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::Compiler;
+use super::lists::place_in;
 use crate::address::range;
-use crate::config::{Config, Key, Network, path_to, suggest};
+use crate::admit::{RangeList, Ranges};
+use crate::config::{self, Config, Key, lines, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 const FORWARD: &str = "forward";
 
+/// One of `[networks]`.
+#[derive(Default)]
+pub(super) struct Network {
+    /// As they are written.
+    pub(super) ranges: Vec<IpNet>,
+    /// All of them, for everyone who looks addresses up.
+    set: Arc<Ranges>,
+}
+
+/// What a text among ranges stands for.
+#[derive(Clone)]
+pub(super) enum Meant {
+    Range(IpNet),
+    Network(Arc<Ranges>),
+}
+
 impl Compiler {
-    pub(super) fn compile_networks(&mut self, config: &Config) -> BTreeMap<String, Vec<IpNet>> {
+    pub(super) fn compile_networks(&mut self, config: &Config) -> BTreeMap<String, Network> {
         let mut networks = BTreeMap::new();
         for (name, network) in &config.networks {
-            let mut compiled = Vec::new();
-            let Network::Ranges(ranges) = network else { continue };
-            for (index, text) in ranges.iter().enumerate() {
-                match range(text) {
-                    Some(range) => compiled.push(range),
-                    None if config.networks.contains_key(text) => {
-                        self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
-                            .label("write its ranges here");
-                    }
-                    None => self.not_a_range(&path_to!["networks", name, index], text),
-                }
-            }
-            networks.insert(name.clone(), compiled);
+            let ranges = match network {
+                config::Network::Ranges(ranges) => self.ranges_of_network(name, ranges, config),
+                config::Network::File { file } => self.ranges_of_file(&path_to!["networks", name, "file"], file),
+            };
+            let set = Arc::new(Ranges::new(&ranges));
+            networks.insert(name.clone(), Network { ranges, set });
         }
         networks
     }
 
+    fn ranges_of_network(&mut self, name: &str, written: &[String], config: &Config) -> Vec<IpNet> {
+        let mut compiled = Vec::new();
+        for (index, text) in written.iter().enumerate() {
+            match range(text) {
+                Some(range) => compiled.push(range),
+                None if config.networks.contains_key(text) => {
+                    self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
+                        .label("write its ranges here");
+                }
+                None => self.not_a_range(&path_to!["networks", name, index], text),
+            }
+        }
+        compiled
+    }
+
+    /// The ranges of a file, one a line.
+    fn ranges_of_file(&mut self, path: &[Key], written: &str) -> Vec<IpNet> {
+        let file = self.places.file(path, written);
+        let Some(source) = self.list(path, &file) else { return Vec::new() };
+        let mut is_empty = true;
+        let mut ranges = Vec::with_capacity(source.lines());
+        for line in lines(source.text()) {
+            is_empty = false;
+            match range(line.words) {
+                Some(range) => ranges.push(range),
+                None => {
+                    let place = place_in(&source, line.at, line.words.len());
+                    self.wrong_at(place, format!("{:?} is no address range", line.words)).label(one_a_line(line.words));
+                }
+            }
+        }
+        if is_empty {
+            self.warn_of_empty_list(path, &file, "nobody is in this network, whatever it allows or denies");
+        }
+        ranges
+    }
+
     /// What templates may yield although it would be refused.
-    pub(super) fn allowed_forwards(&self) -> Vec<IpNet> {
-        self.networks.get(FORWARD).cloned().unwrap_or_default()
+    pub(super) fn allowed_forwards(&self) -> Arc<Ranges> {
+        self.networks.get(FORWARD).map(|network| Arc::clone(&network.set)).unwrap_or_default()
     }
 
     /// Ranges and names of `[networks]`, as they stand in a guard.
-    pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> Vec<IpNet> {
+    pub(super) fn ranges(&mut self, path: &[Key], written: &[String]) -> RangeList {
         let each = written.iter().enumerate().map(|(index, text)| self.range(&[path, &path_to![index]].concat(), text));
-        each.collect::<Vec<_>>().concat()
+        list(each.collect::<Vec<_>>().into_iter().flatten())
     }
 
-    /// One range, or the ranges of one of `[networks]`; nothing of what is neither.
-    pub(super) fn range(&mut self, path: &[Key], text: &str) -> Vec<IpNet> {
+    /// One range, or one of `[networks]`; nothing of what is neither.
+    pub(super) fn range(&mut self, path: &[Key], text: &str) -> Option<Meant> {
         if let Some(range) = range(text) {
-            return vec![range];
+            return Some(Meant::Range(range));
         }
         if let Some(named) = self.networks.get(text) {
-            return named.clone();
+            return Some(Meant::Network(Arc::clone(&named.set)));
         }
         if !self.places.was_cut(&path_to!["networks", text]) {
             self.no_range(path, text);
         }
-        Vec::new()
+        None
     }
 
     fn no_range(&mut self, path: &[Key], text: &str) {
@@ -73,7 +122,42 @@ impl Compiler {
             self.wrong(path, format!("no network is named {text:?}")).label(format!("[networks] {text} = [\"10.0.0.0/8\"]"));
         }
     }
+
     fn not_a_range(&mut self, path: &[Key], text: &str) {
         self.wrong(path, format!("{text:?} is no address range")).label("\"10.0.0.0/8\", \"fd00::/8\" or one address");
+    }
+}
+
+impl Meant {
+    /// As a set of its own, or the network's.
+    pub(super) fn into_set(self) -> Arc<Ranges> {
+        match self {
+            Self::Range(range) => Arc::new(Ranges::new(&[range])),
+            Self::Network(set) => set,
+        }
+    }
+}
+
+/// All of these: the ranges that stand there as one set, and the networks' own.
+pub(super) fn list(all: impl IntoIterator<Item = Meant>) -> RangeList {
+    let (mut ranges, mut sets) = (Vec::new(), Vec::new());
+    for meant in all {
+        match meant {
+            Meant::Range(range) => ranges.push(range),
+            Meant::Network(set) => sets.push(set),
+        }
+    }
+    if !ranges.is_empty() {
+        sets.push(Arc::new(Ranges::new(&ranges)));
+    }
+    RangeList::new(sets)
+}
+
+/// What to write on the line of a list.
+fn one_a_line(words: &str) -> String {
+    let bare = words.split([' ', '\t', ',', ';', '"', '\'']).find(|word| range(word).is_some());
+    match bare {
+        Some(range) => format!("one range a line, and nothing else: {range}"),
+        None => "10.0.0.0/8, fd00::/8 or one address".into(),
     }
 }

@@ -6,11 +6,11 @@ use super::Compiler;
 use super::targets::{Above, Stands};
 use crate::config::{self, Key, path_to};
 use crate::route::{Builder, Entry, Pattern, PatternError};
-use crate::snapshot::Target;
+use crate::snapshot::Targets;
 
 impl Compiler {
     /// A regex and its target.
-    pub(super) fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &Above<'_>, table: &mut Builder<Vec<Target>>) {
+    pub(super) fn pattern(&mut self, path: &[Key], written: &config::Pattern, above: &Above<'_>, table: &mut Builder<Targets>) {
         let host = [path, &path_to!["host"]].concat();
         let pattern = match Pattern::parse(&written.host) {
             Ok(pattern) => pattern,
@@ -26,7 +26,7 @@ impl Compiler {
         self.check_meaning(&host, &written.host);
         self.warn_of_loose_dots(&host, &written.host);
         let target = self.target(path, &written.target, Stands::AfterPattern(&pattern), above);
-        table.pattern(pattern, Entry { written: written.host.as_str().into(), target: target.into_iter().collect() });
+        table.pattern(pattern, Entry { written: written.host.as_str().into(), target: Vec::from_iter(target).into() });
     }
 
     /// What is a regex, but no name is ever matched by it.

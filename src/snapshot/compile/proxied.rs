@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::Compiler;
+use super::networks::{Meant, list};
+use crate::address::range;
+use crate::admit::{RangeList, Ranges};
 use crate::config::{self, AcceptProxyProtocol, Config, Key, ProxyTlv, ProxyVersion, SendProxyProtocol, path_to};
 use crate::snapshot::ProxyRule;
 use crate::upstream::{Announcement, Said, Version};
@@ -12,7 +13,7 @@ use crate::upstream::{Announcement, Said, Version};
 /// Those who are believed, as written.
 #[derive(Clone, Default)]
 pub(super) struct Trusted {
-    ranges: Vec<IpNet>,
+    ranges: RangeList,
     unix: bool,
 }
 
@@ -72,11 +73,12 @@ impl Compiler {
 
     /// Ranges, names of `[networks]`, and nginx's word for all clients of unix sockets.
     fn trusted(&mut self, path: &[Key], written: &[String]) -> Trusted {
-        let mut trusted = Trusted::default();
+        let mut unix = false;
+        let mut all = Vec::new();
         for (index, text) in written.iter().enumerate() {
             let path = [path, &path_to![index]].concat();
             match text.as_str() {
-                "unix:" => trusted.unix = true,
+                "unix:" => unix = true,
                 "unix" if !self.networks.contains_key(text) => {
                     self.wrong(&path, "clients of unix sockets are \"unix:\"").label("\"unix:\"");
                 }
@@ -85,17 +87,19 @@ impl Compiler {
                         .label("the addresses of the proxies, or \"0.0.0.0/0\", \"::/0\" if that is meant");
                 }
                 text => {
-                    let ranges = self.range(&path, text);
-                    self.check_everybody_trusted(&path, &ranges);
-                    trusted.ranges.extend(ranges);
+                    let meant = self.range(&path, text);
+                    meant.iter().for_each(|meant| self.check_everybody_trusted(&path, meant));
+                    all.extend(meant);
                 }
             }
         }
-        trusted
+        Trusted { ranges: list(all), unix }
     }
 
-    fn check_everybody_trusted(&mut self, path: &[Key], ranges: &[IpNet]) {
-        if let Some(everybody) = ranges.iter().find(|range| range.prefix_len() == 0) {
+    fn check_everybody_trusted(&mut self, path: &[Key], meant: &Meant) {
+        let families = ["0.0.0.0/0", "::/0"].into_iter().filter_map(|family| Some((family, Ranges::new(&[range(family)?]))));
+        let set = meant.clone().into_set();
+        if let Some((everybody, _)) = families.into_iter().find(|(_, family)| set.covers(family)) {
             let place = self.places.value(path);
             let problem = format!("{everybody} is everybody: any client may say who it is, and is believed");
             self.diagnostics.warning("everybody-trusted", place, problem).help("the addresses of the proxies");

@@ -1,14 +1,16 @@
 //! `[routes.NAME]`: the map becomes a table.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Compiler;
 use super::patterns::whole_name;
 use super::targets::{Above, Stands};
-use crate::config::{self, Config, Key, ListenerAction, Targets, path_to};
+use crate::config::{self, Config, Key, ListenerAction, Place, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::route::{Builder, Entry, RouteTable};
-use crate::snapshot::Target;
+use crate::snapshot::{Target, Targets};
 
 impl Compiler {
     /// Complains about maps that no listener uses as about those that one does.
@@ -21,18 +23,17 @@ impl Compiler {
     }
 
     /// The table of a map; `above` is what its targets inherit.
-    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Vec<Target>>> {
+    pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Targets>> {
         let mut table = Builder::new();
-        for (host, targets) in &written.hosts {
-            self.host(&path_to!["routes", name, "hosts", host], host, targets, above, &mut table);
-        }
+        self.hosts(name, &written.hosts, above, &mut table);
+        self.hosts_files(name, written, above, &mut table);
         for (index, pattern) in written.patterns.iter().enumerate() {
             self.pattern(&path_to!["routes", name, "patterns", index], pattern, above, &mut table);
         }
-        let mut special = |key: &str, targets: &Option<Targets>, stands| {
+        let mut special = |key: &str, targets: &Option<config::Targets>, stands| {
             let path = path_to!["routes", name, key];
             let targets = targets.as_ref()?;
-            Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above) })
+            Some(Entry { written: key.into(), target: self.targets(&path, targets.iter(), stands, above).into() })
         };
         if let Some(entry) = special("default", &written.default, Stands::ForTls) {
             table.default(entry);
@@ -46,15 +47,34 @@ impl Compiler {
         table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }
 
-    fn host(&mut self, path: &[Key], written: &str, targets: &Targets, above: &Above<'_>, table: &mut Builder<Vec<Target>>) {
-        let targets = self.targets(path, targets.iter(), Stands::ForTls, above);
-        let pattern = match HostPattern::parse(written) {
-            Ok(pattern) => pattern,
-            Err(error) => return self.no_host(path, written, error),
-        };
-        let entry = Entry { written: written.into(), target: targets };
-        if let Err(taken) = table.host(pattern, entry) {
-            self.same_key_twice(&path[..path.len() - 1], &taken.earlier, written, "the same name");
+    /// The entries of `hosts`. What hosts share as it is written they share as it is compiled.
+    fn hosts(&mut self, name: &str, written: &BTreeMap<String, config::Targets>, above: &Above<'_>, table: &mut Builder<Targets>) {
+        let mut shared: HashMap<*const config::Target, Arc<[Target]>> = HashMap::new();
+        for (host, targets) in written {
+            let path = || path_to!["routes", name, "hosts", host];
+            let target = match shared.get(&targets.identity()) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let complaints = self.diagnostics.len();
+                    let compiled: Arc<[Target]> = self.targets(&path(), targets.iter(), Stands::ForTls, above).into();
+                    // What there is to say of a target is said of each host that leads there.
+                    if self.diagnostics.len() == complaints {
+                        shared.insert(targets.identity(), Arc::clone(&compiled));
+                    }
+                    compiled
+                }
+            };
+            let pattern = match HostPattern::parse(host) {
+                Ok(pattern) => pattern,
+                Err(error) => {
+                    self.no_host(&path(), host, error);
+                    continue;
+                }
+            };
+            let entry = Entry { written: pattern.written(host), target: target.into() };
+            if let Err(taken) = table.host(pattern, entry) {
+                self.same_key_twice(&path_to!["routes", name, "hosts"], &taken.earlier, host, "the same name");
+            }
         }
     }
 
@@ -68,29 +88,44 @@ impl Compiler {
             std::mem::swap(&mut first, &mut second);
             names = (names.1, names.0);
         }
-        let complaint = self.wrong_at(second, format!("\"{}\" and \"{}\" are {what}", names.1, names.0));
-        complaint.label(format!("\"{}\" is there already ({first})", names.0));
-        if let Some(name) = [names.0, names.1].into_iter().find_map(|name| name.strip_prefix('.')) {
+        self.same_name_twice(second, names.1, names.0, &first.to_string(), what);
+    }
+
+    /// The same of a name whose place is known, and that of the earlier one.
+    pub(super) fn same_name_twice(&mut self, place: Place, written: &str, earlier: &str, first: &str, what: &str) {
+        let problem = match written == earlier {
+            true => format!("\"{written}\" is there twice"),
+            false => format!("\"{written}\" and \"{earlier}\" are {what}"),
+        };
+        let complaint = self.wrong_at(place, problem);
+        complaint.label(format!("\"{earlier}\" is there already ({first})"));
+        if let Some(name) = [earlier, written].into_iter().find_map(|name| name.strip_prefix('.')) {
             complaint.help(format!("\".{name}\" stands for both \"{name}\" and \"*.{name}\""));
         }
     }
 
     fn no_host(&mut self, path: &[Key], written: &str, error: HostPatternError) {
+        let place = self.places.key(path);
+        self.no_host_at(place, &path[..2], written, error);
+    }
+
+    /// Complains of what cannot stand among the hosts of a map.
+    pub(super) fn no_host_at(&mut self, place: Place, map: &[Key], written: &str, error: HostPatternError) {
         let is_address = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
         let error = if is_address { HostnameError::IpAddress.into() } else { error };
         let is_regex = !is_address && (written.starts_with('~') || written.contains(['(', '[', '\\', '^', '+']));
         let problem = if is_regex { "a regular expression stands among `patterns`".into() } else { error.to_string() };
-        let pattern = |regex: &str| format!("[[{}.patterns]] with host = '{regex}'", section(&path[..2]));
+        let pattern = |regex: &str| format!("[[{}.patterns]] with host = '{regex}'", section(map));
         let bare = written.split_once("://").map_or(written, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
         let help = if is_regex {
             Some(pattern(&whole_name(written)))
         } else if written == "*" {
-            Some(format!("every other name: `default` of [{}]", section(&path[..2])))
+            Some(format!("every other name: `default` of [{}]", section(map)))
         } else {
             match error {
                 HostPatternError::WildcardInside => Some(pattern(&written.replace('.', r"\.").replace('*', "[^.]+"))),
                 HostPatternError::Hostname(HostnameError::IpAddress) => {
-                    Some(format!("a client that connects by address sends no name: `no_sni` of [{}]", section(&path[..2])))
+                    Some(format!("a client that connects by address sends no name: `no_sni` of [{}]", section(map)))
                 }
                 HostPatternError::Hostname(HostnameError::Character(':' | '/')) => {
                     Some(format!("\"{bare}\": only the name, without scheme, port and path"))
@@ -98,7 +133,7 @@ impl Compiler {
                 HostPatternError::Hostname(_) => None,
             }
         };
-        let complaint = self.wrong_key(path, problem);
+        let complaint = self.wrong_at(place, problem);
         help.map(|help| complaint.help(help));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Compiler;
-use crate::config::{Action, Config, Key, ListenerAction, Routes, Target, path_to};
+use crate::config::{Action, Config, Key, ListenerAction, Place, Routes, Target, path_to};
 use crate::host::HostPattern;
 use crate::tls::listed;
 
@@ -24,9 +24,8 @@ impl Compiler {
                 let profiles = targets.iter().filter(|target| !matches!(target.action, Action::Reject(_)));
                 let profiles =
                     profiles.flat_map(|target| target.terminate.as_deref().into_iter().chain(before.iter().map(|(_, profile)| *profile)));
-                let path = [&path[..], &path_to!["hosts", host]].concat();
                 for profile in profiles.collect::<BTreeSet<_>>() {
-                    self.check_covered(&path, host, profile);
+                    self.check_covered(&[&path[..], &path_to!["hosts", host]].concat(), host, profile);
                 }
             }
         }
@@ -49,6 +48,9 @@ impl Compiler {
     /// Warns of TLS that passes through into the TLS towards servers, which would have to speak both.
     fn check_twice_encrypted(&mut self, path: &[Key], routes: &Routes, config: &Config) {
         let by_default = config.defaults.upstream.keys.tls.is_some();
+        if !by_default && config.upstream.values().all(|upstream| upstream.keys.tls.is_none()) {
+            return;
+        }
         for (entry, target) in for_tls(routes).filter(|(_, target)| target.terminate.is_none()) {
             let own = if let Action::Upstream(name) = &target.action { Some(("upstream", name)) } else { None };
             // The one that stands in now, and the one that will be back.
@@ -57,11 +59,16 @@ impl Compiler {
                     continue;
                 }
                 let place = self.places.value(&[path, &entry, &path_to![key]].concat());
-                let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over", Key::from(name));
-                let warning = self.diagnostics.warning("tls-in-tls", place, problem);
-                warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");
+                self.warn_of_twice_encrypted(place, name);
             }
         }
+    }
+
+    /// Says that TLS passes through into an upstream's own.
+    pub(super) fn warn_of_twice_encrypted(&mut self, place: Place, upstream: &str) {
+        let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over", Key::from(upstream));
+        let warning = self.diagnostics.warning("tls-in-tls", place, problem);
+        warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");
     }
 
     /// Warns of a host for which no certificate of a profile is. What is wrong with the profile or the name was said where they stand.

@@ -109,7 +109,7 @@ impl Compiler {
             return vec![range];
         }
         match self.networks.get(written) {
-            Some(named) => named.clone(),
+            Some(named) => named.ranges.clone(),
             None if written == DEFAULT => {
                 self.misplaced_map_default(&path());
                 Vec::new()

@@ -1,0 +1,140 @@
+//! `hosts_files` of `[routes.NAME]`: entries that stand in lists, one a line. Of 100,000 lines most lead to one of a few
+//! upstreams, so what a target is made of is made once for each upstream.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Compiler;
+use super::lists::place_in;
+use super::targets::{Above, Stands};
+use crate::config::{self, Diagnostic, HostLine, Key, Severity, Source, host_lines, path_to};
+use crate::host::HostPattern;
+use crate::route::{Builder, Entry};
+use crate::snapshot::{Action, Destination, ListName, Listed, Target, Targets};
+
+/// What lines that lead to the same upstream have in common.
+struct Known {
+    targets: Arc<[Target]>,
+    /// What is wrong with each of them.
+    errors: Vec<Diagnostic>,
+}
+
+/// A file under way.
+struct List<'a> {
+    /// Where it is named.
+    path: &'a [Key],
+    source: Arc<Source>,
+    name: Arc<ListName>,
+}
+
+impl Compiler {
+    /// Adds the entries of a map's lists.
+    pub(super) fn hosts_files(&mut self, map: &str, written: &config::Routes, above: &Above<'_>, table: &mut Builder<Targets>) {
+        let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut count = 0;
+        for (index, text) in written.hosts_files.iter().enumerate() {
+            let path = path_to!["routes", map, "hosts_files", index];
+            for file in self.list_files(&path, text) {
+                if !seen.insert(file.clone()) {
+                    self.wrong(&path, format!("{} is named twice", file.display()))
+                        .label("leave it out, or the pattern that means it, too");
+                    continue;
+                }
+                let Some(source) = self.list(&path, &file) else { continue };
+                let name = Arc::new(ListName(source.name().into()));
+                let entries = self.hosts_file(&List { path: &path, source, name }, above, table);
+                if entries == 0 {
+                    self.warn_of_empty_list(&path, &file, "no host is in it");
+                }
+                count += entries;
+            }
+        }
+        self.listed_hosts.insert(map.to_owned(), count);
+    }
+
+    /// Adds the entries of a list; how many lines should have been some.
+    fn hosts_file(&mut self, list: &List<'_>, above: &Above<'_>, table: &mut Builder<Targets>) -> usize {
+        let mut known: HashMap<&str, Known> = HashMap::new();
+        let mut lines = 0;
+        table.reserve(list.source.lines());
+        for line in host_lines(list.source.text()) {
+            lines += 1;
+            let line = match line {
+                Ok(line) => line,
+                Err(wrong) => {
+                    let place = place_in(&list.source, wrong.span.start, wrong.span.len());
+                    self.wrong_at(place, wrong.problem).label(wrong.instead);
+                    continue;
+                }
+            };
+            let targets = match known.get(line.upstream) {
+                Some(known) => self.known_target(list, &line, known),
+                None => {
+                    let (new, targets) = self.listed_target(list, &line, above);
+                    known.insert(line.upstream, new);
+                    targets
+                }
+            };
+            self.listed_host(list, &line, targets, table);
+        }
+        self.listed_upstreams.extend(known.into_keys().map(str::to_owned));
+        lines
+    }
+
+    /// The target of the first line that leads to an upstream. What is said of it is said of the line.
+    fn listed_target(&mut self, list: &List<'_>, line: &HostLine<'_>, above: &Above<'_>) -> (Known, Arc<[Target]>) {
+        let noted = self.diagnostics.len();
+        let targets: Arc<[Target]> = match self.check_no_template(list, line) {
+            true => self.target(list.path, &config::Target::plain(line.upstream), Stands::ForTls, above).into_iter().collect(),
+            false => [].into(),
+        };
+        let place = place_in(&list.source, line.upstream_at, line.upstream.len());
+        let said = self.diagnostics.take_since(noted);
+        said.iter().for_each(|one| self.diagnostics.repeat(one, place.clone()));
+        if let [Target { terminate: None, action: Action::Forward(Destination::Pool(pool)), .. }] = &*targets
+            && pool.encryption.is_some()
+        {
+            self.warn_of_twice_encrypted(place, line.upstream);
+        }
+        let errors = said.into_iter().filter(|one| one.severity() == Severity::Error).collect();
+        (Known { targets: Arc::clone(&targets), errors }, targets)
+    }
+
+    fn known_target(&mut self, list: &List<'_>, line: &HostLine<'_>, known: &Known) -> Arc<[Target]> {
+        for error in &known.errors {
+            self.diagnostics.repeat(error, place_in(&list.source, line.upstream_at, line.upstream.len()));
+        }
+        Arc::clone(&known.targets)
+    }
+
+    /// Programs write lists, and of what else: a template among 100,000 lines would be a forward that nobody has read.
+    fn check_no_template(&mut self, list: &List<'_>, line: &HostLine<'_>) -> bool {
+        let is_template = line.upstream.contains('$') && !self.pools.contains_key(line.upstream);
+        if is_template {
+            self.wrong(list.path, format!("{:?} has a variable, and a list has none", line.upstream))
+                .label("an upstream's name, or an address; templates stand in routes.toml");
+        }
+        !is_template
+    }
+
+    fn listed_host(&mut self, list: &List<'_>, line: &HostLine<'_>, targets: Arc<[Target]>, table: &mut Builder<Targets>) {
+        let place = || place_in(&list.source, line.at, line.host.len());
+        let map = || list.path[..2].to_vec();
+        let pattern = match HostPattern::parse(line.host) {
+            Ok(pattern) => pattern,
+            Err(error) => return self.no_host_at(place(), &map(), line.host, error),
+        };
+        let listed = Listed::new(Arc::clone(&list.name), line.number);
+        let entry = Entry { written: pattern.written(line.host), target: Targets::listed(targets, listed) };
+        if table.host(pattern, entry).is_ok() {
+            return;
+        }
+        let Some(earlier) = HostPattern::parse(line.host).ok().and_then(|pattern| table.earlier(&pattern)) else { return };
+        let first = match earlier.target.listed_at() {
+            Some(listed) => listed.to_string(),
+            None => self.places.key(&[&map()[..], &path_to!["hosts", &*earlier.written]].concat()).to_string(),
+        };
+        self.same_name_twice(place(), line.host, &earlier.written, &first, "the same name");
+    }
+}

@@ -1,0 +1,57 @@
+//! Files with lists, each read once however many things name it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Compiler;
+use crate::config::{Key, ListError, Place, Source, read_list};
+
+impl Compiler {
+    /// The files that a text means, in the order of their names: a pattern may mean none.
+    pub(super) fn list_files(&mut self, path: &[Key], written: &str) -> Vec<PathBuf> {
+        if !written.contains(['*', '?', '[']) {
+            return vec![self.places.file(path, written)];
+        }
+        // The folder of the file that has the pattern is none.
+        let folder = self.places.file(path, "");
+        let pattern = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(written);
+        match glob::glob(&pattern.to_string_lossy()) {
+            Ok(found) => found.filter_map(Result::ok).filter(|file| !file.is_dir()).collect(),
+            Err(error) => {
+                self.wrong(path, format!("{written} is no pattern of file names: {}", error.msg));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The text of a file that is named here.
+    pub(super) fn list(&mut self, path: &[Key], file: &Path) -> Option<Arc<Source>> {
+        if let Some(known) = self.lists.get(file) {
+            return known.clone();
+        }
+        let source = match read_list(file) {
+            Ok(source) => Some(Arc::new(source)),
+            Err(ListError::NoText(place)) => {
+                self.wrong_at(*place, "this is not UTF-8 text").help("save the file as UTF-8");
+                None
+            }
+            Err(error) => {
+                self.wrong(path, format!("{} can't be read: {error}", file.display()));
+                None
+            }
+        };
+        self.lists.insert(file.to_owned(), source.clone());
+        source
+    }
+
+    /// Warns of a list that says nothing, maybe by accident.
+    pub(super) fn warn_of_empty_list(&mut self, path: &[Key], file: &Path, what: &str) {
+        let place = self.places.value(path);
+        self.diagnostics.warning("empty-list", place, format!("{} is empty: {what}", file.display()));
+    }
+}
+
+/// Some bytes of a list.
+pub(super) fn place_in(source: &Arc<Source>, at: usize, length: usize) -> Place {
+    Place::File { source: Arc::clone(source), span: at..at + length }
+}

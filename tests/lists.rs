@@ -1,0 +1,198 @@
+//! Lists that programs write: `hosts_files` of maps, and files of `[networks]`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::program::Folder;
+use crate::harness::{Gate, Server, alert, connect_from, heard, hello};
+
+const ACCESS_DENIED: u8 = 49;
+
+/// A file with a list, and the folder that it lies in.
+fn list(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.list");
+    fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+/// What a client with this address hears that keeps its side open.
+async fn hears_from(gate: &Gate, client: &str, host: &str) -> Vec<u8> {
+    let mut stream = connect_from(client, gate.address("https")).await;
+    stream.write_all(&hello(host)).await.unwrap();
+    heard(&mut stream).await.expect("an orderly end, not a reset")
+}
+
+/// A folder with a map of hosts that leads to `web` and to `api`.
+fn with_map(map: &str, hosts: &str) -> Folder {
+    let folder = Folder::with(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\nhosts_files = [\"tenants.map\"]\n\
+         [routes.dmz.hosts]\n{hosts}\n[upstream.web]\nservers = [\"10.0.0.1:443\"]\n[upstream.api]\nservers = [\"10.0.0.2:443\"]\n"
+    ));
+    folder.write("tenants.map", map);
+    folder
+}
+
+#[tokio::test]
+async fn hosts_of_a_list_are_served_as_those_of_the_file_itself() {
+    let (web, api) = (Server::named("web").await, Server::named("api").await);
+    let hosts = format!(
+        "\u{feff}# hosts\r\nwww.example web # the site\r\n\r\n*.apps.example\t\t{0}\r\nshop.* web\n.both.example {0}\n",
+        api.address
+    );
+    let (_folder, file) = list(&hosts);
+    let gate = Gate::start(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\nhosts_files = [{file:?}]\n\
+         [routes.dmz.hosts]\n\"inline.example\" = \"web\"\n[upstream.web]\nservers = [\"{}\"]\n\
+         [access_log.a]\nfile = \"{{folder}}/log\"\nformat = \"$route $upstream $status\"\n",
+        web.address
+    ));
+    let asked = [
+        ("WWW.example", "web"),
+        ("a.b.apps.example", "api"),
+        ("shop.test", "web"),
+        ("both.example", "api"),
+        ("c.both.example", "api"),
+        ("inline.example", "web"),
+    ];
+    for (host, server) in asked {
+        assert_eq!(gate.ask(host).await, server, "{host}");
+    }
+    assert_eq!(gate.hears(&hello("apps.example")).await, alert(112), "a wildcard is not the name itself");
+    let mut lines = gate.lines("log", asked.len() + 1).await;
+    lines.sort();
+    let api = api.address;
+    let expected = [
+        format!("*.apps.example {api} 200"),
+        "- - 500".to_owned(),
+        format!(".both.example {api} 200"),
+        format!(".both.example {api} 200"),
+        "inline.example web 200".into(),
+        "shop.* web 200".into(),
+        "www.example web 200".into(),
+    ];
+    assert_eq!(lines, expected, "a route is told as it is written");
+}
+
+#[tokio::test]
+async fn hosts_of_a_list_have_the_keys_that_their_listener_has() {
+    let server = Server::named("web").await;
+    let (_folder, file) = list("a.example web\nb.example web\n");
+    let gate = Gate::start(&format!(
+        "[defaults]\nidle_timeout = \"1h\"\nconnect_timeout = \"7s\"\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\nidle_timeout = \"2h\"\n\
+         [routes.dmz]\nhosts_files = {file:?}\n[upstream.web]\nservers = [\"{}\"]\n",
+        server.address
+    ));
+    assert_eq!(gate.ask("b.example").await, "web");
+    let told = with_map("a.example web\n", "").run(&[
+        "route",
+        "--sni",
+        "a.example",
+        "--set",
+        "listener.https.idle_timeout=2h",
+        "--set",
+        "defaults.connect_timeout=7s",
+    ]);
+    assert!(
+        told.out.contains("idle 2h (--set listener.https.idle_timeout=2h), connect 7s (--set defaults.connect_timeout=7s)"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_entry_of_a_list_is_told_with_its_own_file_and_line() {
+    let folder = with_map("# hosts\n\nwww.example web\n*.example api\n", "");
+    let told = folder.run(&["route", "--sni", "www.example"]);
+    let expected = "\
+www.example from 127.0.0.1 on https
+  exact                WINS                                   tenants.map:3
+  *.example            would match: beaten                    tenants.map:4
+  default              no entry
+  -> upstream web, passed through; idle 10m (built in), connect 60s (built in)
+";
+    assert!(told.out.starts_with(expected), "{}", told.out);
+    assert_eq!(folder.run(&["check"]).out, "routes.toml: 1 listener, 2 hosts, 0 patterns, 2 upstreams: usable\n");
+}
+
+#[test]
+fn a_name_that_is_there_already_is_refused_with_both_places() {
+    let cases = [
+        ("a.example web\nb.example web\nA.Example. api\n", "", "tenants.map:3:1", "\"a.example\" is there already (tenants.map:1)"),
+        ("c.example web\n", "\"C.example\" = \"api\"", "tenants.map:1:1", "\"C.example\" is there already (routes.toml:7)"),
+        (".d.example web\n*.d.example web\n", "", "tenants.map:2:1", "\".d.example\" is there already (tenants.map:1)"),
+    ];
+    for (map, hosts, second, first) in cases {
+        let said = with_map(map, hosts).run(&["check"]);
+        assert_eq!(said.status, Some(2), "{map}");
+        assert!(said.err.contains(second) && said.err.contains(first) && said.err.contains("1 error"), "{}", said.err);
+    }
+}
+
+#[test]
+fn one_bad_line_refuses_a_list_as_a_whole_and_each_is_told() {
+    let map: String =
+        (1..=1000).map(|number| if number % 100 == 0 { "no entry here\n".into() } else { format!("h{number}.example web\n") }).collect();
+    let folder = with_map(&map, "");
+    for command in ["check", "run"] {
+        let said = folder.run(&[command]);
+        assert_eq!((said.status, said.out.as_str()), (Some(2), ""));
+        for line in (100..=1000).step_by(100) {
+            assert!(said.err.contains(&format!("tenants.map:{line}:")), "{command} {line}: {}", said.err);
+        }
+        assert!(said.err.contains("10 errors"), "{}", said.err);
+    }
+}
+
+#[test]
+fn lists_are_found_beside_the_file_that_names_them_by_patterns_too() {
+    let folder = with_map("a.example web\n", "");
+    fs::create_dir_all(folder.path("sub/more")).unwrap();
+    folder.write("sub/more/b.map", "b.example api\n");
+    folder.write("sub/more/c.map", "c.example web\n");
+    let routes = fs::read_to_string(folder.path("routes.toml")).unwrap();
+    folder.write("sub/routes.toml", &routes.replace("\"tenants.map\"", "\"../tenants.map\", \"more/[bc].map\", \"none/*.map\""));
+    let told = folder.run(&["route", "-c", "sub/routes.toml", "--sni", "b.example"]);
+    assert!(told.out.contains("sub/more/b.map:1"), "{told:?}");
+    let told = folder.run(&["check", "-c", "sub/routes.toml"]);
+    assert_eq!((told.out.as_str(), told.err.as_str()), ("sub/routes.toml: 1 listener, 3 hosts, 0 patterns, 2 upstreams: usable\n", ""));
+}
+
+#[test]
+fn a_hundred_thousand_hosts_lead_each_to_its_own_upstream() {
+    let map: String = (0..100_000).map(|number| format!("h{number}.example {}\n", if number % 3 == 0 { "api" } else { "web" })).collect();
+    let folder = with_map(&map, "");
+    for (number, upstream) in [(0, "api"), (49_999, "web"), (99_999, "api")] {
+        let told = folder.run(&["route", "--sni", &format!("h{number}.example")]).out;
+        assert!(told.contains(&format!("tenants.map:{}", number + 1)) && told.contains(&format!("-> upstream {upstream},")), "{told}");
+    }
+    let told = folder.run(&["route", "--sni", "h100000.example"]).out;
+    assert!(told.contains("nothing stands for it"), "{told}");
+}
+
+#[tokio::test]
+async fn ranges_of_a_file_stand_wherever_ranges_do() {
+    let (web, api) = (Server::named("web").await, Server::named("api").await);
+    let (_folder, file) = list("# kept out\r\n127.0.0.2/31 # two\r\n\r\n2001:db8::/32\r\n127.0.0.9\r\n");
+    let gate = Gate::start(&format!(
+        "[networks]\nsome = {{ file = {file:?} }}\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n\
+         [routes.dmz.hosts]\n\"access.test\" = {{ upstream = \"{0}\", access = [\"deny some\"] }}\n\
+         \"guard.test\" = [{{ from = [\"127.0.0.20\", \"some\"], upstream = \"{0}\" }}, \"{1}\"]\n\"map.test\" = \"$to\"\n\
+         \"limit.test\" = {{ upstream = \"{0}\", limits = [\"none\"] }}\n\
+         [map.to]\nof = \"$remote_addr\"\ndefault = \"{1}\"\nranges = {{ some = \"{0}\" }}\n\
+         [limit.none]\nrate = \"1/h\"\nexempt = [\"some\"]\n",
+        web.address, api.address
+    ));
+    assert_eq!(gate.ask_from("127.0.0.30", "limit.test").await, "web", "the only one in an hour");
+    for (client, is_in) in [("127.0.0.1", false), ("127.0.0.2", true), ("127.0.0.3", true), ("127.0.0.4", false), ("127.0.0.9", true)] {
+        let named = if is_in { "web" } else { "api" };
+        assert_eq!(gate.ask_from(client, "guard.test").await, named, "{client}");
+        assert_eq!(gate.ask_from(client, "map.test").await, named, "{client}");
+        let (lets_in, keeps_out) = if is_in { ("limit.test", "access.test") } else { ("access.test", "limit.test") };
+        assert_eq!(gate.ask_from(client, lets_in).await, "web", "{client}");
+        assert_eq!(hears_from(&gate, client, keeps_out).await, alert(ACCESS_DENIED), "{client}");
+    }
+    assert_eq!(gate.ask_from("127.0.0.20", "guard.test").await, "web", "a range beside the network");
+}
