@@ -42,5 +42,8 @@ pub mod snapshot;
 // Layer 7: a life.
 pub mod gateway;
 
+// Layer 8: what would become of a session.
+pub mod explain;
+
 // Layer 9: process and terminal.
 pub mod cli;

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 10] = [
     &["log", "upstream"],
     &["snapshot"],
     &["gateway"],
-    &[],
+    &["explain"],
     &["cli", "main"],
 ];
 

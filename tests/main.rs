@@ -4,6 +4,7 @@
 mod harness;
 
 mod admission; // who is let in, by rules and limits
+mod agreement; // what is told of a client is what becomes of it
 mod announced; // whom a connection is from, as servers hear it
 mod backpressure; // who does not read costs nothing and loses nothing
 mod balancing; // which server, and how often
@@ -33,6 +34,7 @@ mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod log_files; // and where it goes
 mod maintenance; // elsewhere for the time being
+mod map_tests; // what a map must do, asked wherever it is read
 mod maps; // variables of the user's own, and what they decide
 mod moved_over; // another one, where TLS ends
 mod mutations; // a slip is told, or seen by a lint or a test

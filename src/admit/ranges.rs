@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
 /// Addresses of both families. Finding one takes as many steps as the number of ranges has bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,23 @@ impl Ranges {
         }
     }
 
+    /// The largest range of theirs that has an address: ranges that touch count as one.
+    #[must_use]
+    pub fn range_of(&self, address: IpAddr) -> Option<IpNet> {
+        let address = address.to_canonical();
+        let mut ranges = match address {
+            IpAddr::V4(v4) => {
+                let span = nearest(&self.v4, u32::from(v4))?;
+                IpSubnets::from(Ipv4Subnets::new(span.first.into(), span.last.into(), 0))
+            }
+            IpAddr::V6(v6) => {
+                let span = nearest(&self.v6, u128::from(v6))?;
+                IpSubnets::from(Ipv6Subnets::new(span.first.into(), span.last.into(), 0))
+            }
+        };
+        ranges.find(|range| range.contains(&address))
+    }
+
     /// Whether others have addresses, and all of these are among them.
     #[must_use]
     pub fn covers(&self, others: &Self) -> bool {
@@ -74,6 +91,12 @@ impl RangeList {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|set| set.contains(address))
     }
+
+    /// The range that has an address.
+    #[must_use]
+    pub fn range_of(&self, address: IpAddr) -> Option<IpNet> {
+        self.0.iter().find_map(|set| set.range_of(address))
+    }
 }
 
 /// Spans in order, where they overlap or touch made into one.
@@ -91,9 +114,13 @@ fn joined<A: Copy + Ord>(mut spans: Vec<Span<A>>, next: impl Fn(A) -> Option<A>)
 
 /// Whether one of the spans has all addresses from a first one to a last one.
 fn has<A: Copy + Ord>(spans: &[Span<A>], first: A, last: A) -> bool {
-    let begin_before = spans.partition_point(|span| span.first <= first);
-    let nearest = begin_before.checked_sub(1).and_then(|nearest| spans.get(nearest));
-    nearest.is_some_and(|span| last <= span.last)
+    nearest(spans, first).is_some_and(|span| last <= span.last)
+}
+
+/// The last of the spans that begin no later than at an address.
+fn nearest<A: Copy + Ord>(spans: &[Span<A>], address: A) -> Option<&Span<A>> {
+    let begin_before = spans.partition_point(|span| span.first <= address);
+    begin_before.checked_sub(1).and_then(|nearest| spans.get(nearest))
 }
 
 /// A range of IPv4 addresses that is written as one of IPv6's.

@@ -65,7 +65,11 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     let Compiled { snapshot, diagnostics, .. } = Snapshot::check(loaded);
     let counts = snapshot.map(|snapshot| {
         let (listeners, upstreams, hosts) = (snapshot.listeners.len(), snapshot.upstreams().count(), hosts + snapshot.listed_hosts);
-        [count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")].join(", ")
+        let mut counts = vec![count(listeners, "listener"), count(hosts, "host"), count(patterns, "pattern"), count(upstreams, "upstream")];
+        if snapshot.tests > 0 {
+            counts.push(count(snapshot.tests, "test") + " passed");
+        }
+        counts.join(", ")
     });
     Ok(Checked { diagnostics, counts })
 }

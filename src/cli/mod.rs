@@ -1,19 +1,13 @@
 //! The command line: what is typed, what is seen, and the exit status (0, 1 if the run failed, 2 if the command line
 //! or the configuration is wrong).
 
-mod admitted;
 mod authority;
 mod certs;
 mod check;
 mod demo;
 mod demo_certificates;
-mod explain;
-mod limits;
-mod mapped;
-mod question;
+mod route;
 mod run;
-mod served;
-mod servers;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -43,10 +37,10 @@ enum Command {
     ///
     /// Needs no file, no privilege and no other program. Certificates are made under `certs/demo/` at the first use.
     Demo,
-    /// Read the configuration and say everything that is wrong with it.
+    /// Read the configuration, run the `tests` of its maps, and say everything that is wrong with it.
     Check(check::Check),
     /// Explain where a connection would go: which entry wins and why, what it beat, which servers it would meet.
-    Route(question::Question),
+    Route(route::Asked),
     /// Make certificates for development under `certs/`, and an authority that clients can be told to trust.
     ///
     /// The authority (`certs/ca.pem`, its key in `certs/ca.key`) is made once and used from then on. Nothing that is
@@ -75,7 +69,7 @@ pub fn main() -> ExitCode {
         Command::Run(configuration) => run::run(&configuration),
         Command::Demo => demo::demo(),
         Command::Check(wanted) => check::check(&wanted),
-        Command::Route(question) => explain::explain(&question),
+        Command::Route(asked) => route::route(&asked),
         Command::Certs(wanted) => certs::certs(&wanted),
     };
     match done {

@@ -81,7 +81,7 @@ pub use routes::{Action, Guards, Pattern, Routes, Target, Targets, TlsVersion};
 pub use source::Source;
 pub use syslog::{Syslog, SyslogFormat, SyslogServer, SyslogSeverity};
 pub use terminate::{Certificate, ClientAuth, ClientAuthMode, SessionCache, SessionTickets, Terminate, TerminateKeys, UpstreamTls};
-pub use test::Test;
+pub use test::{Expect, Test};
 pub use upstream::{Balance, Server, ServerKeys, Upstream, UpstreamDefaults, UpstreamKeys};
 pub use words::suggest;
 
@@ -257,6 +257,7 @@ mod tests {
             (words::INCLUDE, "[[include]]"),
             (words::NETWORK, "[networks.x]"),
             (words::TEST, "[[routes.x.tests]]"),
+            (words::EXPECT, "[routes.x.tests.expect]"),
             (words::LISTENER, "[listener.x]"),
             (words::ROUTES, "[routes.x]"),
             (words::TARGET, "[routes.x.hosts.\"a.b\"]"),

@@ -12,7 +12,7 @@ use super::listener::SessionKeys;
 use super::places::{Key, Places};
 use super::read::{Read, Reader, Table};
 use super::test::Test;
-use super::values::{OneOrMany, words};
+use super::values::{OneOrMany, Word, words};
 use super::words as kinds;
 use crate::path_to;
 
@@ -52,7 +52,7 @@ impl Read for Routes {
             hosts: reader.take_with(&mut table, "hosts", hosts::read).unwrap_or_default(),
             hosts_files: reader.take(&mut table, "hosts_files").map(|files: OneOrMany<String>| files.0).unwrap_or_default(),
             patterns: reader.take_with(&mut table, "patterns", patterns).unwrap_or_default(),
-            tests: reader.take(&mut table, "tests").unwrap_or_default(),
+            tests: reader.take(&mut table, "tests").map(|tests: OneOrMany<Test>| tests.0).unwrap_or_default(),
         })
     }
 }
@@ -195,6 +195,37 @@ words! {
     }
 }
 
+impl TlsVersion {
+    /// Its number on the wire.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::V1_0 => 0x0301,
+            Self::V1_1 => 0x0302,
+            Self::V1_2 => 0x0303,
+            Self::V1_3 => 0x0304,
+        }
+    }
+
+    /// The version of this number.
+    #[must_use]
+    pub fn of_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().map(|(_, version)| *version).find(|version| version.number() == number)
+    }
+
+    /// The version of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, version)| *version)
+    }
+
+    /// Its name: `1.3`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, version)| *version == self).map_or("", |(name, _)| name)
+    }
+}
+
 impl Target {
     /// One that says nothing but an upstream, as its text alone does.
     #[must_use]
@@ -217,7 +248,7 @@ impl Target {
     }
 
     fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
-        let action = action(table, reader);
+        let action = Action::take(table, reader);
         let guards = Guards::take(table, reader);
         let terminate = reader.take_with(table, "terminate", habits::profile);
         // Without what was written, it would pass TLS on that was to end here.
@@ -233,11 +264,13 @@ impl Target {
     }
 }
 
-fn action(table: &mut Table, reader: &mut Reader<'_>) -> Option<Action> {
-    match reader.only_one(table, ["upstream", "reject", "respond"])? {
-        "upstream" => reader.take(table, "upstream").map(Action::Upstream),
-        "reject" => reader.take(table, "reject").map(Action::Reject),
-        _ => reader.take(table, "respond").map(Action::Respond),
+impl Action {
+    pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.only_one(table, ["upstream", "reject", "respond"])? {
+            "upstream" => reader.take(table, "upstream").map(Self::Upstream),
+            "reject" => reader.take(table, "reject").map(Self::Reject),
+            _ => reader.take(table, "respond").map(Self::Respond),
+        }
     }
 }
 

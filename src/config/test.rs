@@ -4,12 +4,13 @@ use figment::value::Value;
 use serde::Serialize;
 
 use super::habits::Spoken;
-use super::read::{Read, Reader};
-use super::routes::TlsVersion;
+use super::places::Places;
+use super::read::{Read, Reader, Table};
+use super::routes::{Action, TlsVersion};
 use super::values::OneOrMany;
 use super::words as kinds;
 
-/// One of a map's `tests`: a client, and where it must go.
+/// One of a map's `tests`: a client, and what must become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Test {
     /// The name that it sends.
@@ -28,10 +29,26 @@ pub struct Test {
     pub versions: Vec<TlsVersion>,
     /// Its address.
     pub from: Option<String>,
-    /// The listener that it comes to, where several have the map.
+    /// The listener that it comes to; without it, every one that has the map.
     pub listener: Option<String>,
-    /// The target that must be taken.
-    pub expect: String,
+    /// What must become of it.
+    pub expect: Expect,
+}
+
+/// What must become of a test's client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Expect {
+    /// It goes to an upstream, or to an address; or an entry as it is written takes it.
+    Named(String),
+    /// The same in so many words.
+    Told {
+        /// The entry that wins.
+        entry: Option<String>,
+        /// What becomes of the client, as a target would say it.
+        #[serde(flatten)]
+        action: Option<Action>,
+    },
 }
 
 impl Read for Test {
@@ -39,8 +56,8 @@ impl Read for Test {
         let mut table = reader.table(value, &kinds::TEST)?;
         let which = reader.only_one(&table, ["sni", "no_sni", "not_tls"]);
         let sni = reader.take(&mut table, "sni");
-        let no_sni = reader.take(&mut table, "no_sni").unwrap_or_default();
-        let not_tls = reader.take(&mut table, "not_tls").unwrap_or_default();
+        let no_sni = mark(&mut table, reader, "no_sni");
+        let not_tls = mark(&mut table, reader, "not_tls");
         let alpn: Option<OneOrMany<String>> = reader.take(&mut table, "alpn");
         let versions: Option<Vec<Spoken>> = reader.take(&mut table, "versions");
         let from = reader.take(&mut table, "from");
@@ -59,3 +76,32 @@ impl Read for Test {
         })
     }
 }
+
+/// A key that is there to say `true`.
+fn mark(table: &mut Table, reader: &mut Reader<'_>, key: &'static str) -> bool {
+    let said: Option<bool> = reader.take(table, key);
+    if said == Some(false) {
+        let place = reader.entry(key, Places::written_value);
+        reader.error(place, format!("`{key} = false` does not say what the client sends")).label("true, or `sni` in its place");
+        reader.cut(key);
+    }
+    said == Some(true)
+}
+
+impl Read for Expect {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(value, Value::Dict(..)) {
+            return String::read(value, reader).map(Self::Named);
+        }
+        let mut table = reader.table(value, &kinds::EXPECT)?;
+        let has_action = ACTIONS.iter().any(|key| table.has(key) || reader.was_cut(key));
+        let entry = reader.take(&mut table, "entry");
+        if entry.is_some() && !has_action {
+            return Some(Self::Told { entry, action: None });
+        }
+        let action = Action::take(&mut table, reader)?;
+        Some(Self::Told { entry, action: Some(action) })
+    }
+}
+
+const ACTIONS: [&str; 3] = ["upstream", "reject", "respond"];

@@ -144,6 +144,7 @@ pub(super) const ROUTES: Kind =
     Kind { name: "[routes.NAME]", keys: &[&["default", "no_sni", "not_tls", "hosts", "hosts_files", "patterns", "tests"]] };
 pub(super) const TEST: Kind =
     Kind { name: "a test", keys: &[&["sni", "no_sni", "not_tls", "alpn", "versions", "from", "listener", "expect"]] };
+pub(super) const EXPECT: Kind = Kind { name: "expect", keys: &[&["entry", "upstream", "reject", "respond"]] };
 pub(super) const TARGET: Kind = Kind { name: "a target", keys: &[GUARDED, TARGETED, SESSION] };
 pub(super) const PATTERN: Kind = Kind { name: "a pattern", keys: &[&["host"], GUARDED, TARGETED, SESSION] };
 pub(super) const LIMIT: Kind = Kind { name: "[limit.NAME]", keys: &[&["key", "connections", "rate", "burst", "exempt", "dry_run"]] };
@@ -188,6 +189,7 @@ pub(super) const EVERYWHERE: &[Kind] = &[
     KEEPALIVE,
     INCLUDE,
     TEST,
+    EXPECT,
     FILE,
 ];
 

@@ -37,6 +37,7 @@ use crate::session::{CloseReason, Protocol};
 use crate::upstream::ResolveError;
 use certificates::Certificates;
 pub use certificates::Rereading;
+pub(crate) use versions::in_common;
 use worker::{Phase, Shared};
 
 /// A running gateway. Dropping it ends it at once.

@@ -18,13 +18,12 @@ use super::show;
 use super::versions::in_common;
 use super::worker::Worker;
 use crate::hello::{ClientHello, ServerName};
-use crate::host::Hostname;
 use crate::net::{Socket, Stream};
 use crate::peek::{First, first_bytes};
 use crate::relay::{Counts, Rates, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Hello, Session};
-use crate::snapshot::{Action, Listener, Target};
+use crate::snapshot::{Action, Listener, Target, first_name};
 use crate::tls::Layer;
 use crate::upstream::Connected;
 use crate::variables::{Text, render};
@@ -142,40 +141,26 @@ fn note_first(first: &First, session: &mut Session) {
 /// Finds the target: the entry that wins, and of its targets the first that fits.
 fn route<'l>(listener: &'l Listener, first: Option<&First>, session: &mut Session) -> Result<&'l Target, Refusal> {
     let refused = if matches!(first, Some(First::NotTls)) { CloseReason::NotTls } else { CloseReason::NoRoute };
-    let found = listener.routes.lookup(first_name(listener, first)).ok_or(refused)?;
+    let choice = listener.routes.choose(asked(listener, first), session.client.ip(), hello(first)).ok_or(refused)?;
     // One without a map has a default that nobody wrote.
-    session.route = listener.map.is_some().then(|| found.entry.written.clone());
-    if let Some(captures) = found.captures {
-        session.captures = captures.groups().map(|(name, taken)| (name.map(Into::into), taken.into())).collect();
+    if listener.map.is_some() {
+        choice.note(session);
     }
-    let client = session.client.ip();
-    let target = found.entry.target.iter().find(|target| target.guards.fit(client, hello(first)));
-    let target = target.ok_or(CloseReason::NoTarget)?;
+    let (_, target) = choice.target.ok_or(CloseReason::NoTarget)?;
     session.note = target.note.clone();
     session.maintenance = target.in_maintenance;
     Ok(target)
 }
 
 /// What the table is asked for. One without a map has only a default, which is for everybody.
-fn first_name<'f>(listener: &Listener, first: Option<&'f First>) -> FirstName<'f> {
-    match first {
-        _ if listener.map.is_none() => FirstName::NoName,
-        Some(First::NotTls) => FirstName::NotTls,
-        other => name(hello(other)).map_or(FirstName::NoName, FirstName::Name),
-    }
+fn asked<'f>(listener: &Listener, first: Option<&'f First>) -> FirstName<'f> {
+    if listener.map.is_some() { first_name(hello(first)) } else { FirstName::NoName }
 }
 
 fn hello(first: Option<&First>) -> Option<&ClientHello> {
     match first {
         Some(First::Named(hello) | First::Unnamed(hello)) => Some(hello),
         Some(First::NotTls) | None => None,
-    }
-}
-
-fn name(hello: Option<&ClientHello>) -> Option<&Hostname> {
-    match &hello?.server_name {
-        ServerName::Host { name, .. } => Some(name),
-        ServerName::None => None,
     }
 }
 

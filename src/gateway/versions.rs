@@ -7,7 +7,7 @@ use crate::tls::ServerSettings;
 /// A client that speaks none of a profile's versions.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client offers {offered}, and the profile speaks {spoken}")]
-pub(super) struct NoVersion {
+pub(crate) struct NoVersion {
     offered: String,
     spoken: String,
 }
@@ -16,7 +16,7 @@ pub(super) struct NoVersion {
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn in_common(hello: &ClientHello, settings: &ServerSettings) -> Result<(), NoVersion> {
+pub(crate) fn in_common(hello: &ClientHello, settings: &ServerSettings) -> Result<(), NoVersion> {
     let spoken = settings.versions.iter().map(|version| u16::from(version.version));
     if spoken.clone().any(|version| hello.offers(version)) {
         return Ok(());

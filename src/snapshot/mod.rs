@@ -2,6 +2,7 @@
 //! `route` and `run` see the same.
 
 mod admission;
+mod choice;
 mod compile;
 mod forward;
 mod proxied;
@@ -9,6 +10,7 @@ mod rate;
 mod source;
 mod target;
 mod targets;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::tls::{Reread, Terminator};
 use crate::upstream::{Pool, ResolverSettings, Upstream};
 
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
+pub use choice::{Choice, first_name};
 pub use compile::Compiled;
 pub use forward::{ForwardError, ForwardRules};
 pub use proxied::ProxyRule;
@@ -32,6 +35,7 @@ pub use rate::{RateRule, RateRules};
 pub use source::SourceRule;
 pub use target::{Action, Destination, Guards, Target, TargetLimits};
 pub use targets::{ListName, Listed, Targets};
+pub use verdict::{Door, Outcome, Verdict};
 
 /// A whole configuration, ready to serve.
 #[derive(Debug)]
@@ -62,6 +66,8 @@ pub struct Snapshot {
     pub names_server_address: bool,
     /// How many hosts stand in files of `hosts_files`.
     pub listed_hosts: usize,
+    /// How many `tests` its maps have, all of which hold.
+    pub tests: usize,
 }
 
 impl Snapshot {

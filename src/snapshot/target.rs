@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Admission, ForwardRules, RateRules, SourceRule};
+use ipnet::IpNet;
+
 use crate::admit::RangeList;
 use crate::hello::ClientHello;
 use crate::relay::{DatagramLimits, RelayLimits};
@@ -74,6 +76,8 @@ pub struct Guards {
     pub alpn: Vec<Box<str>>,
     /// The client's address is in one of these ranges; a network may be without any, and then nobody is in it.
     pub from: Option<RangeList>,
+    /// The same as it is written: ranges and names of `[networks]`.
+    pub from_written: Vec<Box<str>>,
     /// One of these TLS versions is offered, as their wire numbers.
     pub versions: Vec<u16>,
 }
@@ -85,11 +89,24 @@ impl Guards {
         self.fits_from(client) && self.fits_alpn(hello) && self.fits_versions(hello)
     }
 
+    /// The first guard that does not fit, by its key.
+    #[must_use]
+    pub fn misfit(&self, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Option<&'static str> {
+        let checks = [(self.fits_from(client), "from"), (self.fits_alpn(hello), "alpn"), (self.fits_versions(hello), "versions")];
+        checks.into_iter().find(|(fits, _)| !fits).map(|(_, guard)| guard)
+    }
+
     /// Whether the client's address fits.
     #[must_use]
     pub fn fits_from(&self, client: Option<IpAddr>) -> bool {
         let is_in = |ranges: &RangeList| client.is_some_and(|client| ranges.contains(client));
         self.from.as_ref().is_none_or(is_in)
+    }
+
+    /// The range that has a client's address.
+    #[must_use]
+    pub fn range_of(&self, client: IpAddr) -> Option<IpNet> {
+        self.from.as_ref()?.range_of(client)
     }
 
     /// Whether the offered protocols fit.

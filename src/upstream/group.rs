@@ -148,6 +148,14 @@ impl Group {
         self.members().filter(|member| !member.line().down).count()
     }
 
+    /// After how many sessions the turns of servers with different weights begin anew.
+    pub(super) fn turns(&self) -> Option<usize> {
+        let weights = || self.primaries.iter().filter(|member| !member.line().down).map(|member| u64::from(member.weight()));
+        let (least, most) = (weights().min()?, weights().max()?);
+        let common = weights().fold(0, common_divisor);
+        (least != most).then(|| weights().sum::<u64>() / common).and_then(|turns| usize::try_from(turns).ok())
+    }
+
     /// How many are not to be had.
     pub(super) fn missing(&self, now: Instant) -> Missing {
         let mut missing = Missing::default();
@@ -207,6 +215,11 @@ impl Group {
     fn member(&mut self, server: &Arc<Server>) -> Option<&mut Member> {
         self.primaries.iter_mut().chain(&mut self.backups).find(|member| Arc::ptr_eq(&member.server, server))
     }
+}
+
+/// The greatest; one of them may be 0, and the other is it then.
+fn common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { common_divisor(other, one % other) }
 }
 
 /// Whether a session may be sent to a server. One that is alone in its group is never left alone for its failures.

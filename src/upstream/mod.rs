@@ -160,6 +160,15 @@ impl Upstream {
         std::iter::from_fn(next).collect()
     }
 
+    /// The servers that take turns by their weights, as often as it takes until the turns begin anew; none where all have the
+    /// same weight, or where that takes longer than `most` sessions. Nothing is changed by asking.
+    #[must_use]
+    pub fn turns(&self, most: usize, now: Instant) -> Vec<Arc<Server>> {
+        let mut group = self.group().clone();
+        let length = group.turns().filter(|length| *length <= most && self.balance == Balance::RoundRobin).unwrap_or_default();
+        (0..length).filter_map(|_| Some(group.choose(b"", &mut Tried::default(), now)?.server)).collect()
+    }
+
     /// How each server stands, in the order of the lines, primaries first.
     #[must_use]
     pub fn status(&self) -> Vec<ServerStatus> {

@@ -44,13 +44,12 @@ impl Stage {
         }
         fs::create_dir(stage.path("log")).unwrap();
         stage.make_certificates();
-        not_yet::flatten(&stage);
         stage
     }
 
-    /// What is read when it is loaded.
+    /// What is read when it is loaded, lists included.
     pub fn files_read(&self) -> Vec<PathBuf> {
-        files(self.folder.path(), &["toml"])
+        files(self.folder.path(), &["toml", "map", "txt"])
     }
 
     /// Its `routes.toml`.
@@ -143,24 +142,3 @@ const RSA_KEY: &str = include_str!("../data/certs/rsa.key");
 
 /// Where the examples write, and where they do so here.
 const LOGS: [&str; 2] = ["/var/log/vestibule/", "/var/log/nginx/"];
-
-mod not_yet {
-    use std::fs;
-
-    /// Puts what `hosts_files`, and `[networks]` with files say into the files themselves.
-    pub fn flatten(stage: &super::Stage) {
-        for file in super::files(stage.folder.path(), &["toml"]) {
-            let mut text = fs::read_to_string(&file).unwrap();
-            if let Ok(hosts) = fs::read_to_string(stage.path("tenants.map")) {
-                let hosts = hosts.lines().filter(|line| !line.starts_with('#')).map(|line| {
-                    let (host, target) = line.split_once(' ').unwrap();
-                    format!("\"{host}\" = \"{}\"\n", target.trim())
-                });
-                text = text.replace("hosts_files = [\"tenants.map\"]\n", "");
-                text = text.replace("[routes.saas.hosts]\n", &format!("[routes.saas.hosts]\n{}", hosts.collect::<String>()));
-            }
-            text = text.replace("{ file = \"lists/blocked.txt\" }", "[\"203.0.113.64/26\", \"203.0.113.200\", \"2001:db8:bad::/48\"]");
-            fs::write(file, text).unwrap();
-        }
-    }
-}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use vestibule::config::Test;
+use vestibule::config::{Action, Expect, Test};
 
 use super::stage::{Stage, environment};
 use crate::harness::hellos::{self, Spec, client_hello};
@@ -78,14 +78,27 @@ async fn traffic_goes_where_the_tests_of_the_examples_expect() {
         assert!(tests.len() >= 2, "{name} has tests");
         for test in tests {
             let heard = running.says(test.from.as_deref().unwrap_or("127.0.0.1"), &first_bytes(test)).await;
-            assert_eq!(String::from_utf8_lossy(&heard), test.expect, "{name}: {test:?}");
+            assert_eq!(heard, expected(test), "{name}: {test:?}");
         }
     }
 }
 
 /// Whether its target ends TLS, or is a name that DNS would have to find.
 fn needs_more(test: &Test) -> bool {
-    ["shop", "portal"].contains(&test.expect.as_str()) || test.expect.contains(':')
+    matches!(&test.expect, Expect::Named(name) if ["shop", "portal"].contains(&name.as_str()) || name.contains(':'))
+}
+
+/// What the client hears then: the name of an upstream, or an alert.
+fn expected(test: &Test) -> Vec<u8> {
+    match &test.expect {
+        Expect::Named(upstream) => upstream.clone().into_bytes(),
+        Expect::Told { action: Some(Action::Reject(alert)), .. } => crate::harness::alert(match alert.as_str() {
+            "access_denied" => ACCESS_DENIED,
+            "unrecognized_name" => UNRECOGNIZED_NAME,
+            other => panic!("no example expects {other}"),
+        }),
+        other => panic!("no example expects {other:?}"),
+    }
 }
 
 fn first_bytes(test: &Test) -> Vec<u8> {
@@ -212,3 +225,4 @@ async fn the_edge_ends_tls_for_its_shops_and_tells_their_servers_of_it() {
 const DATAGRAMS: [&str; 2] = ["dns", "collectors"];
 
 const ACCESS_DENIED: u8 = 49;
+const UNRECOGNIZED_NAME: u8 = 112;

@@ -22,7 +22,7 @@ fn a_slip_is_told_where_it_is_or_seen_by_a_lint_or_a_test() {
     for stage in stages() {
         for file in stage.files_read() {
             let original = Original::of(&stage, file);
-            for slip in chosen(slips::all(original.text()), tries_all) {
+            for slip in chosen(original.slips(), tries_all) {
                 let verdict = original.judge(&slip);
                 counts.add(&slip, &original.name(), verdict);
             }

@@ -34,6 +34,27 @@ pub fn all(text: &str) -> Vec<Slip> {
     slips
 }
 
+/// All slips of a list, which has one thing a line.
+pub fn all_of_list(text: &str) -> Vec<Slip> {
+    let file = File { lines: text.lines().collect(), names: BTreeSet::new() };
+    let mut slips = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let mut add = |kind, others: &[&str]| slips.push(file.slip(kind, number, number + 1, others));
+        add("list: line deleted", &[]);
+        add("list: line doubled", &[line, line]);
+        add("list: semicolon at the end", &[&format!("{line};")]);
+        let words: Vec<_> = line.split_whitespace().collect();
+        for (index, word) in words.iter().enumerate() {
+            let with = |other: &str| [&words[..index], &[other], &words[index + 1..]].concat().join(" ");
+            let kind = if index == 0 { "list: first word mistyped" } else { "list: target misspelt" };
+            misspelt(word).iter().for_each(|other| add(kind, &[&with(other)]));
+            add("list: word dropped", &[&with("")]);
+        }
+    }
+    slips.retain(|slip| slip.text.trim_end() != text.trim_end());
+    slips
+}
+
 /// A file, its lines counted from 0.
 struct File<'a> {
     lines: Vec<&'a str>,
@@ -207,7 +228,11 @@ fn of_whole_lines(file: &File<'_>, number: usize, line: &Line<'_>, slips: &mut V
     }
     if let Some(next) = file.next_header(number) {
         let between = [&file.lines[number + 1..=next], &[this]].concat();
-        slips.push(file.slip("line moved to the next table", number, next + 1, &between).only_about(this, next, file.header_above(number)));
+        let mut slip =
+            file.slip("line moved to the next table", number, next + 1, &between).only_about(this, next, file.header_above(number));
+        // What went on behind it begins with nothing now.
+        slip.lines.insert(number + 1);
+        slips.push(slip);
     }
     let header = file.header_above(number);
     if header < number && header > 0 {

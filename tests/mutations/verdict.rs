@@ -9,7 +9,7 @@ use vestibule::config::{Config, Diagnostic, Diagnostics, Paint, Place, Severity}
 use vestibule::snapshot::Snapshot;
 
 use super::line::{Line, words};
-use super::slips::Slip;
+use super::slips::{self, Slip};
 use super::warnings;
 use crate::examples::stage::Stage;
 
@@ -86,8 +86,14 @@ impl<'s> Original<'s> {
         Self { stage, file, text, config, warnings: warnings(&compiled.diagnostics) }
     }
 
-    pub fn text(&self) -> &str {
-        &self.text
+    /// All that can be made in it.
+    pub fn slips(&self) -> Vec<Slip> {
+        if self.is_list() { slips::all_of_list(&self.text) } else { slips::all(&self.text) }
+    }
+
+    /// Whether it is a list, of which the configuration only knows where it is.
+    fn is_list(&self) -> bool {
+        self.file.extension().is_none_or(|ending| ending != "toml")
     }
 
     pub fn name(&self) -> String {
@@ -117,20 +123,18 @@ impl<'s> Original<'s> {
         if !errors.is_empty() {
             return self.refused(slip, &diagnostics, &errors);
         }
-        if config.as_ref() == Some(&self.config) {
+        if !self.is_list() && config.as_ref() == Some(&self.config) {
             return Verdict::Same;
         }
         if warnings(&diagnostics).len() > self.warnings.len() { Verdict::Warned } else { Verdict::Through }
     }
 
     fn refused(&self, slip: &Slip, diagnostics: &Diagnostics, errors: &[&Diagnostic]) -> Verdict {
+        if errors.iter().all(|error| self.is_of_a_test(slip, error)) {
+            return Verdict::Tested;
+        }
         if errors.iter().any(|error| self.is_about(slip, error)) || mentions(slip, diagnostics) {
             return Verdict::Told;
-        }
-        if errors.iter().any(|error| {
-            error.place().line().and_then(|number| line_of(error.place(), number)).is_some_and(|line| line.contains("expect ="))
-        }) {
-            return Verdict::Tested;
         }
         Verdict::Elsewhere(diagnostics.render(Paint::Plain).lines().take(8).map(|line| format!("    {line}\n")).collect())
     }
@@ -141,8 +145,14 @@ impl<'s> Original<'s> {
         let is_there = |number| slip.lines.contains(&number) && self.is_in_file(error.place());
         is_there(number)
             || (error.problem() == NOT_CLOSED && is_there(line_before(error.place(), number)))
-            || line_of(error.place(), number)
-                .is_some_and(|line| Line::of(&line).names().flat_map(words).any(|name| slip.names.contains(name)))
+            || line_of(error.place(), number).is_some_and(|line| has_a_name_of(&line, slip))
+    }
+
+    /// Whether a test fails that is not the slip's own line.
+    fn is_of_a_test(&self, slip: &Slip, error: &Diagnostic) -> bool {
+        let Some(number) = error.place().line() else { return false };
+        let is_test = line_of(error.place(), number).is_some_and(|line| line.contains("expect ="));
+        is_test && !(slip.lines.contains(&number) && self.is_in_file(error.place()))
     }
 
     fn is_in_file(&self, place: &Place) -> bool {
@@ -163,6 +173,12 @@ fn mentions(slip: &Slip, diagnostics: &Diagnostics) -> bool {
             .any(|name| said.contains(name))
     };
     slip.lines.iter().any(is_named)
+}
+
+/// A list has its names without quotes.
+fn has_a_name_of(line: &str, slip: &Slip) -> bool {
+    let listed = line.split_whitespace().last().filter(|_| !line.contains('='));
+    Line::of(line).names().flat_map(words).chain(listed).any(|name| slip.names.contains(name))
 }
 
 /// The text of a line of the file in which something is.

@@ -6,6 +6,7 @@ mod admission;
 mod binding;
 mod datagrams;
 mod dots;
+mod expected;
 mod fallbacks;
 mod hash_keys;
 mod hosts_files;
@@ -15,6 +16,7 @@ mod listener;
 mod lists;
 mod log_files;
 mod maintenance;
+mod map_tests;
 mod maps;
 mod networks;
 mod patterns;
@@ -37,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Limits, Pools, Snapshot, Terminators};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, Source};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, Source, path_to};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 use crate::variables::Map;
@@ -105,6 +107,9 @@ impl Snapshot {
             lists: BTreeMap::new(),
             listed_hosts: BTreeMap::new(),
             listed_upstreams: BTreeSet::new(),
+            lost_networks: false,
+            incomplete_maps: BTreeSet::new(),
+            tests_held: 0,
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, .. } = compiler;
@@ -152,11 +157,19 @@ struct Compiler {
     listed_hosts: BTreeMap<String, usize>,
     /// The upstreams, and addresses, that lists of hosts lead to.
     listed_upstreams: BTreeSet<String>,
+    /// Whether a part of a network is missing, so that guards and rules are not what they were to be.
+    lost_networks: bool,
+    /// The maps of which a part is missing for its own error, so that their tests would fail for it too.
+    incomplete_maps: BTreeSet<String>,
+    /// How many tests hold.
+    tests_held: usize,
 }
 
 impl Compiler {
     fn snapshot(&mut self, config: &Config, previous_limits: &Limits) -> Option<Snapshot> {
+        let errors = self.diagnostics.errors();
         self.networks = self.compile_networks(config);
+        self.lost_networks = self.diagnostics.errors() > errors || self.places.was_cut(&path_to!["networks"]);
         self.compile_maps(config);
         self.limits = self.compile_limits(config, previous_limits);
         self.compile_terminators(config);
@@ -171,6 +184,7 @@ impl Compiler {
         let access_logs = self.access_logs(config);
         self.check_log_files(config);
         let listeners = self.compile_listeners(config);
+        self.run_tests(config, &listeners);
         let every_pool = self.pools.values().chain(self.made.values()).cloned().collect();
         self.check_unused_maps(config);
         self.check_unused_limits(config);
@@ -189,6 +203,7 @@ impl Compiler {
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
             listed_hosts: self.listed_hosts.values().sum(),
+            tests: self.tests_held,
         })
     }
 

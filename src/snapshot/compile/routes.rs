@@ -18,12 +18,15 @@ impl Compiler {
         let is_used =
             |name: &str| config.listener.values().any(|listener| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
         for (name, written) in config.routes.iter().filter(|(name, _)| !is_used(name)) {
-            let _ = self.routes(name, written, &Above::of(config, None));
+            if let Some(routes) = self.routes(name, written, &Above::of(config, None)) {
+                self.run_tests_of_unused(name, written, &routes, config);
+            }
         }
     }
 
     /// The table of a map; `above` is what its targets inherit.
     pub(super) fn routes(&mut self, name: &str, written: &config::Routes, above: &Above<'_>) -> Option<RouteTable<Targets>> {
+        let errors = self.diagnostics.errors();
         let mut table = Builder::new();
         self.hosts(name, &written.hosts, above, &mut table);
         self.hosts_files(name, written, above, &mut table);
@@ -43,6 +46,9 @@ impl Compiler {
         }
         if let Some(entry) = special("not_tls", &written.not_tls, Stands::ForNotTls) {
             table.not_tls(entry);
+        }
+        if self.diagnostics.errors() > errors {
+            self.incomplete_maps.insert(name.into());
         }
         table.build().map_err(|error| self.wrong_key(&path_to!["routes", name, "patterns"], error.to_string())).ok()
     }

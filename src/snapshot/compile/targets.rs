@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Compiler;
-use crate::config::{self, Config, Key, SessionKeys, TlsVersion, path_to, suggest};
+use crate::config::{self, Config, Key, SessionKeys, path_to, suggest};
 use crate::relay::{DatagramLimits, RelayLimits};
 use crate::route::Pattern;
 use crate::session::alert;
@@ -67,6 +67,14 @@ impl Compiler {
     }
 
     pub(super) fn target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &Above<'_>) -> Option<Target> {
+        let target = self.whole_target(path, written, stands, above);
+        if let (None, [_, Key::Name(map), ..]) = (&target, path) {
+            self.incomplete_maps.insert(map.clone());
+        }
+        target
+    }
+
+    fn whole_target(&mut self, path: &[Key], written: &config::Target, stands: Stands<'_>, above: &Above<'_>) -> Option<Target> {
         let guards = self.guards(path, &written.guards, stands);
         let terminate = self.terminate(path, written, stands, above);
         let ends_tls = written.terminate.is_some() || above.terminate.is_some();
@@ -155,7 +163,7 @@ impl Compiler {
     }
 
     /// The alert; none for a plain close.
-    fn reject(&mut self, path: &[Key], name: &str, stands: Stands<'_>) -> Option<Option<u8>> {
+    pub(super) fn reject(&mut self, path: &[Key], name: &str, stands: Stands<'_>) -> Option<Option<u8>> {
         if name == CLOSE {
             return Some(None);
         }
@@ -188,7 +196,8 @@ impl Compiler {
         Guards {
             alpn: written.alpn.iter().map(|protocol| protocol.as_str().into()).collect(),
             from: (!written.from.is_empty()).then(|| self.ranges(&at("from"), &written.from)),
-            versions: written.versions.iter().copied().map(wire_version).collect(),
+            from_written: written.from.iter().map(|range| range.as_str().into()).collect(),
+            versions: written.versions.iter().map(|version| version.number()).collect(),
         }
     }
 }
@@ -220,15 +229,6 @@ impl<'c> Above<'c> {
     pub(super) fn of(config: &'c Config, listener: Option<&'c config::Listener>) -> Self {
         let sessions = listener.map(|listener| &listener.session).into_iter().chain([&config.defaults.session]).collect();
         Self { config, sessions, terminate: None }
-    }
-}
-
-fn wire_version(version: TlsVersion) -> u16 {
-    match version {
-        TlsVersion::V1_0 => 0x0301,
-        TlsVersion::V1_1 => 0x0302,
-        TlsVersion::V1_2 => 0x0303,
-        TlsVersion::V1_3 => 0x0304,
     }
 }
 

@@ -1,0 +1,56 @@
+//! The targets of the entry that wins, guard by guard, up to the one that is taken.
+
+use std::net::IpAddr;
+
+use super::explanation::{Guard, Target};
+use crate::config::{Key, Places, TlsVersion, path_to};
+use crate::hello::ClientHello;
+use crate::snapshot::{self, Guards};
+
+/// Each target, and the index of the one that is taken.
+pub(super) fn told(
+    targets: &[snapshot::Target],
+    entry: &[Key],
+    client: IpAddr,
+    hello: Option<&ClientHello>,
+    places: &Places,
+) -> (Vec<Target>, Option<usize>) {
+    let taken = targets.iter().position(|target| target.guards.fit(Some(client), hello));
+    let one = |(index, target): (usize, &snapshot::Target)| Target {
+        number: index + 1,
+        fits: taken.is_none_or(|taken| index <= taken).then_some(taken == Some(index)),
+        guards: guards(&target.guards, client, hello),
+        at: places.value(&[entry, &path_to![index]].concat()).to_string(),
+    };
+    (targets.iter().enumerate().map(one).collect(), taken)
+}
+
+fn guards(guards: &Guards, client: IpAddr, hello: Option<&ClientHello>) -> Vec<Guard> {
+    let from = (guards.from.is_some()).then(|| Guard {
+        guard: "from",
+        wants: guards.from_written.iter().map(|range| range.to_string()).collect(),
+        fits: guards.fits_from(Some(client)),
+        by: guards.range_of(client).map(|range| range.to_string()),
+    });
+    let alpn = (!guards.alpn.is_empty()).then(|| Guard {
+        guard: "alpn",
+        wants: guards.alpn.iter().map(|protocol| protocol.to_string()).collect(),
+        fits: guards.fits_alpn(hello),
+        by: guards.alpn.iter().find(|protocol| offers(hello, protocol)).map(|protocol| protocol.to_string()),
+    });
+    let versions = (!guards.versions.is_empty()).then(|| Guard {
+        guard: "versions",
+        wants: guards.versions.iter().map(|number| version(*number)).collect(),
+        fits: guards.fits_versions(hello),
+        by: guards.versions.iter().find(|number| hello.is_some_and(|hello| hello.offers(**number))).map(|number| version(*number)),
+    });
+    [from, alpn, versions].into_iter().flatten().collect()
+}
+
+fn offers(hello: Option<&ClientHello>, wanted: &str) -> bool {
+    hello.is_some_and(|hello| hello.alpn.iter().any(|protocol| **protocol == *wanted.as_bytes()))
+}
+
+fn version(number: u16) -> String {
+    TlsVersion::of_number(number).map_or_else(|| format!("{number:#06x}"), |version| version.name().into())
+}
