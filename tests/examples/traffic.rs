@@ -154,9 +154,8 @@ async fn one_client_in_twenty_meets_the_next_release() {
         let answer = saas.asks(&format!("192.0.2.{number}"), "umbrella.saas.example").await;
         *met.entry(String::from_utf8(answer).unwrap()).or_insert(0) += 1;
     }
-    assert_eq!(met.keys().collect::<Vec<_>>(), ["app", "app_next"], "{met:?}");
-    // By the hash of the address, so it is the same for ever.
-    assert!((1..40).contains(&met["app_next"]), "{met:?}");
+    // By the hash of the address, as nginx's split_clients has it, so these are the same for ever.
+    assert_eq!(met, BTreeMap::from([("app".to_owned(), 184), ("app_next".to_owned(), 16)]));
 }
 
 #[tokio::test]
@@ -203,7 +202,9 @@ async fn the_edge_does_not_hear_whom_it_has_blocked() {
     assert_eq!(edge.asks("203.0.113.63", "checkout.shop.example").await, b"checkout");
     for blocked in ["203.0.113.64", "203.0.113.127", "203.0.113.200"] {
         let mut stream = edge.from(blocked, "https").await;
-        assert_eq!(said(&mut stream).await, "", "{blocked}");
+        // It may be gone before it has said what it wants.
+        let _ = stream.write_all(&client_hello(&Spec::named("checkout.shop.example"))).await;
+        assert_eq!(heard(&mut stream).await.unwrap_or_default(), b"", "{blocked}");
     }
     assert_eq!(edge.servers["checkout"].connections(), 1);
 }

@@ -95,7 +95,7 @@ impl Counts {
         {
             text.push_str(&format!("\n{name}, for example:\n"));
             for (kind, slips) in &self.kinds {
-                let shown = if lists_all { usize::MAX } else { 3 };
+                let shown = if lists_all || name.starts_with("told") { usize::MAX } else { 3 };
                 for (what, verdict) in slips.iter().filter(|(_, verdict)| is(verdict)).take(shown) {
                     text.push_str(&format!("  {kind}: {what}{}\n", verdict.said()));
                 }

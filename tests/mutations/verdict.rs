@@ -199,9 +199,10 @@ fn line_before(place: &Place, number: usize) -> usize {
 const NOT_CLOSED: &str = "a list is not closed, or a comma is missing";
 
 /// What may be told at another line, and why.
-const EXCUSED: [(&str, &str); 4] = [
+const EXCUSED: [(&str, &str); 5] = [
     ("no routes are named", "without its `include` a file misses at once all that the others have"),
     ("a value already and can't be a table", "without the header above them, keys of a listener are keys of the file"),
     ("inline table", "a brace that is not closed takes in the lines behind it"),
+    ("missing comma between key-value", "the same"),
     ("a list is not closed", "so does a bracket"),
 ];
