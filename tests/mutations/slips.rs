@@ -11,7 +11,7 @@ pub struct Slip {
     pub kind: &'static str,
     /// The whole file.
     pub text: String,
-    /// The lines at which it shows, counted from 1: what was changed, where its value begins, the header above.
+    /// The lines at which it shows, counted from 1: what was changed, the lines of its value before it, the header above.
     pub lines: BTreeSet<usize>,
     /// The names in what was changed, before and after: other lines may have them.
     pub names: BTreeSet<String>,
@@ -68,7 +68,7 @@ impl File<'_> {
         let lines = [&self.lines[..from], others, &self.lines[to..]].concat();
         let shown = from..(from + others.len()).max(from + 1);
         let around = if others.is_empty() { from.saturating_sub(1)..from + 1 } else { shown };
-        let above = [self.header_above(from), self.statement_of(from)].map(|number| number + 1);
+        let above = std::iter::once(self.header_above(from)).chain(self.statement_of(from)..from).map(|number| number + 1);
         let names = self.lines[from..to].iter().chain(others).flat_map(|line| Line::of(line).all_names());
         Slip {
             kind,
