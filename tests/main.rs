@@ -20,6 +20,7 @@ mod demo; // the example, as a new user meets it
 mod dmz; // a configuration that people run today
 mod documents; // what the documents show works
 mod endings; // a FIN stays a FIN, a reset a reset, and a death is noticed
+mod examples; // files to begin with, whole, beside the same in nginx
 mod explain; // all that there is to say of where a connection goes
 mod failover; // a server that is gone is not noticed
 mod fallback; // who stands in when no server of an upstream is left
@@ -39,6 +40,7 @@ mod maintenance; // elsewhere for the time being
 mod map_tests; // what a map must do, asked wherever it is read
 mod maps; // variables of the user's own, and what they decide
 mod moved_over; // another one, where TLS ends
+mod mutations; // a slip is told, or seen by a lint or a test
 mod names; // servers that DNS finds
 mod passthrough; // what is forwarded is what came
 mod peers; // real clients, real servers

@@ -31,6 +31,7 @@ pub const LINTS: &[Lint] = &[
     always("idle-key", "a key has no effect where it stands"),
     always("literal-wildcard", "a wildcard stands among the `values` of a map, where it is that very text"),
     always("loop", "a server is this gateway itself, and leads back to where it is asked for"),
+    always("loose-dot", "a `.` between the labels of a pattern is not escaped, so it stands for any character"),
     always("maintenance", "a target's sessions go elsewhere for the time being"),
     always("missing-crl", "there are `crl`s, and none of them tells of an authority in `ca`"),
     now("missing-log-folder", "the folder of a log is not there, or nothing can be written in it"),

@@ -109,12 +109,16 @@ impl Authority {
 
     /// The same, changed as a test wants it.
     pub fn issue_with(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        self.issue_to(&KeyPair::generate().unwrap(), host, change)
+    }
+
+    /// The same for a key that is there already.
+    pub fn issue_to(&self, key: &KeyPair, host: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         change(&mut params);
         params.distinguished_name.push(DnType::CommonName, host);
         params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
 
         let identity = self.issued(host);
         fs::write(&identity.chain, certificate.pem()).unwrap();

@@ -94,6 +94,14 @@ impl Gate {
         Ok(Self { gateway: Some(gateway), snapshot, folder })
     }
 
+    /// The same with a file where it lies, under what the environment and `--set` put over it.
+    pub fn start_file(file: &Path, sets: &[String], environment: Vec<(String, String)>) -> Self {
+        let loaded = config::load(file, sets, environment).unwrap_or_else(|wrong| panic!("{}", wrong.render(config::Paint::Plain)));
+        let snapshot = Snapshot::compile(loaded).unwrap_or_else(|wrong| panic!("{}", wrong.render(config::Paint::Plain)));
+        let gateway = Gateway::start(&snapshot).unwrap_or_else(|error| panic!("{error}"));
+        Self { gateway: Some(gateway), snapshot, folder: tempfile::tempdir().unwrap() }
+    }
+
     pub fn gateway(&self) -> &Gateway {
         self.gateway.as_ref().unwrap()
     }

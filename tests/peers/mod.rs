@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 mod dns;
 mod dns_service;
+mod examples;
 mod haproxy;
 mod histories;
 mod logs;

@@ -7,6 +7,7 @@ mod binding;
 mod circles;
 mod coalescing;
 mod datagrams;
+mod dots;
 mod expected;
 mod fallbacks;
 mod guarded;

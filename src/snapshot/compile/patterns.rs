@@ -24,6 +24,7 @@ impl Compiler {
             }
         };
         self.check_meaning(&host, &written.host);
+        self.warn_of_loose_dots(&host, &written.host);
         let target = self.target(path, &written.target, Stands::AfterPattern(&pattern), above);
         table.pattern(pattern, Entry { written: written.host.as_str().into(), target: Vec::from_iter(target).into() });
     }
