@@ -196,7 +196,10 @@ fn pattern() -> impl Strategy<Value = String> {
         .prop_map(|parts| parts.concat())
 }
 
-fn entries() -> impl Strategy<Value = (Vec<(String, usize)>, Vec<(String, usize)>, Option<usize>)> {
+/// What is written on the left, with a target each.
+type Written = Vec<(String, usize)>;
+
+fn entries() -> impl Strategy<Value = (Written, Written, Option<usize>)> {
     (vec((host(), 0..3usize), 0..8), vec((pattern(), 0..3usize), 0..3), proptest::option::of(0..3usize))
 }
 
