@@ -42,6 +42,8 @@ fn certificates() -> tempfile::TempDir {
         fs::copy(file.path(), &copy).unwrap();
         fs::set_permissions(copy, fs::Permissions::from_mode(0o640)).unwrap();
     }
+    fs::create_dir(folder.path().join("lists")).unwrap();
+    fs::write(folder.path().join("lists/empty.txt"), "# nothing\n").unwrap();
     fs::copy(certs.join("good.pem"), certs.join("open.pem")).unwrap();
     fs::copy(certs.join("good.key"), certs.join("open.key")).unwrap();
     for ticket in ["shared.ticket", "open.ticket"] {

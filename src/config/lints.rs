@@ -22,6 +22,7 @@ pub const LINTS: &[Lint] = &[
     always("coalescing", "HTTP/2 clients may use one connection for hosts of a certificate that are routed apart"),
     always("constant-map", "the `of` of a map has no variable in it, so it is the same text in every session"),
     now("early-certificate", "a certificate of a chain does not hold yet"),
+    now("empty-list", "a list of hosts or of ranges has nothing in it"),
     always("empty-share", "the shares of a map with `percent` add up to 100, and one without has nothing left"),
     always("everybody-trusted", "`trusted_proxies` has all addresses of a family, so that any client may say who it is"),
     now("expired-certificate", "a certificate of a chain does not hold any more"),

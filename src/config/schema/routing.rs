@@ -83,6 +83,19 @@ const TARGETED: &[Entry] = &[
     key("maintenance", Text, Nothing, "Where new sessions go instead, for the time being."),
 ];
 
+const EXPECT: Table = Table {
+    any_of: kinds::EXPECT.keys[0],
+    ..Table::new(
+        &kinds::EXPECT,
+        &[&[
+            key("entry", Text, Nothing, "The entry that must win, as it is written."),
+            key("upstream", Text, Nothing, "The upstream, or the address, that it must come to."),
+            key("reject", Text, Nothing, "The alert that it must hear, or \"close\" where it is closed without one."),
+            key("respond", Text, Nothing, "The text with which it must be answered."),
+        ]],
+    )
+};
+
 const TEST: Table = Table {
     one_of: &["sni", "no_sni", "not_tls"],
     ..Table::new(
@@ -95,7 +108,12 @@ const TEST: Table = Table {
             key("versions", List(&Words(words::<TlsVersion>)), Nothing, "The versions of TLS that the client offers."),
             key("from", Text, Nothing, "The client's address."),
             key("listener", Text, Nothing, "The listener that it comes to, where several have the map."),
-            key("expect", Text, Required, "The target that must be taken."),
+            key(
+                "expect",
+                Either(&[Text, Shape::Table(&EXPECT)]),
+                Required,
+                "What must become of it: an upstream, an address, an entry as it is written, or a table.",
+            ),
         ]],
     )
 };

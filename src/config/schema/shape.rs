@@ -13,6 +13,8 @@ pub(super) enum Shape {
     /// A text with variables, whose whole is one of `words` or has a variable in it.
     Template(&'static [&'static str]),
     Switch,
+    /// `false`, and never `true`.
+    Off,
     /// A whole number of this range.
     Whole(i64, i64),
     /// Any number of this range.
@@ -140,16 +142,16 @@ impl Shape {
             Self::Text => json!({ "type": "string" }),
             Self::Template([]) => json!({ "type": "string", "pattern": "\\$" }),
             Self::Template(words) => json!({ "type": "string", "pattern": format!("^(?:{})$|\\$", words.join("|")) }),
-            Self::Switch => json!({ "type": "boolean" }),
-            Self::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-            Self::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
+            Self::Switch => or_environment(&json!({ "type": "boolean" })),
+            Self::Off => json!({ "const": false }),
+            Self::Whole(least, most) => or_environment(&json!({ "type": "integer", "minimum": least, "maximum": most })),
+            Self::Number(least, most) => or_environment(&json!({ "type": "number", "minimum": least, "maximum": most })),
             Self::Duration => text(DURATION),
             Self::Size(least) => json!({ "anyOf": [{ "type": "integer", "minimum": least }, text(SIZE)] }),
             Self::Rate => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, text(RATE)] }),
             Self::Frequency => text(FREQUENCY),
             Self::Mode => text("^[0-7]{1,4}$"),
-            // The environment may say the word.
-            Self::Words(words) => json!({ "anyOf": [{ "enum": words() }, { "type": "string", "pattern": ENVIRONMENT }] }),
+            Self::Words(words) => or_environment(&json!({ "enum": words() })),
             Self::Either(shapes) => {
                 let shapes: Vec<_> = shapes.iter().map(|shape| shape.part(definitions)).collect();
                 json!({ "anyOf": shapes })
@@ -205,6 +207,11 @@ impl Definitions {
 /// The words of an enum.
 pub(super) fn words<T: Word>() -> Vec<&'static str> {
     T::ALL.iter().map(|&(word, _)| word).collect()
+}
+
+/// What is no text of any form, unless the environment says it.
+fn or_environment(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "string", "pattern": ENVIRONMENT }] })
 }
 
 /// A text of this form, or one that the environment completes.

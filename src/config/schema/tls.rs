@@ -50,7 +50,12 @@ const TERMINATING: &[Entry] = &[
         "Whether clients keep sessions themselves; a table with keys shares them with other gateways (ssl_session_tickets).",
     ),
     key("handshake_timeout", Duration, Value("\"60s\""), "For the whole handshake, from the hello on (ssl_handshake_timeout)."),
-    key("client_auth", Shape::Table(&CLIENT_AUTH), Nothing, "Whether clients show a certificate (ssl_verify_client)."),
+    key(
+        "client_auth",
+        Either(&[Shape::Off, Shape::Table(&CLIENT_AUTH)]),
+        Nothing,
+        "Whether clients show a certificate; false does without what [defaults.terminate] has (ssl_verify_client).",
+    ),
 ];
 
 const SPOKEN: &[Entry] = &[

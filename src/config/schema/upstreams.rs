@@ -51,7 +51,12 @@ const GROUPED: &[Entry] = &[
         "Whether the kernel asks a silent server if it is still there, and when (proxy_socket_keepalive).",
     ),
     key("user_timeout", Duration, Nothing, "How long what was sent to a server may go unacknowledged (TCP_USER_TIMEOUT)."),
-    key("tls", Shape::Table(&UPSTREAM_TLS), Nothing, "TLS towards the servers; {} verifies each by its name (proxy_ssl)."),
+    key(
+        "tls",
+        Either(&[Shape::Off, Shape::Table(&UPSTREAM_TLS)]),
+        Nothing,
+        "TLS towards the servers; {} verifies each by its name, false does without what [defaults.upstream] has (proxy_ssl).",
+    ),
     key(
         "send_proxy_protocol",
         Either(&[Words(versions_or_off), Shape::Table(&SEND_PROXY_PROTOCOL)]),
