@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use figment::value::{Dict, Value};
 
-use super::delegation::{Grant, restrict};
+use super::delegation::restrict;
 use super::diagnostic::{Diagnostics, Place};
 use super::document::Document;
 use super::environment::{self, Environment};
+use super::grant::Grant;
 use super::include::{Include, IncludeError};
 use super::merge::merge;
 use super::open::{self, Opened};

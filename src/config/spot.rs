@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::delegation::Grant;
 use super::diagnostic::Place;
 use super::environment::Filled;
+use super::grant::Grant;
 use super::places::Key;
 use super::source::Source;
 
