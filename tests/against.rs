@@ -169,3 +169,24 @@ fn what_runs_cannot_be_asked_yet_and_that_is_said() {
     assert_eq!((status, &*out), (Some(2), ""));
     assert!(err.contains("gateways cannot be asked yet") && err.contains("./running"), "{err}");
 }
+
+#[test]
+fn an_entry_of_a_list_is_told_with_its_own_file_and_line() {
+    let with_list = |list: &str| OLD.replace("[routes.dmz]", &format!("[routes.dmz]\nhosts_files = \"{list}\""));
+    let folder = Folder::with(&with_list("new.map"));
+    folder.write("old.toml", &with_list("old.map"));
+    folder.write("old.map", "# tenants\n*.tenants.example web\n");
+    folder.write("new.map", "# tenants\n\na.example shop\n*.tenants.example shop\n");
+    let Said { status, out, err } = folder.run(&["check", "--against", "old.toml"]);
+    assert_eq!(status, Some(0), "{err}");
+    for place in ["old.map:2", "new.map:3", "new.map:4"] {
+        assert!(out.contains(place), "{place}: {out}");
+    }
+}
+
+#[test]
+fn rates_are_told_as_they_may_be_written() {
+    let with_rate = |rate: &str| format!("\"login.example\" = {{ upstream = \"web\", idle_timeout = \"1m\", upload_rate = \"{rate}\" }}");
+    let told = compared(&[("\"login.example\" = { upstream = \"web\", idle_timeout = \"1m\" }", &with_rate("8Mbit/s"))]);
+    assert!(told.contains("upload_rate unlimited") && told.contains("upload_rate 8Mbit/s"), "{told}");
+}

@@ -244,3 +244,10 @@ async fn ranges_of_a_file_stand_wherever_ranges_do() {
     }
     assert_eq!(gate.ask_from("127.0.0.20", "guard.test").await, "web", "a range beside the network");
 }
+
+#[test]
+fn an_entry_of_a_list_that_takes_all_from_a_pattern_is_told_with_its_own_file_and_line() {
+    let pattern = "[[routes.dmz.patterns]]\nhost = '[a-z]+\\.apps\\.example'\nupstream = \"web\"";
+    let said = with_map("# apps\n*.apps.example api\n", pattern).run(&["check"]).err;
+    assert!(said.contains("this pattern never wins: \"*.apps.example\" (tenants.map:2) takes all"), "{said}");
+}

@@ -3,7 +3,7 @@
 use super::explanation::{Entry, Group, Rule, Verdict};
 use crate::config::{Key, Places, path_to};
 use crate::route::{self, Captures, Considered, Rank};
-use crate::snapshot::{Listener, Targets};
+use crate::snapshot::{Listener, Targets, entry_path};
 
 /// All that were asked; without a map there is nothing to beat, and the listener itself is the answer.
 pub(super) fn told(listener: &Listener, considered: &[Considered<'_, Targets>], places: &Places) -> Vec<Entry> {
@@ -44,23 +44,16 @@ fn groups(captures: &Captures) -> Vec<Group> {
 }
 
 fn at(listener: &Listener, rank: Rank, entry: &route::Entry<Targets>, places: &Places) -> String {
-    if let Some(listed) = entry.target.listed_at() {
-        return listed.to_string();
+    match &listener.map {
+        Some(map) => entry.stands_at(map, rank, places),
+        None => places.key(&path(listener, rank, &entry.written)).to_string(),
     }
-    let path = path(listener, rank, &entry.written);
-    let place = match rank {
-        Rank::Pattern(_) => places.value(&[&path[..], &path_to!["host"]].concat()),
-        _ => places.key(&path),
-    };
-    place.to_string()
 }
 
 /// The path of an entry; of a listener without a map, the listener's.
 pub(super) fn path(listener: &Listener, rank: Rank, written: &str) -> Vec<Key> {
-    match (&listener.map, rank) {
-        (None, _) => path_to!["listener", &*listener.name].to_vec(),
-        (Some(map), Rank::Pattern(index)) => path_to!["routes", &**map, "patterns", index].to_vec(),
-        (Some(map), Rank::Default | Rank::NoSni | Rank::NotTls) => path_to!["routes", &**map, written].to_vec(),
-        (Some(map), _) => path_to!["routes", &**map, "hosts", written].to_vec(),
+    match &listener.map {
+        Some(map) => entry_path(map, rank, written),
+        None => path_to!["listener", &*listener.name].to_vec(),
     }
 }

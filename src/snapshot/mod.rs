@@ -4,6 +4,7 @@
 mod admission;
 mod choice;
 mod compile;
+mod entry;
 mod forward;
 mod proxied;
 mod rate;
@@ -30,6 +31,7 @@ use crate::upstream::{Pool, ResolverSettings, Upstream};
 pub use admission::{Admission, Denied, KeyedLimit, Notice};
 pub use choice::{Choice, first_name};
 pub use compile::Compiled;
+pub use entry::{entry_path, entry_place};
 pub use forward::{ForwardError, ForwardRules};
 pub use proxied::ProxyRule;
 pub use rate::{RateRule, RateRules};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Side;
 use crate::config::{Places, path_to};
 use crate::route::{Asked, Change, Entry, Rank, Winner};
-use crate::snapshot::{Listener, Target};
+use crate::snapshot::{Listener, Target, Targets};
 
 /// What changes on listeners that lead to the same.
 #[derive(PartialEq, Serialize)]
@@ -79,10 +79,10 @@ fn map((old, old_places): (&Listener, &Places), (new, new_places): (&Listener, &
         undecided: differences.undecided.iter().map(ToString::to_string).collect(),
     };
     for change in differences.changes {
-        let end = |winner: Winner<'_, _>, listener: &Listener, places: &Places| End {
-            entry: winner.map(|(_, entry): (_, &Entry<_>)| entry.written.to_string()),
+        let end = |winner: Winner<'_, Targets>, listener: &Listener, places: &Places| End {
+            entry: winner.map(|(_, entry)| entry.written.to_string()),
             leads: String::new(),
-            place: winner.map(|(rank, entry)| place(listener, rank, &entry.written, places)),
+            place: winner.map(|(rank, entry)| place(listener, rank, entry, places)),
         };
         let (mut before, mut after) = (end(change.old, old, old_places), end(change.new, new, new_places));
         let (one, other) = (targets(&change.old), targets(&change.new));
@@ -98,12 +98,12 @@ fn map((old, old_places): (&Listener, &Places), (new, new_places): (&Listener, &
     map
 }
 
-fn targets<'t, T: std::ops::Deref<Target = [Target]>>(winner: &Winner<'t, T>) -> Option<&'t [Target]> {
+fn targets<'t>(winner: &Winner<'t, Targets>) -> Option<&'t [Target]> {
     winner.map(|(_, entry)| &*entry.target)
 }
 
 /// All that tells one entry's targets from another's.
-fn meaning<T: std::ops::Deref<Target = [Target]>>(entry: &Entry<T>) -> String {
+fn meaning(entry: &Entry<Targets>) -> String {
     let mut meaning = destination(entry);
     for target in entry.target.iter() {
         // Writing to memory cannot fail.
@@ -113,7 +113,7 @@ fn meaning<T: std::ops::Deref<Target = [Target]>>(entry: &Entry<T>) -> String {
 }
 
 /// Where connections go and who may: the part of it that a client could notice.
-fn destination<T: std::ops::Deref<Target = [Target]>>(entry: &Entry<T>) -> String {
+fn destination(entry: &Entry<Targets>) -> String {
     let mut all = String::new();
     for target in entry.target.iter() {
         let _ = write!(all, "\0{}\0{:?}{:?}", target.leads(), target.guards, target.admission.access);
@@ -148,7 +148,7 @@ fn settings(old: &[Target], new: &[Target]) -> (String, String) {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for (one, other) in old.iter().zip(new) {
         for ((key, one), (_, other)) in one.settings().into_iter().zip(other.settings()).filter(|(one, other)| one != other) {
-            let is_short = !one.contains('(') && !other.contains('(') && key != "rates";
+            let is_short = !one.contains('(') && !other.contains('(');
             before.push(if is_short { format!("{key} {one}") } else { format!("{key} as it was") });
             after.push(if is_short { format!("{key} {other}") } else { format!("another {key}") });
         }
@@ -179,12 +179,9 @@ fn example<T>(change: &Change<'_, T>) -> Option<String> {
     }
 }
 
-fn place(listener: &Listener, rank: Rank, written: &str, places: &Places) -> String {
-    let Some(map) = &listener.map else { return places.key(&path_to!["listener", &*listener.name]).to_string() };
-    let place = match rank {
-        Rank::Pattern(index) => places.value(&path_to!["routes", &**map, "patterns", index, "host"]),
-        Rank::Default | Rank::NoSni | Rank::NotTls => places.key(&path_to!["routes", &**map, written]),
-        Rank::Exact | Rank::Leading | Rank::Trailing => places.key(&path_to!["routes", &**map, "hosts", written]),
-    };
-    place.to_string()
+fn place(listener: &Listener, rank: Rank, entry: &Entry<Targets>, places: &Places) -> String {
+    match &listener.map {
+        Some(map) => entry.stands_at(map, rank, places),
+        None => places.key(&path_to!["listener", &*listener.name]).to_string(),
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Compiler;
-use crate::config::{Config, Key, Place, path_to};
+use crate::config::Config;
 use crate::route::{Entry, Finding, Rank, RouteTable};
-use crate::snapshot::{Listener, Target};
+use crate::snapshot::{Listener, Target, Targets, entry_place};
 
 impl Compiler {
     /// Warns of what is found in the maps of the listeners, each map once.
@@ -15,19 +15,19 @@ impl Compiler {
             // Without one that is wrong the others could not be judged, nor their places be told.
             let is_whole = config.routes.get(&*name).is_some_and(|written| written.patterns.len() == table.patterns().count());
             if is_whole {
-                self.check_table(&path_to!["routes", &*name], table);
+                self.check_table(&name, table);
             }
         }
     }
 
-    fn check_table<T: std::ops::Deref<Target = [Target]>>(&mut self, map: &[Key], table: &RouteTable<T>) {
-        let leads = |targets: &[Target]| targets.iter().map(Target::leads).collect::<Vec<_>>();
+    fn check_table(&mut self, map: &str, table: &RouteTable<Targets>) {
+        let leads = |targets: &Targets| targets.iter().map(Target::leads).collect::<Vec<_>>();
         let findings = table.reach(|one, other| leads(one) != leads(other));
         for finding in findings.found {
             match finding {
                 Finding::Nothing { pattern } => {
                     let problem = "this pattern never wins: no host name is like that";
-                    let place = self.place_of(map, Rank::Pattern(pattern), "");
+                    let place = entry_place(map, Rank::Pattern(pattern), "", &self.places);
                     if self.diagnostics.sorted().iter().any(|one| one.severity().is_error() && *one.place() == place) {
                         continue;
                     }
@@ -37,7 +37,7 @@ impl Compiler {
                 }
                 Finding::Shadowed { rank, by } => self.shadowed(map, rank, &by),
                 Finding::Overlap { pattern, winner: (rank, entry), name } => {
-                    let (winner, place) = (self.named(map, rank, entry), self.place_of(map, Rank::Pattern(pattern), ""));
+                    let (winner, place) = (self.named(map, rank, entry), entry_place(map, Rank::Pattern(pattern), "", &self.places));
                     let problem = format!("this pattern matches \"{name}\", too, which {winner} wins and leads elsewhere");
                     let help = match rank {
                         Rank::Pattern(_) => {
@@ -50,7 +50,7 @@ impl Compiler {
             }
         }
         if let Some(first) = findings.undecided.first() {
-            let place = self.place_of(map, Rank::Pattern(*first), "");
+            let place = entry_place(map, Rank::Pattern(*first), "", &self.places);
             let count = findings.undecided.len();
             let them = if count == 1 { "this pattern wins".into() } else { format!("this and {} more patterns win", count - 1) };
             self.diagnostics
@@ -63,12 +63,12 @@ impl Compiler {
         }
     }
 
-    fn shadowed<T>(&mut self, map: &[Key], rank: Rank, by: &[(Rank, &Entry<T>)]) {
+    fn shadowed(&mut self, map: &str, rank: Rank, by: &[(Rank, &Entry<Targets>)]) {
         let mut takers: Vec<_> = by.iter().take(MOST_NAMED).map(|(rank, entry)| self.named(map, *rank, entry)).collect();
         if by.len() > MOST_NAMED {
             takers.push(format!("{} more", by.len() - MOST_NAMED));
         }
-        let place = self.place_of(map, rank, "default");
+        let place = entry_place(map, rank, "default", &self.places);
         let this = if rank == Rank::Default { "`default` is never taken" } else { "this pattern never wins" };
         let problem = match takers.split_last() {
             None => format!("{this}: exact names take all it can match"),
@@ -79,20 +79,11 @@ impl Compiler {
     }
 
     /// `"*.apps.example.com" (routes.toml:18)`.
-    fn named<T>(&self, map: &[Key], rank: Rank, entry: &Entry<T>) -> String {
-        let place = self.place_of(map, rank, &entry.written);
+    fn named(&self, map: &str, rank: Rank, entry: &Entry<Targets>) -> String {
+        let place = entry.stands_at(map, rank, &self.places);
         match rank {
             Rank::Pattern(index) => format!("pattern {} ({place})", index + 1),
             _ => format!("{:?} ({place})", entry.written),
-        }
-    }
-
-    fn place_of(&self, map: &[Key], rank: Rank, written: &str) -> Place {
-        let at = |rest: &[Key]| [map, rest].concat();
-        match rank {
-            Rank::Pattern(index) => self.places.value(&at(&path_to!["patterns", index, "host"])),
-            Rank::Default | Rank::NoSni | Rank::NotTls => self.places.key(&at(&path_to![written])),
-            Rank::Exact | Rank::Leading | Rank::Trailing => self.places.key(&at(&path_to!["hosts", written])),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::client::{Client, LOCALHOST};
 use super::{Entrance, Map};
 use crate::config::{Key, Test, path_to};
 use crate::host::Hostname;
-use crate::route::{Entry, Rank, Verdict as Stood};
-use crate::snapshot::{Outcome, Targets, Verdict, first_name};
+use crate::route::{Rank, Verdict as Stood};
+use crate::snapshot::{Outcome, Verdict, first_name};
 
 /// A test that fails, and where.
 pub(super) struct Failed<'f> {
@@ -50,7 +50,7 @@ impl Compiler {
             return rule.map_or_else(|| "no entry stands for it".into(), |rule| format!("`access` of the listener {rule}"));
         };
         let found = &choice.found;
-        let place = self.entry_place(map.name, found.rank, found.entry);
+        let place = found.entry.stands_at(map.name, found.rank, &self.places);
         let mut why = vec![format!("{} wins ({place}){}", name(found.rank, &found.entry.written), self.beaten(failed))];
         let targets = &found.entry.target;
         let is_guarded = targets.len() > 1 || choice.target.is_none();
@@ -77,27 +77,13 @@ impl Compiler {
         let beaten = considered.iter().filter(|rule| rule.verdict == Stood::Beaten);
         let all: Vec<_> = beaten
             .filter_map(|rule| Some((rule.rank, rule.entry?)))
-            .map(|(rank, entry)| format!("{} ({})", name(rank, &entry.written), self.entry_place(map.name, rank, entry)))
+            .map(|(rank, entry)| format!("{} ({})", name(rank, &entry.written), entry.stands_at(map.name, rank, &self.places)))
             .collect();
         match all.as_slice() {
             [] => String::new(),
             few if few.len() <= MOST_BEATEN => format!(" over {}", few.join(", ")),
             [first, rest @ ..] => format!(" over {first} and {} more", rest.len()),
         }
-    }
-
-    /// Where an entry stands.
-    fn entry_place(&self, map: &str, rank: Rank, entry: &Entry<Targets>) -> String {
-        if let Some(listed) = entry.target.listed_at() {
-            return listed.to_string();
-        }
-        let written = &*entry.written;
-        let place = match rank {
-            Rank::Pattern(index) => self.places.value(&path_to!["routes", map, "patterns", index, "host"]),
-            Rank::Default | Rank::NoSni | Rank::NotTls => self.places.key(&path_to!["routes", map, written]),
-            Rank::Exact | Rank::Leading | Rank::Trailing => self.places.key(&path_to!["routes", map, "hosts", written]),
-        };
-        place.to_string()
     }
 }
 
