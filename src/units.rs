@@ -91,6 +91,18 @@ pub fn rate(text: &str) -> Result<u64, UnitError> {
     number.checked_mul(bits).map(|bits| bits.div_ceil(8)).ok_or_else(|| unit_error("this rate is too large", "a smaller one"))
 }
 
+/// A rate as it may be written: whichever of bytes, `"1m/s"`, and bits, `"8Mbit/s"`, needs the smaller number.
+#[must_use]
+pub fn written_rate(bytes: u64) -> String {
+    let fits = |number: u128, size: u128| number > 0 && number.is_multiple_of(size);
+    let (bytes, bits) = (u128::from(bytes), u128::from(bytes) * 8);
+    let of_bytes = [("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10)].into_iter().find(|(_, size)| fits(bytes, *size)).unwrap_or(("", 1));
+    let of_bits = [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1_000)].into_iter().find(|(_, size)| fits(bits, *size));
+    let in_bytes = (bytes / of_bytes.1, of_bytes.0);
+    let (number, unit) = of_bits.map(|(unit, size)| (bits / size, unit)).into_iter().chain([in_bytes]).min().unwrap_or(in_bytes);
+    format!("{number}{unit}/s")
+}
+
 /// What is wrong with a number of bytes.
 enum NoBytes {
     Form(String),
@@ -161,6 +173,17 @@ mod tests {
         }
         assert_eq!(written(Duration::from_secs(90)), "90s");
         assert_eq!([60, 600, 3_600].map(|seconds| written(Duration::from_secs(seconds))), ["60s", "10m", "1h"]);
+    }
+
+    #[test]
+    fn a_written_rate_reads_the_same() {
+        let texts = ["0/s", "1/s", "512/s", "1kbit/s", "10k/s", "1m/s", "8Mbit/s", "128Mbit/s", "1Gbit/s", "3g/s"];
+        for text in texts {
+            assert_eq!(rate(text).map(written_rate).as_deref(), Ok(text));
+        }
+        for bytes in [1023, 1025, 999_999, 123_456_789, u64::from(u32::MAX), i64::MAX as u64] {
+            assert_eq!(rate(&written_rate(bytes)), Ok(bytes));
+        }
     }
 
     #[test]

@@ -65,12 +65,12 @@ fn each_setting_says_whence_it_is() {
             "send_proxy_protocol v2 ([defaults.upstream], routes.toml:5)",
             "next_upstream_tries 3 ([listener.https], routes.toml:11)",
             "half_close false ([defaults], routes.toml:3)",
-            "download_rate 1m ([listener.https], routes.toml:12)",
+            "download_rate 1m/s ([listener.https], routes.toml:12)",
         ]
     );
     let b = ask(&folder, &["--sni", "b.example"]);
     assert!(b.contains("idle 1h (the target, routes.toml:16), connect 60s (built in)"), "{b}");
-    assert!(b.contains("\n     download_rate 512k (the target, routes.toml:16)\n"), "{b}");
+    assert!(b.contains("\n     download_rate 512k/s (the target, routes.toml:16)\n"), "{b}");
     let c = ask(&folder, &["--sni", "c.example"]);
     assert!(!c.contains("keepalive") && !c.contains("send_proxy_protocol"), "an address has nothing of upstreams: {c}");
 }
@@ -233,7 +233,7 @@ fn json_says_all_that_the_text_says() {
                 { "key": "next_upstream_tries", "value": "3",
                   "origin": { "level": "listener", "table": "[listener.https]", "at": "routes.toml:11" } },
                 { "key": "half_close", "value": "false", "origin": { "level": "defaults", "table": "[defaults]", "at": "routes.toml:3" } },
-                { "key": "download_rate", "value": "512k", "origin": { "level": "target", "table": null, "at": "routes.toml:16" } },
+                { "key": "download_rate", "value": "512k/s", "origin": { "level": "target", "table": null, "at": "routes.toml:16" } },
             ],
         },
         "outcome": { "kind": "forwarded", "upstreams": [{

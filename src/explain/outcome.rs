@@ -13,7 +13,7 @@ use crate::tls::ServerSettings;
 pub(super) fn refused(reason: CloseReason, hello: Option<Hello>, detail: Option<String>) -> Outcome {
     let alert = match (reason.farewell(), hello) {
         (Farewell::Alert(_), None | Some(Hello::NotTls)) | (Farewell::Close | Farewell::Reset, _) => None,
-        (Farewell::Alert(number), _) => alert::NAMES.iter().find(|(_, known)| *known == number).map(|(name, _)| *name),
+        (Farewell::Alert(number), _) => alert::name(number),
     };
     Outcome::Refused { reason: reason.label(), alert, detail }
 }

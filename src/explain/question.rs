@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::address::ListenAddress;
 use crate::config::TlsVersion;
 use crate::hello::{ClientHello, Malformed, ServerName};
-use crate::host::{Hostname, HostnameError};
+use crate::host::Hostname;
 use crate::route::FirstName;
 use crate::session::{Hello, Peer, Protocol, Session};
 use crate::snapshot::Listener;
@@ -68,11 +68,13 @@ impl Question {
         match &self.first {
             _ if listener.peek.is_none() => Heard::Unread,
             First::NotTls => Heard::NotTls,
-            First::Tls { name, alpn, versions } => match server_name(name.as_deref()) {
-                Err(malformed) => Heard::Malformed(malformed),
-                Ok(_) if alpn.iter().any(|protocol| !(1..=255).contains(&protocol.len())) => Heard::Malformed(Malformed::Alpn),
-                Ok(server_name) => Heard::Hello(hello(server_name, alpn, versions)),
-            },
+            First::Tls { name, alpn, versions } => {
+                match ClientHello::described(name.as_deref(), alpn, versions.iter().map(|version| version.number())) {
+                    Err(reason) => Heard::Malformed(Malformed::ServerName(reason)),
+                    Ok(_) if alpn.iter().any(|protocol| !(1..=255).contains(&protocol.len())) => Heard::Malformed(Malformed::Alpn),
+                    Ok(hello) => Heard::Hello(hello),
+                }
+            }
         }
     }
 
@@ -141,24 +143,4 @@ impl Heard {
             _ => self.name().map_or(FirstName::NoName, FirstName::Name),
         }
     }
-}
-
-fn server_name(sent: Option<&str>) -> Result<ServerName, Malformed> {
-    let Some(sent) = sent else { return Ok(ServerName::None) };
-    match Hostname::parse(sent) {
-        Ok(name) => Ok(ServerName::Host { name, sent: sent.into() }),
-        Err(HostnameError::IpAddress) => Ok(ServerName::None),
-        Err(reason) => Err(Malformed::ServerName(reason)),
-    }
-}
-
-fn hello(server_name: ServerName, alpn: &[String], versions: &[TlsVersion]) -> ClientHello {
-    let alpn = alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
-    let versions = if versions.is_empty() { &[TlsVersion::V1_3, TlsVersion::V1_2] } else { versions };
-    let numbers: Vec<_> = versions.iter().map(|version| version.number()).collect();
-    let is_old = |number: &u16| *number <= TlsVersion::V1_2.number();
-    // Who does not speak TLS 1.3 knows no list of versions (RFC 8446 §4.2.1).
-    let supported_versions = (!numbers.iter().all(is_old)).then(|| numbers.clone());
-    let highest_old = numbers.iter().copied().filter(is_old).max();
-    ClientHello { server_name, alpn, legacy_version: highest_old.unwrap_or(TlsVersion::V1_2.number()), supported_versions, ech: false }
 }

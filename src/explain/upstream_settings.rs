@@ -7,7 +7,7 @@ use super::values::{keepalive, protocols, versions};
 use crate::tls::Trust;
 use crate::units::written;
 use crate::upstream::{Announcement, Encryption, Pool, ResolverSettings, Said, Version};
-use crate::variables::render;
+use crate::variables::rendered;
 
 /// All that is written of a pool's upstream. A key of `tls` and of `resolver` is inherited by itself, other tables as a whole.
 pub(super) fn told(pool: &Pool, tables: &[Table], meeting: &Meeting<'_>) -> Vec<Setting> {
@@ -35,13 +35,7 @@ fn of_group(pool: &Pool, tables: &Tables<'_>) -> Vec<Setting> {
 
 fn of_tls(encryption: &Encryption, tables: &Tables<'_>, meeting: &Meeting<'_>) -> Vec<Setting> {
     let settings = encryption.originator.settings();
-    let server_name = || {
-        let mut name = Vec::new();
-        if let Some(template) = &encryption.server_name {
-            render(template, meeting.session, &mut name);
-        }
-        String::from_utf8_lossy(&name).into_owned()
-    };
+    let server_name = || encryption.server_name.as_ref().map(|template| rendered(template, meeting.session)).unwrap_or_default();
     let ca = match &settings.trust {
         Trust::System => "the system's".into(),
         Trust::File(file) => file.display().to_string(),

@@ -12,7 +12,7 @@ use crate::config::{Key, path_to};
 use crate::session::{CloseReason, Session};
 use crate::snapshot::{Action, Choice, Destination, ForwardRules, Listener, RateRule, Target};
 use crate::upstream::Pool;
-use crate::variables::{Text, render};
+use crate::variables::{Text, rendered};
 
 /// A session on its way.
 pub(super) struct Way<'w> {
@@ -162,10 +162,4 @@ fn upstream(action: &Action, session: &Session) -> Option<Arc<str>> {
         Action::Forward(Destination::Template(template, _)) => Some(rendered(template, session).into()),
         Action::Reject(_) | Action::Respond(_) | Action::Show => None,
     }
-}
-
-fn rendered(text: &Text, session: &Session) -> String {
-    let mut bytes = Vec::new();
-    render(text, session, &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -11,7 +11,7 @@ use crate::net::Socket;
 use crate::session::{Peer, Session};
 use crate::snapshot::{Destination, ForwardRules, Target};
 use crate::upstream::{Balance, Connected, Opened, Pool, ServerLine, Upstream, Wanted};
-use crate::variables::render;
+use crate::variables::rendered;
 
 /// Finds the upstream, and connects to one of its servers.
 pub(super) async fn connect(
@@ -56,9 +56,7 @@ impl Destination {
         match self {
             Self::Pool(pool) => Ok(pool.clone()),
             Self::Template(template, rules) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                let text = String::from_utf8_lossy(&text);
+                let text = rendered(template, session);
                 match worker.pools().get(&*text) {
                     Some(pool) => Ok(pool.clone()),
                     None => made_pool(&text, rules, limit, worker).await,

@@ -7,6 +7,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod client_hello;
+mod described;
 mod malformed;
 mod record;
 #[cfg(test)]

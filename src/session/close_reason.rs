@@ -158,6 +158,12 @@ pub mod alert {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
     }
 
+    /// The name of an alert that `reject` may name.
+    #[must_use]
+    pub fn name(alert: u8) -> Option<&'static str> {
+        NAMES.iter().find(|(_, number)| *number == alert).map(|(name, _)| *name)
+    }
+
     /// The record that carries a fatal alert, in the clear.
     #[must_use]
     pub fn record(alert: u8) -> [u8; 7] {

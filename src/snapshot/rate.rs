@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use crate::session::Session;
 use crate::units;
-use crate::variables::{Text, render};
+use crate::variables::{Text, rendered};
 
 /// How fast the sessions of a target may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,9 +39,7 @@ impl RateRule {
         match self {
             Self::Fixed(rate) => Ok(*rate),
             Self::Template(template) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                let text = String::from_utf8_lossy(&text);
+                let text = rendered(template, session);
                 let rate = if text.trim().is_empty() { Ok(0) } else { units::rate(&text) };
                 rate.map(NonZeroU64::new).map_err(|_| text.into())
             }

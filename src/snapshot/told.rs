@@ -1,9 +1,9 @@
 //! What a target does, in words: to compare it with another, and to tell what has changed.
 
-use super::{Action, Admission, Destination, Guards, Target};
+use super::{Action, Admission, Destination, Guards, RateRule, Target};
 use crate::session::alert;
 use crate::template::Piece;
-use crate::units::written;
+use crate::units::{written, written_rate};
 use crate::variables::{Text, Variable};
 
 impl Target {
@@ -29,16 +29,17 @@ impl Target {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let (connect, relay, datagrams) = (&self.limits.connect, &self.limits.relay, &self.limits.datagrams);
         vec![
-            ("connect_timeout", written(connect.connect_timeout)),
             ("idle_timeout", written(relay.idle_timeout)),
-            ("half_close", relay.half_close.to_string()),
+            ("connect_timeout", written(connect.connect_timeout)),
             ("next_upstream", connect.next_upstream.to_string()),
             ("next_upstream_tries", connect.tries.to_string()),
             ("next_upstream_timeout", written(connect.tries_timeout)),
-            ("requests", datagrams.requests.to_string()),
+            ("half_close", relay.half_close.to_string()),
+            ("requests", if datagrams.requests == 0 { "unlimited".into() } else { datagrams.requests.to_string() }),
             ("responses", datagrams.responses.map_or_else(|| "unlimited".into(), |most| most.to_string())),
             ("source", format!("{:?}", self.source)),
-            ("rates", format!("{:?}", self.rates)),
+            ("upload_rate", self.rates.upload.told()),
+            ("download_rate", self.rates.download.told()),
             ("note", self.note.as_deref().unwrap_or("none").to_owned()),
         ]
     }
@@ -72,6 +73,16 @@ impl Guards {
     }
 }
 
+impl RateRule {
+    fn told(&self) -> String {
+        match self {
+            Self::Fixed(None) => "unlimited".into(),
+            Self::Fixed(Some(rate)) => written_rate(rate.get()),
+            Self::Template(text) => format!("\"{}\"", template(text)),
+        }
+    }
+}
+
 impl Action {
     fn told(&self) -> String {
         match self {
@@ -81,10 +92,7 @@ impl Action {
             }
             Self::Forward(Destination::Template(text, _)) => format!("\"{}\"", template(text)),
             Self::Reject(None) => "closed".into(),
-            Self::Reject(Some(number)) => {
-                let name = alert::NAMES.iter().find(|(_, known)| known == number).map_or("alert", |(name, _)| name);
-                format!("refused ({name})")
-            }
+            Self::Reject(Some(number)) => format!("refused ({})", alert::name(*number).unwrap_or("alert")),
             Self::Respond(text) => format!("answered \"{}\"", template(text)),
             Self::Show => "answered with how the upstreams stand".into(),
         }

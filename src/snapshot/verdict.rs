@@ -8,7 +8,7 @@ use crate::admit::{Access, Rule};
 use crate::hello::{ClientHello, ServerName};
 use crate::route::RouteTable;
 use crate::session::{CloseReason, Farewell, Hello, Session};
-use crate::variables::{Text, render};
+use crate::variables::rendered;
 
 /// Where a client comes in: who may, and the map that it meets.
 #[derive(Clone, Copy, Debug)]
@@ -121,12 +121,6 @@ fn done(target: &Target, hello: Option<&ClientHello>, pools: &Pools, session: &m
         Action::Respond(text) => Outcome::Answered(rendered(text, session).into()),
         Action::Show => Outcome::Shown,
     }
-}
-
-fn rendered(template: &Text, session: &Session) -> String {
-    let mut text = Vec::new();
-    render(template, session, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// What a refused client hears; one that does not speak TLS hears no alert.

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::net::Socket;
 use crate::session::Session;
 use crate::tls::{ExpectedName, HandshakeError, Layer, Originator, Trust};
-use crate::variables::{Text, Variable, render};
+use crate::variables::{Text, Variable, rendered};
 
 /// `tls` of an upstream.
 #[derive(Debug)]
@@ -40,11 +40,7 @@ impl Encryption {
     /// The name that a server must have for this session, or the text that should be one and is none.
     pub(super) fn name(&self, server: &Server, session: &Session) -> Result<ExpectedName, Box<str>> {
         let text = match &self.server_name {
-            Some(template) => {
-                let mut text = Vec::new();
-                render(template, session, &mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            }
+            Some(template) => rendered(template, session),
             None => own_name(&server.line().address, &server.line().written).unwrap_or_default().to_owned(),
         };
         match ExpectedName::parse(&text) {

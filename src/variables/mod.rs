@@ -291,6 +291,14 @@ impl Variable {
     }
 }
 
+/// The text that a template makes of a session, whatever is no UTF-8 in it replaced.
+#[must_use]
+pub fn rendered(template: &Text, session: &Session) -> String {
+    let mut text = Vec::new();
+    render(template, session, &mut text);
+    String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// Fills a template with raw values; what is unset is empty, as in nginx's keys and addresses.
 pub fn render(template: &Text, session: &Session, out: &mut Vec<u8>) {
     for piece in template.pieces() {

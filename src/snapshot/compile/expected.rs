@@ -164,8 +164,7 @@ impl Expected<'_> {
 
 /// The name of an alert.
 pub(super) fn alert_name(alert: u8) -> String {
-    let name = alert::NAMES.iter().find(|(_, number)| *number == alert);
-    name.map_or_else(|| alert.to_string(), |(name, _)| (*name).to_owned())
+    alert::name(alert).map_or_else(|| alert.to_string(), str::to_owned)
 }
 
 /// Whether the entry has done with the client what it says, be it a refusal of its own.

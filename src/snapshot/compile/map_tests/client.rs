@@ -9,8 +9,8 @@ use super::super::Compiler;
 use super::Entrance;
 use crate::address::range;
 use crate::config::{Key, Test, path_to};
-use crate::hello::{ClientHello, ServerName};
-use crate::host::{Hostname, HostnameError};
+use crate::hello::ClientHello;
+use crate::host::HostnameError;
 use crate::session::{Peer, Session};
 
 /// The client of a test.
@@ -50,28 +50,18 @@ impl Compiler {
     }
 
     fn test_hello(&mut self, path: &[Key], test: &Test) -> Option<ClientHello> {
-        let server_name = self.test_name(path, test.sni.as_deref())?;
-        let alpn = test.alpn.iter().map(|protocol| protocol.as_bytes().into()).collect();
-        let (legacy_version, supported_versions) = offered(test);
-        Some(ClientHello { server_name, alpn, legacy_version, supported_versions, ech: false })
-    }
-
-    fn test_name(&mut self, path: &[Key], sni: Option<&str>) -> Option<ServerName> {
-        let Some(sent) = sni else { return Some(ServerName::None) };
-        match Hostname::parse(sent) {
-            Ok(name) => Some(ServerName::Host { name, sent: sent.into() }),
-            Err(HostnameError::IpAddress) => Some(ServerName::None),
-            Err(error) => {
-                let complaint =
-                    self.wrong(&[path, &path_to!["sni"]].concat(), format!("no hello with this name gets as far as a map: {error}"));
-                match error {
-                    _ if sent.contains('*') => complaint.label(format!("a client sends one name: \"{}\"", sent.replace('*', "x"))),
-                    HostnameError::Empty => complaint.label("`no_sni = true` sends none"),
-                    _ => complaint.label("it is refused as malformed, whatever the map says"),
-                };
-                None
-            }
-        }
+        let sent = test.sni.as_deref();
+        let error = match ClientHello::described(sent, &test.alpn, test.versions.iter().map(|version| version.number())) {
+            Ok(hello) => return Some(hello),
+            Err(error) => error,
+        };
+        let complaint = self.wrong(&[path, &path_to!["sni"]].concat(), format!("no hello with this name gets as far as a map: {error}"));
+        match (error, sent) {
+            (_, Some(sent)) if sent.contains('*') => complaint.label(format!("a client sends one name: \"{}\"", sent.replace('*', "x"))),
+            (HostnameError::Empty, _) => complaint.label("`no_sni = true` sends none"),
+            _ => complaint.label("it is refused as malformed, whatever the map says"),
+        };
+        None
     }
 
     fn test_peer(&mut self, path: &[Key], from: Option<&str>) -> Option<Peer> {
@@ -92,22 +82,9 @@ impl Compiler {
     }
 }
 
-/// What a client offers of which a test says these versions: one that knows TLS 1.3 lists them; any other says its highest, and
-/// counts as speaking all below (RFC 8446 §4.2.1).
-fn offered(test: &Test) -> (u16, Option<Vec<u16>>) {
-    let versions: Vec<u16> = test.versions.iter().map(|version| version.number()).collect();
-    match versions.iter().max() {
-        None => (TLS_1_2, Some(vec![TLS_1_3, TLS_1_2])),
-        Some(&highest) if highest < TLS_1_3 => (highest, None),
-        Some(_) => (TLS_1_2, Some(versions)),
-    }
-}
-
 fn peer(address: IpAddr) -> Peer {
     Peer::Ip(SocketAddr::new(address, 0))
 }
 
 /// Whom a test is from that does not say it, as with `vestibule route`.
 pub(super) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const TLS_1_2: u16 = 0x0303;
-const TLS_1_3: u16 = 0x0304;

@@ -1,8 +1,16 @@
 //! What there is to say of a connection: plain facts. Their names are those of `vestibule route --json`, and are kept.
 
+mod entry;
+mod setting;
+mod upstream;
+
 use std::net::IpAddr;
 
 use serde::Serialize;
+
+pub use entry::{Entry, Group, Rule, Verdict};
+pub use setting::{Level, Origin, Setting};
+pub use upstream::{Order, Server, ServerTls, Upstream};
 
 /// Where a connection would go, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,68 +65,6 @@ pub struct Limit {
     pub exempt: bool,
     /// Whether it only tells.
     pub dry_run: bool,
-}
-
-/// An entry of the map that was asked, or would have been.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// By which rule it fits.
-    pub rule: Rule,
-    /// Of a pattern its number, counted from 1.
-    pub number: Option<usize>,
-    /// As it is written; nothing where there is none.
-    pub written: Option<String>,
-    /// What came of it.
-    pub verdict: Verdict,
-    /// What the groups of a pattern took, or would have taken.
-    pub captures: Vec<Group>,
-    /// Where it stands.
-    pub at: Option<String>,
-}
-
-/// By which rule an entry fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The name itself.
-    Exact,
-    /// `*.example`, `.example`.
-    LeadingWildcard,
-    /// `www.example.*`.
-    TrailingWildcard,
-    /// A regex.
-    Pattern,
-    /// TLS without a name.
-    NoSni,
-    /// What is not TLS.
-    NotTls,
-    /// What nothing else fits.
-    Default,
-    /// The listener itself, which has no map.
-    Listener,
-}
-
-/// What came of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// There is none.
-    NoEntry,
-    /// It is the answer.
-    Wins,
-    /// It fits, but another one won.
-    Beaten,
-    /// It is for what nothing else fits, and something did.
-    NotAsked,
-}
-
-/// What a group of a regex took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// Its name, or its number.
-    pub group: String,
-    /// What it took.
-    pub text: String,
 }
 
 /// One of an entry's targets.
@@ -211,50 +157,6 @@ pub struct Mapped {
     pub at: String,
 }
 
-/// A setting as it is in effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Setting {
-    /// The key; that of a table in an upstream's with its name: `tls.ca`.
-    pub key: String,
-    /// What it is.
-    pub value: String,
-    /// Whence.
-    pub origin: Origin,
-}
-
-/// Whence a setting is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Origin {
-    /// What decides.
-    pub level: Level,
-    /// The table, as `[listener.https]`; nothing for a target's and for what is built in.
-    pub table: Option<String>,
-    /// Where it is written: `routes.toml:7`, `--set defaults.idle_timeout=5s`.
-    pub at: Option<String>,
-}
-
-/// What decides a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// The target's own key.
-    Target,
-    /// The listener's.
-    Listener,
-    /// The upstream's.
-    Upstream,
-    /// The TLS profile's.
-    Terminate,
-    /// That of `[defaults]` or of a table in it.
-    Defaults,
-    /// A variable of the environment.
-    Environment,
-    /// `--set`.
-    Set,
-    /// Nobody wrote it.
-    BuiltIn,
-}
-
 /// What becomes of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -289,70 +191,4 @@ pub enum Outcome {
     },
     /// It is answered with how the upstreams stand, and closed.
     ShowsUpstreams,
-}
-
-/// An upstream, as a session meets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Upstream {
-    /// Its name; an address that stands in its place.
-    pub name: String,
-    /// Where it stands; nothing for an address.
-    pub at: Option<String>,
-    /// How it picks.
-    pub balance: String,
-    /// What a hash goes by, bytes that are no text escaped.
-    pub hash_key: Option<String>,
-    /// Whether its servers are asked over TLS and verified; nothing if they are asked in the clear.
-    pub tls: Option<ServerTls>,
-    /// What the order of the servers goes by.
-    pub order: Order,
-    /// The servers, in the order in which the session meets them if each refuses it, as far as that is known.
-    pub servers: Vec<Server>,
-    /// Who gets the next sessions, where servers take turns by different weights.
-    pub turns: Vec<String>,
-    /// Servers that are out of use.
-    pub down: Vec<String>,
-    /// What is written of it.
-    pub settings: Vec<Setting>,
-}
-
-/// How servers are asked over TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServerTls {
-    /// Their certificates are verified.
-    Verified,
-    /// They are not.
-    Unverified,
-}
-
-/// What the order of servers goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// They take turns.
-    Turns,
-    /// By the key: it is the same each time.
-    Key,
-    /// By how many sessions they have, which are not known here.
-    Load,
-    /// By chance.
-    Chance,
-}
-
-/// A server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Server {
-    /// Its address; a name as it is written.
-    pub address: String,
-    /// Whether DNS says where it is, which is not asked here.
-    pub by_dns: bool,
-    /// Its share against those of the others.
-    pub weight: u32,
-    /// The most sessions that it may have; 0 is any number.
-    pub max_conns: u32,
-    /// Whether it is for when all others fail.
-    pub backup: bool,
-    /// Whether nothing gets there from the `source`, which is of the other family.
-    pub out_of_reach: bool,
 }
