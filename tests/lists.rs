@@ -156,6 +156,7 @@ fn an_entry_of_a_list_is_told_with_its_own_file_and_line() {
     let told = folder.run(&["route", "--sni", "www.example"]);
     let expected = "\
 www.example from 127.0.0.1 on https
+  access               allowed, no rule
   exact                WINS                                   tenants.map:3
   *.example            would match: beaten                    tenants.map:4
   default              no entry

@@ -106,9 +106,11 @@ impl Stage {
             let made = self.authority.issue_to(&key.unwrap(), "made.example", params);
             let key = fs::read(made.key).unwrap();
             self.write(file, fs::read(made.chain).unwrap());
-            self.write(&file.with_extension("key"), &key);
             // As one of the configurations that were moved over has it.
-            self.write(&file.with_file_name("privkey.pem"), key);
+            for own in [file.with_extension("key"), file.with_file_name("privkey.pem")] {
+                self.write(&own, &key);
+                fs::set_permissions(own, fs::Permissions::from_mode(0o600)).unwrap();
+            }
         } else {
             // No two keys for tickets may be the same.
             let first = u8::try_from(name.len()).unwrap();
