@@ -210,6 +210,19 @@ fn lists_are_found_beside_the_file_that_names_them_by_patterns_too() {
 }
 
 #[test]
+fn hidden_files_are_no_lists() {
+    let folder = with_map("a.example web\n", "");
+    fs::create_dir(folder.path("lists")).unwrap();
+    folder.write("lists/b.map", "b.example api\nc.example web\n");
+    // What editors leave while they are open.
+    folder.write("lists/.#b.map", "no list");
+    let routes = fs::read_to_string(folder.path("routes.toml")).unwrap();
+    folder.write("routes.toml", &routes.replace("\"tenants.map\"", "\"lists/*.map\""));
+    let told = folder.run(&["check"]);
+    assert_eq!((told.out.as_str(), told.err.as_str()), ("routes.toml: 1 listener, 2 hosts, 0 patterns, 2 upstreams: usable\n", ""));
+}
+
+#[test]
 fn a_hundred_thousand_hosts_lead_each_to_its_own_upstream() {
     let map: String = (0..100_000).map(|number| format!("h{number}.example {}\n", if number % 3 == 0 { "api" } else { "web" })).collect();
     let folder = with_map(&map, "");

@@ -11,6 +11,7 @@ use super::delegation::restrict;
 use super::diagnostic::{Diagnostics, Place};
 use super::document::Document;
 use super::environment::{self, Environment};
+use super::file_pattern::FilePattern;
 use super::grant::Grant;
 use super::include::{Include, IncludeError};
 use super::merge::merge;
@@ -152,20 +153,9 @@ impl Gatherer<'_> {
 
     /// The files that a text stands for, by name.
     fn paths(&mut self, source: &Source, written: &str) -> Result<Vec<PathBuf>, IncludeError> {
-        if !is_pattern(written) {
-            return Ok(vec![source.folder().join(written)]);
-        }
-        let folder = glob::Pattern::escape(&source.folder().to_string_lossy());
-        let pattern = Path::new(&folder).join(written).to_string_lossy().into_owned();
-        let unreadable = |error: glob::GlobError| IncludeError::Unreadable { name: name(error.path()), why: error.error().to_string() };
-        let found =
-            glob::glob_with(&pattern, MATCHING).map_err(|error| IncludeError::NoPattern { pattern: written.into(), why: error.msg })?;
-        self.read.patterns.push(pattern);
-        let mut paths = Vec::new();
-        for path in found.take(MOST_FILES + 1) {
-            paths.push(path.map_err(unreadable)?);
-        }
-        paths.sort();
+        let Some(pattern) = FilePattern::new(source.folder(), written) else { return Ok(vec![source.folder().join(written)]) };
+        let paths = pattern.matches(MOST_FILES + 1)?;
+        self.read.patterns.push(pattern.whole().to_owned());
         Ok(paths)
     }
 
@@ -265,17 +255,9 @@ fn includes(document: &Document) -> Vec<(usize, Include)> {
     elements.iter().enumerate().filter_map(|(index, element)| Some((index, read(element)?))).collect()
 }
 
-fn is_pattern(written: &str) -> bool {
-    written.contains(['*', '?', '['])
-}
-
 fn name(path: &Path) -> String {
     path.display().to_string()
 }
-
-/// Hidden files are not meant by `*`, nor folders by a part of a name.
-const MATCHING: glob::MatchOptions =
-    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// What concerns the whole.
 const MAIN_ONLY: [&str; 6] = ["process", "log", "admin", "metrics", "defaults", "lints"];

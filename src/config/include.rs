@@ -3,6 +3,7 @@
 use figment::value::Value;
 use serde::Serialize;
 
+use super::file_pattern::FilePatternError;
 use super::read::{Read, Reader};
 use super::values::OneOrMany;
 use super::words as kinds;
@@ -38,8 +39,8 @@ pub(super) enum IncludeError {
     Folder { name: String },
     #[error("{name} is not a regular file")]
     NoFile { name: String },
-    #[error("{pattern:?} is no pattern of file names: {why}")]
-    NoPattern { pattern: String, why: &'static str },
+    #[error(transparent)]
+    Pattern(#[from] FilePatternError),
     #[error("files include one another in a circle: {}", way.join(", then "))]
     Circle { way: Vec<String> },
     #[error("{name} is included twice, and not for the same host names")]
@@ -61,7 +62,7 @@ impl IncludeError {
             Self::Circle { way } if way.len() == 2 => Some("this leads to the file that has it".into()),
             Self::Circle { .. } => Some("one of them must not include the next".into()),
             Self::OtherHosts { .. } => Some("which names it may define is said in one place".into()),
-            Self::NoFile { .. } | Self::NoPattern { .. } | Self::TooMany { .. } | Self::TooDeep { .. } | Self::TooLarge { .. } => None,
+            Self::NoFile { .. } | Self::Pattern(_) | Self::TooMany { .. } | Self::TooDeep { .. } | Self::TooLarge { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod delegation;
 mod diagnostic;
 mod document;
 mod environment;
+mod file_pattern;
 mod gather;
 mod grant;
 mod habits;
@@ -65,6 +66,7 @@ use read::{Read, Reader};
 
 pub use crate::path_to;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use file_pattern::{FilePattern, FilePatternError};
 pub use gather::FilesRead;
 pub use host_list::{HostLine, NoHostLine, host_lines};
 pub use include::Include;

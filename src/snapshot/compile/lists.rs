@@ -4,21 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Compiler;
-use crate::config::{Key, ListError, Place, Source, read_list};
+use crate::config::{FilePattern, Key, ListError, Place, Source, read_list};
 
 impl Compiler {
     /// The files that a text means, in the order of their names: a pattern may mean none.
     pub(super) fn list_files(&mut self, path: &[Key], written: &str) -> Vec<PathBuf> {
-        if !written.contains(['*', '?', '[']) {
-            return vec![self.places.file(path, written)];
-        }
-        // The folder of the file that has the pattern is none.
-        let folder = self.places.file(path, "");
-        let pattern = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(written);
-        match glob::glob(&pattern.to_string_lossy()) {
-            Ok(found) => found.filter_map(Result::ok).filter(|file| !file.is_dir()).collect(),
+        let Some(pattern) = FilePattern::new(&self.places.file(path, ""), written) else { return vec![self.places.file(path, written)] };
+        match pattern.matches(MOST_FILES + 1) {
+            Ok(found) if found.len() > MOST_FILES => {
+                self.wrong(path, format!("{written:?} means more than {MOST_FILES} files"));
+                Vec::new()
+            }
+            Ok(found) => found.into_iter().filter(|file| !file.is_dir()).collect(),
             Err(error) => {
-                self.wrong(path, format!("{written} is no pattern of file names: {}", error.msg));
+                self.wrong(path, error.to_string());
                 Vec::new()
             }
         }
@@ -50,6 +49,9 @@ impl Compiler {
         self.diagnostics.warning("empty-list", place, format!("{} is empty: {what}", file.display()));
     }
 }
+
+/// More are none that anybody means.
+const MOST_FILES: usize = 10_000;
 
 /// Some bytes of a list.
 pub(super) fn place_in(source: &Arc<Source>, at: usize, length: usize) -> Place {
