@@ -355,3 +355,35 @@ fn what_the_documents_show_is_what_is_printed() {
         }
     }
 }
+
+#[test]
+fn of_datagrams_only_what_concerns_them_is_told() {
+    let folder = Folder::with(
+        r#"[defaults]
+half_close = false
+requests = 0
+responses = 1
+[listener.dns]
+listen = ":53"
+protocol = "udp"
+upstream = "dns"
+access = ["allow 10.0.0.0/8", "deny all"]
+[listener.tcp]
+listen = ":54"
+upstream = "dns"
+[upstream.dns]
+servers = ["10.0.0.1:53"]
+"#,
+    );
+    let told = ask(&folder, &["--listener", "dns", "--sni", "a.example", "--from", "10.0.0.2"]);
+    assert!(told.contains("\n  no hello is read of datagrams, so --sni is not seen\n"), "{told}");
+    assert!(
+        told.ends_with("     requests unlimited ([defaults], routes.toml:3)\n     responses 1 ([defaults], routes.toml:4)\n"),
+        "{told}"
+    );
+    assert!(!told.contains("half_close"), "{told}");
+    let told = ask(&folder, &["--listener", "dns"]);
+    assert!(told.ends_with("  -> its datagrams are dropped\n"), "{told}");
+    let told = ask(&folder, &["--listener", "tcp"]);
+    assert!(told.ends_with("     half_close false ([defaults], routes.toml:2)\n"), "{told}");
+}

@@ -2,17 +2,19 @@
 
 use super::explanation::Setting;
 use super::origins::Tables;
-use crate::session::Session;
+use crate::session::{Protocol, Session};
 use crate::snapshot::{RateRule, SourceRule, Target};
 use crate::units::written_rate;
 
-/// `idle_timeout` and `connect_timeout`, and of the others those that are written.
-pub(super) fn told(target: &Target, session: &Session, tables: &Tables<'_>) -> Vec<Setting> {
+/// `idle_timeout` and `connect_timeout`, and of the others those that are written and mean something to what is spoken there.
+pub(super) fn told(target: &Target, protocols: &[Protocol], session: &Session, tables: &Tables<'_>) -> Vec<Setting> {
     let told = |(key, value)| match key {
         "idle_timeout" | "connect_timeout" => Some(tables.always(key, value)),
         "upload_rate" => tables.if_written(key, || rate(&target.rates.upload, session)),
         "download_rate" => tables.if_written(key, || rate(&target.rates.download, session)),
         "source" => target.source.as_ref().and_then(|rule| tables.if_written(key, || source(rule, session))),
+        "requests" | "responses" if !protocols.contains(&Protocol::Udp) => None,
+        "half_close" if !protocols.contains(&Protocol::Tcp) => None,
         // It is told by itself.
         "note" => None,
         _ => tables.if_written(key, || value),

@@ -39,7 +39,7 @@ impl fmt::Display for Explanation {
 impl Explanation {
     fn headline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.hello, &self.name, &self.sent) {
-            (None, ..) if self.protocols == ["udp"] => f.write_str("any datagram")?,
+            (None, ..) if self.is_of_datagrams() => f.write_str("any datagram")?,
             (None, ..) => f.write_str("any connection")?,
             (_, Some(name), Some(sent)) if name != sent => write!(f, "{name} (sent: {sent})")?,
             (_, Some(name), _) => f.write_str(name)?,
@@ -52,9 +52,15 @@ impl Explanation {
         if !self.unread.is_empty() {
             let unread: Vec<_> = self.unread.iter().map(|what| format!("--{}", what.replace('_', "-"))).collect();
             let are = if unread.len() == 1 { "is" } else { "are" };
-            writeln!(f, "  the listener reads no hello (preread = \"none\"), so {} {are} not seen", unread.join(" and "))?;
+            let why =
+                if self.is_of_datagrams() { "no hello is read of datagrams" } else { "the listener reads no hello (preread = \"none\")" };
+            writeln!(f, "  {why}, so {} {are} not seen", unread.join(" and "))?;
         }
         Ok(())
+    }
+
+    fn is_of_datagrams(&self) -> bool {
+        self.protocols == ["udp"]
     }
 
     /// Whether nobody looked what the connection is for.
@@ -118,6 +124,7 @@ impl Explanation {
     fn refused(&self, f: &mut fmt::Formatter<'_>, reason: &str, alert: Option<&str>, detail: Option<&str>) -> fmt::Result {
         let how = match (alert, reason) {
             (Some(alert), _) => format!("refused with the alert {alert}"),
+            (None, "access_denied") if self.is_of_datagrams() => "its datagrams are dropped".into(),
             (None, _) if self.refused_before_all() => "closed before anything is read".into(),
             // The log's word, where it says more.
             (None, "unresolved" | "no_source") => format!("closed as {reason}"),

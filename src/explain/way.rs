@@ -88,7 +88,7 @@ impl<'w> Way<'w> {
             tls: target.terminate.as_ref().map(|terminator| profile::told(terminator, self.heard.name(), origins)),
             maps: maps::told(texts.iter().copied(), session, origins.places),
             unknown: maps::unknown(texts.iter().copied(), session),
-            settings: settings::told(target, session, &origins.of(&tables)),
+            settings: settings::told(target, &self.listener.protocols, session, &origins.of(&tables)),
         });
     }
 
