@@ -3,8 +3,8 @@
 use figment::value::Value;
 
 use super::read::{Read, Reader};
-use super::routes::TlsVersion;
 use super::terminate::ClientAuthMode;
+use super::tls_version::TlsVersion;
 use super::upstream::Balance;
 use super::values::{Word, unknown_word};
 use super::words::SERVER;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::habits::{self, Asked, Spoken, Subject};
 use super::or_off::OrOff;
 use super::read::{Read, Reader, Table};
-use super::routes::TlsVersion;
+use super::tls_version::TlsVersion;
 use super::values::{OneOrMany, positive, size, unknown_word, words};
 use super::{print, words as kinds};
 

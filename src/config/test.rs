@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::habits::Spoken;
 use super::places::Places;
 use super::read::{Read, Reader, Table};
-use super::routes::{Action, TlsVersion};
+use super::routes::Action;
+use super::tls_version::TlsVersion;
 use super::values::OneOrMany;
 use super::words as kinds;
 

@@ -4,6 +4,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod alert;
 mod close_reason;
 mod kept;
 mod proxied;
@@ -17,7 +18,7 @@ use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant};
 
-pub use close_reason::{CloseReason, Farewell, LogLevel, Side, alert};
+pub use close_reason::{CloseReason, Farewell, LogLevel, Side};
 pub use kept::Kept;
 pub use proxied::Proxied;
 pub use tls::{ClientCertificate, TlsFacts};

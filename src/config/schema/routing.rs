@@ -1,6 +1,6 @@
 //! Maps of host names, limits, and variables of the user's own.
 
-use super::super::routes::TlsVersion;
+use super::super::tls_version::TlsVersion;
 use super::super::words as kinds;
 use super::listeners::{ACCESS, LIMITS, SESSION};
 use super::process::MOST;
