@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -314,4 +314,23 @@ async fn a_broken_profile_keeps_no_other_from_its_new_files() {
     second.write(site.folder.path(), "site");
     site.comes_to_show(&second).await;
     site.gate.says("the files of [terminate.another] cannot be used").await;
+}
+
+/// Whether the log tells, behind a change, that everybody may read the new key.
+async fn tells_of_an_open_key(more: &str) -> bool {
+    let (site, _) = Site::open(more).await;
+    fs::set_permissions(site.path("site.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    // What there is to say of the first change is said before the second is looked at.
+    for _ in 0..2 {
+        let new = Pair::of(&site.authority, HOST);
+        new.write(site.folder.path(), "site");
+        site.comes_to_show(&new).await;
+    }
+    site.gate.log().contains("[terminate.public]: everybody")
+}
+
+#[tokio::test]
+async fn what_the_file_allows_is_not_told_of_files_that_change_either() {
+    assert!(tells_of_an_open_key("").await);
+    assert!(!tells_of_an_open_key("[lints]\nopen-private-key = \"allow\"\n").await);
 }

@@ -24,7 +24,7 @@ default = "$ssl_preread_server_name:443" # SECOND
 "#;
 
 /// The lints that a check of this file tells of.
-fn told(file: &Path) -> BTreeSet<&'static str> {
+pub fn told(file: &Path) -> BTreeSet<&'static str> {
     let loaded = config::load(file, &[], []).unwrap_or_else(|wrong| panic!("{wrong}"));
     let checked = Snapshot::check(loaded);
     assert!(checked.snapshot.is_some(), "{}", checked.diagnostics);

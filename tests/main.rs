@@ -31,6 +31,7 @@ mod inheritance; // what is written once holds for all
 mod layering; // the modules of the library use lower ones only
 mod limits; // at a limit the next client waits, and is served at once
 mod lints; // what may be meant and mostly is not
+mod lints_of_lists; // the same of hosts that stand in lists
 mod listeners; // how and where it listens
 mod lists; // lists that programs write: hosts, and ranges of addresses
 mod loads; // which server, by what each has to do
@@ -58,6 +59,7 @@ mod services_behind; // databases, SSH and plain ports, as people run them today
 mod several_files; // one configuration, whoever wrote its parts
 mod show; // the upstreams on a port of their own
 mod silence; // what is done about a server that falls silent
+mod slips; // what is written and has no effect, or one that nobody wants
 mod slow_client; // one deadline and one cap for the hello
 mod source; // the address that servers see
 mod statuses; // nginx's number for each end

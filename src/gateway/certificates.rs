@@ -1,7 +1,7 @@
 //! TLS files that change under a running gateway are noticed and read anew: each profile whole or not at all. Where the
 //! kernel does not tell of changes (as on network file systems) or cannot, the files are looked at every now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,7 +15,11 @@ use crate::tls::{Outcome, Reread, SystemRoots};
 
 /// All profiles whose files may change.
 #[derive(Clone, Debug)]
-pub(super) struct Certificates(Arc<[Arc<Reread>]>);
+pub(super) struct Certificates {
+    all: Arc<[Arc<Reread>]>,
+    /// The lints of which nothing is told.
+    quiet: Arc<BTreeSet<Box<str>>>,
+}
 
 /// What became of reading all files anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,17 +33,17 @@ pub struct Rereading {
 }
 
 impl Certificates {
-    pub(super) fn new(all: &[Arc<Reread>]) -> Self {
-        Self(all.into())
+    pub(super) fn new(all: &[Arc<Reread>], quiet: &BTreeSet<Box<str>>) -> Self {
+        Self { all: all.into(), quiet: Arc::new(quiet.clone()) }
     }
 
     /// Reads all files anew, whether or not they have changed.
     pub(super) fn read(&self) -> Rereading {
         let system = SystemRoots::default();
         let mut rereading = Rereading::default();
-        for profile in &*self.0 {
+        for profile in &*self.all {
             let outcome = profile.read(&system);
-            tell(profile, &outcome);
+            self.tell(profile, &outcome);
             match outcome {
                 Outcome::Same => {}
                 Outcome::Read { is_new, .. } => {
@@ -54,7 +58,7 @@ impl Certificates {
 
     /// Reads anew what has changed, for as long as the gateway runs.
     pub(super) async fn follow(self) {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return;
         }
         let (told, mut hears) = mpsc::channel(1);
@@ -79,14 +83,33 @@ impl Certificates {
 
     fn look(&self) {
         let system = SystemRoots::default();
-        for profile in &*self.0 {
-            tell(profile, &profile.look(&system));
+        for profile in &*self.all {
+            self.tell(profile, &profile.look(&system));
             profile.remind(SystemTime::now());
         }
     }
 
     fn folders(&self) -> Folders {
-        self.0.iter().flat_map(|profile| profile.folders()).collect()
+        self.all.iter().flat_map(|profile| profile.folders()).collect()
+    }
+
+    fn tell(&self, profile: &Reread, outcome: &Outcome) {
+        let place = profile.place();
+        match outcome {
+            Outcome::Same | Outcome::Read { is_new: false, .. } => {}
+            Outcome::Read { findings, .. } => {
+                tracing::info!("the files of {place} have changed and are in use");
+                profile.log_days_left();
+                for finding in findings.iter().filter(|finding| finding.lint.is_none_or(|lint| !self.quiet.contains(lint))) {
+                    tracing::warn!("{place}: {}", finding.problem);
+                }
+            }
+            Outcome::Unusable(findings) => {
+                for finding in findings.iter().filter(|finding| finding.is_error()) {
+                    tracing::error!("the files of {place} cannot be used, those before them stay in use: {}", finding.problem);
+                }
+            }
+        }
     }
 }
 
@@ -149,25 +172,6 @@ async fn settle(hears: &mut mpsc::Receiver<()>) {
         sleep(SETTLED).await;
         if hears.try_recv().is_err() {
             return;
-        }
-    }
-}
-
-fn tell(profile: &Reread, outcome: &Outcome) {
-    let place = profile.place();
-    match outcome {
-        Outcome::Same | Outcome::Read { is_new: false, .. } => {}
-        Outcome::Read { findings, .. } => {
-            tracing::info!("the files of {place} have changed and are in use");
-            profile.log_days_left();
-            for finding in findings {
-                tracing::warn!("{place}: {}", finding.problem);
-            }
-        }
-        Outcome::Unusable(findings) => {
-            for finding in findings.iter().filter(|finding| finding.is_error()) {
-                tracing::error!("the files of {place} cannot be used, those before them stay in use: {}", finding.problem);
-            }
         }
     }
 }

@@ -59,7 +59,7 @@ impl Gateway {
         let ledger = shared.ledger.clone();
         control.spawn(async move { ledger.summarise().await });
         control.spawn(give_back(shared.clone()));
-        let certificates = Certificates::new(&snapshot.rereads);
+        let certificates = Certificates::new(&snapshot.rereads, &snapshot.quiet);
         if snapshot.process.watches_certificates {
             control.spawn(certificates.clone().follow());
         }

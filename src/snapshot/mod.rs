@@ -14,7 +14,7 @@ mod targets;
 mod told;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::time::Duration;
@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub is_transparent: bool,
     /// Whether a text tells the gateway's own address.
     pub names_server_address: bool,
+    /// The lints of which nothing is to be told.
+    pub quiet: BTreeSet<Box<str>>,
     /// How many `tests` its maps have, all of which hold.
     pub tests: usize,
     /// How many hosts stand in files of `hosts_files`.

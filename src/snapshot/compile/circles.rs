@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::Compiler;
 use super::datagrams::protocols;
 use crate::address::{Address, ListenAddress};
-use crate::config::{AcceptProxyProtocol, Action, Config, Key, ListenerAction, Routes, Target, path_to};
+use crate::config::{AcceptProxyProtocol, Action, Config, Key, ListenerAction, Place, Routes, Target, path_to};
 use crate::session::Protocol;
 
 /// The addresses on which the gateway listens, by port.
@@ -27,11 +27,11 @@ struct Door<'c> {
     protocols: Vec<Protocol>,
 }
 
-/// From one listener to another, by a server that stands at this path.
+/// From one listener to another, by a server that stands there.
 struct Way<'c> {
     from: &'c str,
     to: &'c str,
-    path: Vec<Key>,
+    place: Place,
 }
 
 impl Compiler {
@@ -46,7 +46,7 @@ impl Compiler {
         let mut told = BTreeSet::new();
         let mut closing: Vec<_> = ways.iter().filter_map(|way| Some((way, way_back(&ways, way.to, way.from)?))).collect();
         // The last one closes the circle for a reader; the environment and the command line stand behind the file.
-        closing.sort_by_cached_key(|(way, _)| std::cmp::Reverse(self.places.value(&way.path).line().unwrap_or(usize::MAX)));
+        closing.sort_by_cached_key(|(way, _)| std::cmp::Reverse(way.place.line().unwrap_or(usize::MAX)));
         for (way, back) in closing {
             if !told.insert(back.iter().copied().collect::<BTreeSet<_>>()) {
                 continue;
@@ -58,8 +58,9 @@ impl Compiler {
                     format!("this closes a circle of listeners: {}", names.join(", then "))
                 }
             };
-            let place = self.places.value(&way.path);
-            self.diagnostics.warning("loop", place, problem).help("a server that is not this gateway, or a listener that leads elsewhere");
+            self.diagnostics
+                .warning("loop", way.place.clone(), problem)
+                .help("a server that is not this gateway, or a listener that leads elsewhere");
         }
     }
 
@@ -89,7 +90,8 @@ impl Compiler {
             let texts = match &written.action {
                 ListenerAction::Upstream(text) => BTreeSet::from([text.as_str()]),
                 ListenerAction::Routes(map) => {
-                    let texts = || config.routes.get(map).into_iter().flat_map(Routes::targets).flat_map(leads_to).collect();
+                    let listed = self.listed_hosts.get(map).into_iter().flat_map(|listed| listed.leads.keys().map(String::as_str));
+                    let texts = || config.routes.get(map).into_iter().flat_map(Routes::targets).flat_map(leads_to).chain(listed).collect();
                     of_maps.entry(map).or_insert_with(texts).clone()
                 }
                 ListenerAction::Respond(_) | ListenerAction::Show(_) => continue,
@@ -98,8 +100,11 @@ impl Compiler {
                 for (address, path) in self.servers(text, config) {
                     let behind = Address::parse(&address).map(|address| doors.behind(&address, &spoken)).unwrap_or_default();
                     for to in behind {
-                        let path = path.clone().unwrap_or_else(|| place_of(text, name, config));
-                        ways.push(Way { from: name, to, path });
+                        let place = match &path {
+                            Some(path) => self.places.value(path),
+                            None => self.place_of_way(text, name, config),
+                        };
+                        ways.push(Way { from: name, to, place });
                     }
                 }
             }
@@ -125,20 +130,21 @@ impl Compiler {
         }
         servers
     }
-}
 
-/// Where a text stands by which a listener leads somewhere.
-fn place_of(text: &str, listener: &str, config: &Config) -> Vec<Key> {
-    let Some(ListenerAction::Routes(map)) = config.listener.get(listener).map(|written| &written.action) else {
-        return path_to!["listener", listener, "upstream"].to_vec();
-    };
-    let mut targets = config.routes.get(map).into_iter().flat_map(Routes::targets_with_paths);
-    let found = targets.find(|(_, target)| leads_to(target).any(|other| other == text));
-    let at = |(path, target): (Vec<Key>, &Target)| {
-        let key = if target.maintenance.as_deref() == Some(text) { "maintenance" } else { "upstream" };
-        [&path_to!["routes", map][..], &path, &path_to![key]].concat()
-    };
-    found.map(at).unwrap_or_default()
+    /// Where a text stands by which a listener leads somewhere.
+    fn place_of_way(&self, text: &str, listener: &str, config: &Config) -> Place {
+        let Some(ListenerAction::Routes(map)) = config.listener.get(listener).map(|written| &written.action) else {
+            return self.places.value(&path_to!["listener", listener, "upstream"]);
+        };
+        let mut targets = config.routes.get(map).into_iter().flat_map(Routes::targets_with_paths);
+        let found = targets.find(|(_, target)| leads_to(target).any(|other| other == text));
+        let at = |(path, target): (Vec<Key>, &Target)| {
+            let key = if target.maintenance.as_deref() == Some(text) { "maintenance" } else { "upstream" };
+            self.places.value(&[&path_to!["routes", map][..], &path, &path_to![key]].concat())
+        };
+        let listed = || self.listed_hosts.get(map)?.leads.get(text).cloned();
+        found.map(at).or_else(listed).unwrap_or(Place::Whole)
+    }
 }
 
 impl<'c> Doors<'c> {

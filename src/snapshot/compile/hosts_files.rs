@@ -1,17 +1,28 @@
 //! `hosts_files` of `[routes.NAME]`: entries that stand in lists, one a line. Of 100,000 lines most lead to one of a few
 //! upstreams, so what a target is made of is made once for each upstream.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Compiler;
 use super::lists::place_in;
 use super::targets::{Above, Stands};
-use crate::config::{self, Diagnostic, HostLine, Key, Severity, Source, host_lines, path_to};
+use crate::config::{self, Diagnostic, HostLine, Key, Place, Severity, Source, host_lines, path_to};
 use crate::host::HostPattern;
 use crate::route::{Builder, Entry};
 use crate::snapshot::{Action, Destination, ListName, Listed, Target, Targets};
+
+/// What the lists of a map have, for those who look for slips in the whole.
+#[derive(Default)]
+pub(super) struct ListedHosts {
+    /// How many entries there are.
+    pub(super) count: usize,
+    /// The upstreams and addresses that they lead to, each with where it stands first.
+    pub(super) leads: BTreeMap<String, Place>,
+    /// The lists.
+    pub(super) sources: Vec<Arc<Source>>,
+}
 
 /// What lines that lead to the same upstream have in common.
 struct Known {
@@ -32,7 +43,7 @@ impl Compiler {
     /// Adds the entries of a map's lists.
     pub(super) fn hosts_files(&mut self, map: &str, written: &config::Routes, above: &Above<'_>, table: &mut Builder<Targets>) {
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut count = 0;
+        let mut all = ListedHosts::default();
         for (index, text) in written.hosts_files.iter().enumerate() {
             let path = path_to!["routes", map, "hosts_files", index];
             for file in self.list_files(&path, text) {
@@ -43,23 +54,23 @@ impl Compiler {
                 }
                 let Some(source) = self.list(&path, &file) else { continue };
                 let name = Arc::new(ListName(source.name().into()));
-                let entries = self.hosts_file(&List { path: &path, source, name }, above, table);
-                if entries == 0 {
+                let before = all.count;
+                self.hosts_file(&List { path: &path, source: Arc::clone(&source), name }, above, table, &mut all);
+                if all.count == before {
                     self.warn_of_empty_list(&path, &file, "no host is in it");
                 }
-                count += entries;
+                all.sources.push(source);
             }
         }
-        self.listed_hosts.insert(map.to_owned(), count);
+        self.listed_hosts.insert(map.to_owned(), all);
     }
 
-    /// Adds the entries of a list; how many lines should have been some.
-    fn hosts_file(&mut self, list: &List<'_>, above: &Above<'_>, table: &mut Builder<Targets>) -> usize {
+    /// Adds the entries of a list; lines that should have been some count as well.
+    fn hosts_file(&mut self, list: &List<'_>, above: &Above<'_>, table: &mut Builder<Targets>, all: &mut ListedHosts) {
         let mut known: HashMap<&str, Known> = HashMap::new();
-        let mut lines = 0;
         table.reserve(list.source.lines());
         for line in host_lines(list.source.text()) {
-            lines += 1;
+            all.count += 1;
             let line = match line {
                 Ok(line) => line,
                 Err(wrong) => {
@@ -73,12 +84,13 @@ impl Compiler {
                 None => {
                     let (new, targets) = self.listed_target(list, &line, above);
                     known.insert(line.upstream, new);
+                    let place = || place_in(&list.source, line.upstream_at, line.upstream.len());
+                    all.leads.entry(line.upstream.to_owned()).or_insert_with(place);
                     targets
                 }
             };
             self.listed_host(list, &line, targets, table);
         }
-        lines
     }
 
     /// The target of the first line that leads to an upstream. What is said of it is said of the line.

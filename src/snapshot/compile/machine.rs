@@ -7,7 +7,9 @@ use rustix::fs::{Access, access};
 use rustix::process::{Resource, getrlimit};
 
 use super::Compiler;
-use crate::config::{Config, Count, Key, LogFile, path_to};
+use super::datagrams::protocols;
+use crate::address::ListenAddress;
+use crate::config::{Config, Count, Key, Listener, LogFile, ServerKeys, Upstream, path_to};
 
 impl Compiler {
     /// Warns of numbers of connections that are written and for which there are not enough descriptors.
@@ -24,6 +26,49 @@ impl Compiler {
                 self.check_count(&path_to!["listener", name, "max_connections"], u64::from(most), limit);
             }
         }
+        // One with a key counts each apart.
+        for (name, written) in config.limit.iter().filter(|(_, written)| written.key.is_none() && !written.dry_run) {
+            if let Some(most) = written.connections {
+                self.check_count(&path_to!["limit", name, "connections"], u64::from(most), limit);
+            }
+        }
+        for (name, written) in &config.upstream {
+            self.check_servers(name, written, config, limit);
+        }
+        self.check_listening(config, limit);
+    }
+
+    /// The connections that all servers of an upstream may have at once.
+    fn check_servers(&mut self, name: &str, written: &Upstream, config: &Config, limit: u64) {
+        let defaults = &config.defaults.upstream.server;
+        let is_used =
+            |keys: &ServerKeys| !keys.down.or(defaults.down).unwrap_or(false) && !keys.backup.or(defaults.backup).unwrap_or(false);
+        let servers = written.servers.iter().enumerate().filter(|(_, server)| is_used(&server.keys));
+        let own = servers.filter_map(|(index, server)| Some((index, server.keys.max_conns.filter(|most| *most > 0)?)));
+        let own: Vec<_> = own.collect();
+        let Some((first, _)) = own.first() else { return };
+        let sum = own.iter().map(|(_, most)| u64::from(*most)).sum();
+        self.check_count(&path_to!["upstream", name, "servers", *first, "max_conns"], sum, limit);
+    }
+
+    /// A range of ports may take more sockets than there may be. Each takes two: its own, and a client's that waits for its turn.
+    fn check_listening(&mut self, config: &Config, limit: u64) {
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        let workers = if let Count::Exactly(workers) = config.process.workers { u64::from(workers) } else { cores() };
+        let sockets = |listener: &Listener| {
+            let each = if listener.listening.reuse_port.or(config.defaults.listening.reuse_port).unwrap_or(true) { workers } else { 1 };
+            let addresses = listener.listen.iter().filter_map(|text| ListenAddress::parse(text).ok()).flatten();
+            let sockets: u64 = addresses.map(|address| if matches!(address, ListenAddress::Ip(_)) { each } else { 1 }).sum();
+            sockets * protocols(listener, config).len() as u64
+        };
+        let all: Vec<_> = config.listener.iter().map(|(name, listener)| (sockets(listener), name)).collect();
+        let sum: u64 = all.iter().map(|(sockets, _)| sockets).sum();
+        let Some((_, name)) = all.iter().max().filter(|_| sum.saturating_mul(2) > limit) else { return };
+        let place = self.places.value(&path_to!["listener", *name, "listen"]);
+        let problem =
+            format!("all listeners take {sum} sockets, {} descriptors, and a process may have {limit} here", sum.saturating_mul(2));
+        let help = "fewer ports, or `reuse_port = false`: one socket for all workers; LimitNOFILE= of the service";
+        self.diagnostics.warning("too-few-descriptors", place, problem).help(help);
     }
 
     /// A connection takes two: the client's and the server's.

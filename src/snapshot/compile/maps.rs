@@ -26,7 +26,7 @@ impl Compiler {
     fn compile_map<'c>(&mut self, name: &'c str, config: &'c Config, way: &mut Vec<&'c str>) {
         let Some(written) = config.map.get(name).filter(|_| !self.maps.contains_key(name)) else { return };
         way.push(name);
-        for (path, text) in texts_with_variables(name, written) {
+        for (path, text) in texts(name, written, has_variables) {
             for used in names(text) {
                 let Some((inner, _)) = config.map.get_key_value(&*used.name) else { continue };
                 if let Some(start) = way.iter().position(|before| before == inner) {
@@ -124,20 +124,20 @@ impl Compiler {
     }
 }
 
-/// The texts of a map that have variables in them, with their paths.
-fn texts_with_variables<'m>(name: &'m str, map: &'m config::Map) -> impl Iterator<Item = (Vec<Key>, &'m str)> {
+/// The texts of a map that are wanted, with their paths: there may be many thousands.
+pub(super) fn texts<'m>(name: &'m str, map: &'m config::Map, wanted: fn(&str) -> bool) -> impl Iterator<Item = (Vec<Key>, &'m str)> {
     let at = move |rest: &[Key]| [&path_to!["map", name], rest].concat();
     let single = [("of", Some(&map.of)), ("default", map.default.as_ref())];
     let single = single.into_iter().filter_map(move |(key, text)| Some((at(&path_to![key]), text?.as_str())));
     let rows = [("values", &map.values), ("hosts", &map.hosts), ("ranges", &map.ranges)];
     let rows = rows.into_iter().flat_map(move |(key, rows)| {
-        rows.iter().filter(|(_, text)| has_variables(text)).map(move |(row, text)| (at(&path_to![key, row]), text.as_str()))
+        rows.iter().filter(move |(_, text)| wanted(text)).map(move |(row, text)| (at(&path_to![key, row]), text.as_str()))
     });
     let patterns = map.patterns.iter().map(|pattern| &pattern.value).enumerate();
     let patterns = patterns.map(move |(index, text)| (at(&path_to!["patterns", index, "value"]), text.as_str()));
     let shares = map.shares.iter().map(|share| &share.value).enumerate();
     let shares = shares.map(move |(index, text)| (at(&path_to!["shares", index, "value"]), text.as_str()));
-    single.chain(rows).chain(patterns).chain(shares)
+    single.chain(rows).chain(patterns).chain(shares).filter(move |(_, text)| wanted(text))
 }
 
 fn has_variables(text: &str) -> bool {

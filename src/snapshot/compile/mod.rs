@@ -38,6 +38,7 @@ mod targets;
 mod terminate;
 mod terminated;
 mod texts;
+mod tiny;
 mod unused;
 mod upstream_tls;
 mod upstreams;
@@ -47,7 +48,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Limits, Pools, Snapshot, Terminators};
-use crate::config::{Config, Diagnostic, Diagnostics, Key, Loaded, Place, Places, Source, path_to};
+use crate::config::{Config, Diagnostic, Diagnostics, Key, LintLevel, Loaded, Place, Places, Source, path_to};
 use crate::tls::{Reread, SystemRoots};
 use crate::upstream::ResolverSettings;
 use crate::variables::Map;
@@ -120,8 +121,8 @@ impl Snapshot {
             used: unused::Used::default(),
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
-        let Compiler { places, mut diagnostics, .. } = compiler;
-        diagnostics.settle(&config.lints, places.sources());
+        let Compiler { places, mut diagnostics, lists, .. } = compiler;
+        diagnostics.settle(&config.lints, places.sources().chain(lists.into_values().flatten()));
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
     }
 }
@@ -167,8 +168,8 @@ struct Compiler {
     tests_held: usize,
     /// The files with lists that were read; of those without a text, what is wrong has been said.
     lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
-    /// How many hosts the lists of each map have.
-    listed_hosts: BTreeMap<String, usize>,
+    /// What the lists of each map have.
+    listed_hosts: BTreeMap<String, hosts_files::ListedHosts>,
     /// What something leads to.
     used: unused::Used,
 }
@@ -202,6 +203,7 @@ impl Compiler {
         self.check_circles(config);
         self.check_plain_ports(config);
         self.check_patience(config);
+        self.check_tiny(config);
         self.check_coalescing(config);
         self.check_descriptors(config);
         self.check_log_folders(config);
@@ -218,8 +220,9 @@ impl Compiler {
             every_pool,
             is_transparent: self.is_transparent,
             names_server_address: self.names_server_address,
+            quiet: config.lints.iter().filter(|(_, level)| **level == LintLevel::Allow).map(|(name, _)| name.as_str().into()).collect(),
             tests: self.tests_held,
-            listed_hosts: self.listed_hosts.values().sum(),
+            listed_hosts: self.listed_hosts.values().map(|listed| listed.count).sum(),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::admit::{RangeList, Ranges};
 use crate::config::{self, Config, Key, lines, path_to, suggest};
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
-const FORWARD: &str = "forward";
+pub(super) const FORWARD: &str = "forward";
 
 /// One of `[networks]`.
 #[derive(Default)]
@@ -98,6 +98,7 @@ impl Compiler {
             return Some(Meant::Range(range));
         }
         if let Some(named) = self.networks.get(text) {
+            self.used.networks.insert(text.to_owned());
             return Some(Meant::Network(Arc::clone(&named.set)));
         }
         if !self.places.was_cut(&path_to!["networks", text]) {

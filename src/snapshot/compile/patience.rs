@@ -17,7 +17,7 @@ impl Compiler {
     /// is built in is as nginx has it.
     pub(super) fn check_patience(&mut self, config: &Config) {
         let defaults = &config.defaults.upstream;
-        for (name, (wait, is_written)) in waits(config) {
+        for (name, (wait, is_written)) in self.waits(config) {
             let Some(written) = config.upstream.get(name) else { continue };
             let has_others = written.servers.len() > 1 || self.pools.get(name).is_some_and(|pool| pool.fallback().is_some());
             if !has_others {
@@ -50,33 +50,34 @@ impl Compiler {
             self.diagnostics.drop_repeated(before);
         }
     }
-}
 
-fn waits(config: &Config) -> Waits<'_> {
-    let mut waits = Waits::new();
-    for written in config.listener.values().filter(|written| protocols(written, config).contains(&Protocol::Tcp)) {
-        let above = [&written.session, &config.defaults.session];
-        match &written.action {
-            ListenerAction::Upstream(text) => note(&mut waits, config, text, above),
-            ListenerAction::Routes(map) => {
-                for target in config.routes.get(map).into_iter().flat_map(config::Routes::targets) {
-                    let own = if let Action::Upstream(text) = &target.action { Some(text) } else { None };
-                    for text in own.into_iter().chain(&target.maintenance) {
-                        note(&mut waits, config, text, [&target.session, &written.session, &config.defaults.session]);
+    fn waits<'c>(&self, config: &'c Config) -> Waits<'c> {
+        let mut waits = Waits::new();
+        for written in config.listener.values().filter(|written| protocols(written, config).contains(&Protocol::Tcp)) {
+            let above = [&written.session, &config.defaults.session];
+            match &written.action {
+                ListenerAction::Upstream(text) => note(&mut waits, config, text, above),
+                ListenerAction::Routes(map) => {
+                    for target in config.routes.get(map).into_iter().flat_map(config::Routes::targets) {
+                        let own = if let Action::Upstream(text) = &target.action { Some(text) } else { None };
+                        for text in own.into_iter().chain(&target.maintenance) {
+                            note(&mut waits, config, text, [&target.session, &written.session, &config.defaults.session]);
+                        }
+                    }
+                    for text in self.listed_hosts.get(map).into_iter().flat_map(|listed| listed.leads.keys()) {
+                        note(&mut waits, config, text, above);
                     }
                 }
+                ListenerAction::Respond(_) | ListenerAction::Show(_) => {}
             }
-            ListenerAction::Respond(_) | ListenerAction::Show(_) => {}
         }
+        waits
     }
-    waits
 }
 
-fn note<'c, const N: usize>(waits: &mut Waits<'c>, config: &Config, upstream: &'c str, levels: [&SessionKeys; N]) {
+fn note<'c, const N: usize>(waits: &mut Waits<'c>, config: &'c Config, upstream: &str, levels: [&SessionKeys; N]) {
     // Most of what thousands of hosts lead to may be addresses, each of which is a server without others.
-    if !config.upstream.contains_key(upstream) {
-        return;
-    }
+    let Some((upstream, _)) = config.upstream.get_key_value(upstream) else { return };
     let written = levels.into_iter().find_map(|level| level.connect_timeout);
     let wait = (written.unwrap_or(BUILT_IN_CONNECT_TIMEOUT), written.is_some());
     let longest = waits.entry(upstream).or_insert(wait);

@@ -84,6 +84,8 @@ impl Compiler {
                 return None;
             }
         };
+        let maps = template.variables().map(|name| &name.name).filter(|name| self.maps.contains_key(&***name)).cloned();
+        self.used.maps.extend(maps);
         let linked = template.link(|name| match groups.and_then(|groups| groups.number(&name)) {
             Some(number) => Ok(group(&name, number)),
             None => self.variable(name).map(&variable),

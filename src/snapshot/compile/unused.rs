@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Compiler;
+use super::networks::FORWARD;
 use crate::config::{Config, Key, ListenerAction, path_to};
 
 /// What something leads to, collected while that is compiled.
@@ -11,6 +12,8 @@ use crate::config::{Config, Key, ListenerAction, path_to};
 pub(super) struct Used {
     pub(super) upstreams: BTreeSet<Arc<str>>,
     pub(super) profiles: BTreeSet<Arc<str>>,
+    pub(super) networks: BTreeSet<String>,
+    pub(super) maps: BTreeSet<Box<str>>,
 }
 
 impl Compiler {
@@ -19,7 +22,7 @@ impl Compiler {
         if self.diagnostics.has_errors() {
             return;
         }
-        let Used { upstreams, profiles } = std::mem::take(&mut self.used);
+        let Used { upstreams, profiles, networks, maps } = std::mem::take(&mut self.used);
         for name in config.upstream.keys().filter(|name| !upstreams.contains(name.as_str())) {
             let place = self.places.key(&path_to!["upstream", name]);
             let problem = format!("nothing leads to upstream {name:?}, so its servers get no connections");
@@ -37,6 +40,16 @@ impl Compiler {
             let place = self.places.key(&path_to!["routes", name]);
             let problem = format!("no listener looks names up in [routes.{}]", Key::from(name));
             self.diagnostics.warning("unused-routes", place, problem).help(format!("routes = {name:?} in a listener"));
+        }
+        for name in config.networks.keys().filter(|name| *name != FORWARD && !networks.contains(*name)) {
+            let place = self.places.key(&path_to!["networks", name]);
+            let problem = format!("nothing names the network {name:?}, so it keeps nobody out and lets nobody in");
+            self.diagnostics.warning("unused-network", place, problem).help(format!("access = [\"deny {name}\"], for example"));
+        }
+        for name in config.map.keys().filter(|name| !maps.contains(name.as_str())) {
+            let place = self.places.key(&path_to!["map", name]);
+            let problem = format!("no text has the variable ${name}, so this map is never asked");
+            self.diagnostics.warning("unused-map", place, problem).help(format!("upstream = \"${name}\", for example"));
         }
     }
 }

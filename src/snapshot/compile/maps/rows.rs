@@ -109,7 +109,10 @@ impl Compiler {
             return vec![range];
         }
         match self.networks.get(written) {
-            Some(named) => named.ranges.clone(),
+            Some(named) => {
+                self.used.networks.insert(written.to_owned());
+                named.ranges.clone()
+            }
             None if written == DEFAULT => {
                 self.misplaced_map_default(&path());
                 Vec::new()
