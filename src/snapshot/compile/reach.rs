@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Compiler;
 use crate::config::{Config, Key, Place, path_to};
 use crate::route::{Entry, Finding, Rank, RouteTable};
-use crate::snapshot::{Listener, Target};
+use crate::snapshot::{Listener, Target, Targets};
 
 impl Compiler {
     /// Warns of what is found in the maps of the listeners, each map once.
@@ -20,7 +20,7 @@ impl Compiler {
         }
     }
 
-    fn check_table<T: std::ops::Deref<Target = [Target]>>(&mut self, map: &[Key], table: &RouteTable<T>) {
+    fn check_table(&mut self, map: &[Key], table: &RouteTable<Targets>) {
         let leads = |targets: &[Target]| targets.iter().map(Target::leads).collect::<Vec<_>>();
         let findings = table.reach(|one, other| leads(one) != leads(other));
         for finding in findings.found {
@@ -63,7 +63,7 @@ impl Compiler {
         }
     }
 
-    fn shadowed<T>(&mut self, map: &[Key], rank: Rank, by: &[(Rank, &Entry<T>)]) {
+    fn shadowed(&mut self, map: &[Key], rank: Rank, by: &[(Rank, &Entry<Targets>)]) {
         let mut takers: Vec<_> = by.iter().take(MOST_NAMED).map(|(rank, entry)| self.named(map, *rank, entry)).collect();
         if by.len() > MOST_NAMED {
             takers.push(format!("{} more", by.len() - MOST_NAMED));
@@ -79,8 +79,11 @@ impl Compiler {
     }
 
     /// `"*.apps.example.com" (routes.toml:18)`.
-    fn named<T>(&self, map: &[Key], rank: Rank, entry: &Entry<T>) -> String {
-        let place = self.place_of(map, rank, &entry.written);
+    fn named(&self, map: &[Key], rank: Rank, entry: &Entry<Targets>) -> String {
+        let place = match entry.target.listed_at() {
+            Some(listed) => listed.to_string(),
+            None => self.place_of(map, rank, &entry.written).to_string(),
+        };
         match rank {
             Rank::Pattern(index) => format!("pattern {} ({place})", index + 1),
             _ => format!("{:?} ({place})", entry.written),
