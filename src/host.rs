@@ -45,7 +45,9 @@ impl Hostname {
         if name.is_empty() {
             return Err(HostnameError::Empty);
         }
-        if name.parse::<IpAddr>().is_ok() {
+        // Of 100,000 names hardly one looks like an address, which ends in a digit or has a colon.
+        let may_be_address = name.ends_with(|last: char| last.is_ascii_digit()) || name.contains(':');
+        if may_be_address && name.parse::<IpAddr>().is_ok() {
             return Err(HostnameError::IpAddress);
         }
         check_labels(name)?;
@@ -128,8 +130,10 @@ impl HostPattern {
 }
 
 fn check_labels(name: &str) -> Result<(), HostnameError> {
-    if let Some(stranger) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
-        return Err(HostnameError::Character(stranger));
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if let Some(at) = name.bytes().position(|byte| !belongs(byte)) {
+        // All before it is ASCII, so that a character begins there.
+        return Err(HostnameError::Character(name[at..].chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)));
     }
     if name.len() > MAX_NAME {
         return Err(HostnameError::TooLong);

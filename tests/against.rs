@@ -190,3 +190,146 @@ fn rates_are_told_as_they_may_be_written() {
     let told = compared(&[("\"login.example\" = { upstream = \"web\", idle_timeout = \"1m\" }", &with_rate("8Mbit/s"))]);
     assert!(told.contains("upload_rate unlimited") && told.contains("upload_rate 8Mbit/s"), "{told}");
 }
+
+/// What is said of a change from one whole configuration to another, both of which may name lists.
+fn of(old: &str, new: &str, lists: &[(&str, &str)]) -> String {
+    let folder = Folder::with(new);
+    folder.write("old.toml", old);
+    lists.iter().for_each(|(name, text)| folder.write(name, text));
+    let Said { status, out, err } = folder.run(&["check", "--against", "old.toml"]);
+    assert_eq!(status, Some(0), "{err}");
+    out.split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn an_entry_of_a_list_is_told_with_its_own_line() {
+    let new = OLD.replace("not_tls = \"web\"", "not_tls = \"web\"\nhosts_files = [\"new.map\"]");
+    let old = new.replace("new.map", "old.map");
+    let lists = [("old.map", "a.example web\nb.example web\n"), ("new.map", "# tenants\na.example web\nb.example shop\n")];
+    let told = of(&old, &new, &lists);
+    assert!(told.contains("  b.example  upstream web -> upstream shop   old.map:2 -> new.map:3\n"), "{told}");
+    assert!(told.starts_with("against old.toml: 1 entry leads elsewhere\n"), "{told}");
+}
+
+/// A guard, a rule and a listener that all name one network.
+fn with_office(office: &str) -> String {
+    let guarded = OLD
+        .replace("from = [\"10.0.0.0/8\"]", "from = [\"office\"]")
+        .replace("\"gone.example\" = \"shop\"", "\"gone.example\" = { upstream = \"shop\", access = [\"allow office\", \"deny all\"] }");
+    format!(
+        "[networks]\noffice = {office}\n{}",
+        guarded.replace("routes = \"dmz\"", "routes = \"dmz\"\naccess = [\"allow office\", \"deny all\"]")
+    )
+}
+
+#[test]
+fn what_a_network_gains_and_loses_is_told_with_all_that_it_opens() {
+    let (old, new) = (with_office("[\"10.0.0.0/8\", \"192.0.2.0/24\"]"), with_office("[\"10.0.0.0/8\", \"198.51.100.0/25\"]"));
+    let told = of(&old, &new, &[]);
+    let expected = "\
+against old.toml: 2 entries lead elsewhere, 1 network has other addresses
+listener https changed: who may come: other addresses in its access
+routes dmz (listener https):
+  api.example   from office: upstream shop; else upstream web -> from office: upstream shop; else upstream web (for other addresses)   old.toml:17 -> routes.toml:17
+  gone.example  upstream shop, access \"allow office\", \"deny all\" -> upstream shop, access \"allow office\", \"deny all\" (for other addresses)   old.toml:16 -> routes.toml:16
+network office changed: new 198.51.100.0/25; no longer 192.0.2.0/24
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_network_that_is_written_in_another_way_changes_nothing() {
+    let (old, new) = (with_office("[\"10.0.0.0/8\"]"), with_office("[\"10.128.0.0/9\", \"10.0.0.0/9\", \"10.1.0.0/16\"]"));
+    assert_eq!(of(&old, &new, &[]), "against old.toml: every name leads where it did\n");
+    let listed = with_office("{ file = \"office.txt\" }");
+    assert_eq!(of(&old, &listed, &[("office.txt", "10.0.0.0/8\n")]), "against old.toml: every name leads where it did\n");
+}
+
+#[test]
+fn a_network_in_a_file_is_compared_by_what_is_in_it() {
+    let (old, new) = (with_office("{ file = \"old.txt\" }"), with_office("{ file = \"new.txt\" }"));
+    let some: String = (0..12).map(|n| format!("198.51.100.{}/32\n", 2 * n)).collect();
+    let told = of(&old, &new, &[("old.txt", "10.0.0.0/8\n"), ("new.txt", &format!("10.0.0.0/8\n{some}"))]);
+    let expected = "network office changed: new 198.51.100.0/32, 198.51.100.2/32, 198.51.100.4/32, 198.51.100.6/32, \
+                    198.51.100.8/32, 198.51.100.10/32, 198.51.100.12/32, 198.51.100.14/32, 4 more\n";
+    assert!(told.contains(expected) && told.contains("2 entries lead elsewhere"), "{told}");
+}
+
+#[test]
+fn hosts_of_one_target_are_told_each_if_its_network_changes() {
+    let with = |office: &str| {
+        with_office(office)
+            .replace("\"shop.example\" = \"web\"", "\"shop.example\" = { upstream = \"web\", from = [\"office\"] }")
+            .replace("access = [\"allow office\", \"deny all\"] }", "from = [\"office\"] }")
+    };
+    let told = of(&with("[\"10.0.0.0/8\"]"), &with("[\"10.0.0.0/9\"]"), &[]);
+    assert!(told.starts_with("against old.toml: 3 entries lead elsewhere"), "{told}");
+    assert!(told.contains("network office changed: no longer 10.128.0.0/9\n"), "{told}");
+}
+
+const MAP: &str = r#"
+[map.to]
+of = "$remote_addr"
+default = "web"
+values = { "a" = "1", "b" = "2", "c" = "3" }
+hosts = { "*.example" = "4" }
+ranges = { "10.0.0.0/8" = "5" }
+patterns = [{ match = "^x", value = "6" }, { match = "^xy", value = "7" }]
+[map.share]
+of = "$remote_addr"
+shares = [{ percent = 10, value = "canary" }, { value = "stable" }]
+"#;
+
+/// What is said of maps that are changed by each of these.
+fn maps(changes: &[(&str, &str)]) -> String {
+    let used = OLD.replace("\"shop.example\" = \"web\"", "\"shop.example\" = \"$to$share:443\"");
+    let new = changes.iter().fold(MAP.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    of(&format!("{used}{MAP}"), &format!("{used}{new}"), &[])
+}
+
+#[test]
+fn a_map_is_told_by_its_rows_that_changed() {
+    assert_eq!(maps(&[]), "against old.toml: every name leads where it did\n");
+    let told = maps(&[
+        ("\"a\" = \"1\", \"b\" = \"2\"", "\"b\" = \"9\", \"d\" = \"1\""),
+        ("\"*.example\" = \"4\"", "\"*.example\" = \"8\""),
+        ("\"10.0.0.0/8\"", "\"10.0.0.0/9\""),
+        ("default = \"web\"", "default = \"shop\""),
+    ]);
+    let expected = "against old.toml: 1 map says something else
+map to changed: no longer \"a\"; \"b\": \"2\" -> \"9\"; new \"d\": \"1\"; \"*.example\": \"4\" -> \"8\"; no longer \"10.0.0.0/8\"; new \"10.0.0.0/9\": \"5\"; default \"web\" -> \"shop\"
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn patterns_of_a_map_are_told_by_their_values_or_their_order() {
+    assert!(maps(&[("\"7\"", "\"8\"")]).contains("map to changed: \"^xy\": \"7\" -> \"8\"\n"));
+    let told = maps(&[
+        ("\"^x\", value = \"6\"", "\"^xy\", value = \"7\""),
+        (", { match = \"^xy\", value = \"7\" }]", ", { match = \"^x\", value = \"6\" }]"),
+    ]);
+    assert!(told.contains("map to changed: its patterns in another order\n"), "{told}");
+}
+
+#[test]
+fn shares_and_the_text_that_is_looked_up_are_part_of_a_map() {
+    let told = maps(&[("percent = 10", "percent = 20"), ("of = \"$remote_addr\"", "of = \"$ssl_preread_server_name\"")]);
+    let expected = "against old.toml: 2 maps say something else
+map share changed: shares 10 % \"canary\", the rest \"stable\" -> 20 % \"canary\", the rest \"stable\"
+map to changed: of \"$remote_addr\" -> \"$ssl_preread_server_name\"
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn networks_and_maps_stand_in_json_too() {
+    let folder = Folder::with(&with_office("[\"10.0.0.0/9\"]"));
+    folder.write("old.toml", &with_office("[\"10.0.0.0/8\"]"));
+    let json: Value = serde_json::from_str(&folder.run(&["check", "--json", "--against", "old.toml"]).out).unwrap();
+    assert_eq!(json["against"]["networks"][0]["details"][0], "no longer 10.128.0.0/9");
+    assert_eq!(json["against"]["maps"], serde_json::json!([]));
+}

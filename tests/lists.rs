@@ -265,3 +265,74 @@ fn an_entry_of_a_list_that_takes_all_from_a_pattern_is_told_with_its_own_file_an
     let said = with_map("# apps\n*.apps.example api\n", pattern).run(&["check"]).err;
     assert!(said.contains("this pattern never wins: \"*.apps.example\" (tenants.map:2) takes all"), "{said}");
 }
+
+#[test]
+fn what_is_wrong_with_a_list_is_told_once_however_many_maps_name_it() {
+    let map = |name: &str| {
+        format!(
+            "[routes.{name}]\ndefault = \"web\"\nhosts_files = [\"tenants.map\"]\n[[routes.{name}.tests]]\nsni = \"c.example\"\nexpect = \"web\"\n"
+        )
+    };
+    let listener = |name: &str| format!("[listener.{name}]\nlisten = \"127.0.0.1:0\"\nroutes = \"{name}\"\n");
+    let folder = Folder::with(&format!(
+        "{}{}{}{}[upstream.web]\nservers = [\"10.0.0.1:443\"]\n[upstream.api]\nservers = [\"10.0.0.2:443\"]\n",
+        listener("a"),
+        listener("b"),
+        map("a"),
+        map("b")
+    ));
+    folder.write("tenants.map", "a.example nowhere\nhttps://b.example web\nno entry here\n127.0.0.1 api\nc.example web\nc.example web\n");
+    let said = folder.run(&["check"]);
+    assert_eq!(said.status, Some(2));
+    for place in ["tenants.map:1:", "tenants.map:2:", "tenants.map:3:", "tenants.map:4:", "tenants.map:6:"] {
+        assert_eq!(said.err.matches(place).count(), 1, "{place}: {}", said.err);
+    }
+    assert!(said.err.contains("5 errors"), "{}", said.err);
+}
+
+#[test]
+fn hosts_of_a_list_without_a_certificate_are_told_where_tls_ends_before_them() {
+    let certs = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certs");
+    let listener = "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n";
+    let rest = format!(
+        "[routes.dmz]\nhosts_files = [\"tenants.map\", \"more.map\"]\n[upstream.web]\nservers = [\"10.0.0.1:443\"]\n\
+         [terminate.public]\ncertificates = [{{ chain = \"{certs}/good.pem\", key = \"{certs}/good.key\" }}]\n"
+    );
+    let said = |listener: &str| {
+        let folder = Folder::with(&format!("{listener}{rest}"));
+        folder.write("tenants.map", "good.test web\n*.other.test web\nelse.test web\na.good.test web\nlast.test web\n");
+        folder.write("more.map", "b.good.test web\none.test web\n");
+        let told = folder.run(&["check"]);
+        assert_eq!(told.status, Some(0), "{}", told.err);
+        told.err
+    };
+    let told = said(&format!("{listener}terminate = \"public\"\n"));
+    let expected = [
+        "warning[uncovered-host]: no certificate of [terminate.public] is for \"*.other.test\", nor for 2 more hosts of this list, so clients will not trust them\n --> tenants.map:2:1",
+        "warning[uncovered-host]: no certificate of [terminate.public] is for \"one.test\", so clients will not trust it\n --> more.map:2:1",
+    ];
+    for warning in expected {
+        assert!(told.contains(warning), "{warning}: {told}");
+    }
+    assert_eq!(told.matches("uncovered-host").count(), 2, "{told}");
+    assert!(!said(listener).contains("uncovered-host"), "TLS passes through");
+}
+
+#[test]
+fn tls_into_tls_is_told_of_a_list_unless_tls_ends_before_it() {
+    let certs = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certs");
+    let rest = format!(
+        "[routes.dmz]\nhosts_files = [\"tenants.map\"]\n[upstream.web]\nservers = [\"10.0.0.1:443\"]\ntls = {{ verify = false }}\n\
+         [terminate.public]\ncertificates = [{{ chain = \"{certs}/good.pem\", key = \"{certs}/good.key\" }}]\n"
+    );
+    let said = |more: &str| {
+        let folder = Folder::with(&format!("[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n{more}{rest}"));
+        folder.write("tenants.map", "good.test web\na.good.test web\n");
+        let told = folder.run(&["check"]);
+        assert_eq!(told.status, Some(0), "{}", told.err);
+        told.err
+    };
+    let told = said("");
+    assert!(told.contains("tls-in-tls") && told.contains("tenants.map:1:11"), "{told}");
+    assert!(!said("terminate = \"public\"\n").contains("tls-in-tls"));
+}

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
 /// Addresses of both families. Finding one takes as many steps as the number of ranges has bits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ranges {
     v4: Box<[Span<u32>]>,
     v6: Box<[Span<u128>]>,
 }
 
 /// The addresses from a first one to a last one. Those of a set stand in order, none of them touching the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Span<A> {
     first: A,
     last: A,
@@ -78,6 +78,22 @@ impl Ranges {
         Self::of([&self.v4[..], &others.v4].concat(), [&self.v6[..], &others.v6].concat())
     }
 
+    /// The addresses that others have not.
+    #[must_use]
+    pub fn without(&self, others: &Self) -> Self {
+        Self {
+            v4: without(&self.v4, &others.v4, |address| address.checked_sub(1), |address| address.checked_add(1)),
+            v6: without(&self.v6, &others.v6, |address| address.checked_sub(1), |address| address.checked_add(1)),
+        }
+    }
+
+    /// The same addresses as the fewest ranges, in order.
+    pub fn nets(&self) -> impl Iterator<Item = IpNet> {
+        let v4 = self.v4.iter().flat_map(|span| Ipv4Subnets::new(span.first.into(), span.last.into(), 0)).map(IpNet::V4);
+        let v6 = self.v6.iter().flat_map(|span| Ipv6Subnets::new(span.first.into(), span.last.into(), 0)).map(IpNet::V6);
+        v4.chain(v6)
+    }
+
     /// Whether no address is among them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -110,11 +126,40 @@ impl RangeList {
         self.0.iter().all(|set| set.is_empty())
     }
 
+    /// The sets that it is made of.
+    pub fn sets(&self) -> impl Iterator<Item = &Arc<Ranges>> {
+        self.0.iter()
+    }
+
     /// All of them as one set.
     #[must_use]
     pub fn joined(&self) -> Ranges {
         self.0.iter().fold(Ranges::default(), |all, set| all.and(set))
     }
+}
+
+/// What of some spans is in none of others.
+fn without<A: Copy + Ord>(
+    spans: &[Span<A>],
+    others: &[Span<A>],
+    before: impl Fn(A) -> Option<A>,
+    behind: impl Fn(A) -> Option<A>,
+) -> Box<[Span<A>]> {
+    let mut left = Vec::new();
+    for span in spans {
+        let mut from = Some(span.first);
+        let met = others.partition_point(|other| other.last < span.first);
+        for other in others.iter().skip(met).take_while(|other| other.first <= span.last) {
+            if let (Some(first), Some(last)) = (from, before(other.first))
+                && first <= last
+            {
+                left.push(Span { first, last });
+            }
+            from = behind(other.last);
+        }
+        left.extend(from.filter(|first| *first <= span.last).map(|first| Span { first, last: span.last }));
+    }
+    left.into()
 }
 
 /// Spans in order, where they overlap or touch made into one.
@@ -198,6 +243,37 @@ mod tests {
             let all = IpNet::hosts(&other).chain([other.network(), other.broadcast()]).all(|address| set.contains(address));
             prop_assert_eq!(set.covers(&Ranges::new(&[other])), all, "{} in {:?}", other, ranges);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_without_others_is_what_they_have_not(
+            ranges in proptest::collection::vec(net(), 0..12),
+            others in proptest::collection::vec(net(), 0..12),
+            asked in net(),
+        ) {
+            let (set, others) = (Ranges::new(&ranges), Ranges::new(&others));
+            let left = set.without(&others);
+            for address in [asked.network(), asked.broadcast()] {
+                prop_assert_eq!(left.contains(address), set.contains(address) && !others.contains(address), "{}", address);
+            }
+            prop_assert_eq!(Ranges::new(&left.nets().collect::<Vec<_>>()), left.clone());
+            prop_assert!(left.without(&set).is_empty() && left.without(&others) == left);
+        }
+    }
+
+    #[test]
+    fn a_family_can_lose_its_ends() {
+        let all = Ranges::new(&["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
+        let ends = ["0.0.0.0/1", "255.255.255.255/32", "8000::/1", "::/128"].map(|net| net.parse().unwrap());
+        let left = all.without(&Ranges::new(&ends));
+        for (address, is_left) in [("127.255.255.255", false), ("128.0.0.0", true), ("255.255.255.254", true), ("255.255.255.255", false)] {
+            assert_eq!(left.contains(address.parse().unwrap()), is_left, "{address}");
+        }
+        for (address, is_left) in [("::", false), ("::1", true), ("7fff::", true), ("8000::", false), ("ffff::", false)] {
+            assert_eq!(left.contains(address.parse().unwrap()), is_left, "{address}");
+        }
+        assert!(all.without(&all).is_empty());
     }
 
     #[test]

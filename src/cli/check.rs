@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::against::{self, Report, Side};
+use super::against::{self, Side};
 use super::{Configuration, Failure, count, paint, print, say};
 use crate::config::{Config, Diagnostics, lints, suggest};
 use crate::snapshot::{Compiled, Snapshot};
@@ -46,8 +46,12 @@ pub(super) fn check(check: &Check) -> Result<(), Failure> {
     }
     let Checked { diagnostics, counts, usable } = checked(&check.configuration)?;
     let refused = check.deny_warnings && diagnostics.warnings() > 0;
-    let report = check.against.as_ref().zip(usable).map(|(file, new)| Ok(Report::of(&against::old(file, &check.configuration)?, &new)));
-    let report = report.transpose()?;
+    let report = match (&check.against, &usable) {
+        (Some(file), Some(new)) => Some(against::report(file, &check.configuration, new)?),
+        _ => None,
+    };
+    // The process ends here, and what it has goes with it: to give 100,000 names back one by one would only take time.
+    std::mem::forget(usable);
     if check.json {
         let mut json = diagnostics.to_json();
         if let (Some(report), Some(object)) = (&report, json.as_object_mut()) {
@@ -80,6 +84,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
         Err(failure) => return Err(failure),
     };
     let (hosts, patterns) = entries(&loaded.config);
+    let maps = loaded.config.map.clone();
     let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
     let counts = snapshot.as_ref().map(|snapshot| {
         let hosts = hosts + snapshot.listed_hosts;
@@ -90,7 +95,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
         }
         counts.join(", ")
     });
-    let usable = snapshot.map(|snapshot| Side { name: diagnostics.name().to_owned(), snapshot, places });
+    let usable = snapshot.map(|snapshot| Side { name: diagnostics.name().to_owned(), snapshot, places, maps });
     Ok(Checked { diagnostics, counts, usable })
 }
 

@@ -1,6 +1,8 @@
 //! What is wrong with a configuration: everything at once, each with its place, the line, a caret and the way out.
 //! Errors make the file unusable; warnings are named lints. Both are collected here and printed together, by place.
 
+use std::collections::HashSet;
+
 use super::hidden::Hidden;
 use super::lint::LintLevel;
 pub(super) use super::place::Place;
@@ -150,6 +152,17 @@ impl Diagnostics {
                 self.found.push(one);
             }
         }
+    }
+
+    /// The same of many that stand in the same file: forgets what was said of a line before, whatever helps against it.
+    pub fn drop_said(&mut self, since: usize) {
+        let fresh = self.found.split_off(since.min(self.found.len()));
+        if fresh.is_empty() {
+            return;
+        }
+        let said = |one: &Diagnostic| (one.place.to_string(), one.problem.clone(), one.label.clone());
+        let known: HashSet<_> = self.found.iter().map(said).collect();
+        self.found.extend(fresh.into_iter().filter(|one| !known.contains(&said(one))));
     }
 
     pub(super) fn found(&self) -> &[Diagnostic] {

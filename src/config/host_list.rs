@@ -49,8 +49,11 @@ fn host_line(line: Line<'_>) -> Result<HostLine<'_>, NoHostLine> {
     let (host, rest) = words.split_at(host_end);
     let upstream = rest.trim_start_matches(BLANK);
     let upstream_at = words.len() - upstream.len();
-    if let Some(stranger) = words.find(['"', '\'', ';', '=', ',']) {
-        let bare: Vec<_> = words.split(|c: char| BLANK.contains(&c) || "\"';=,".contains(c)).filter(|word| !word.is_empty()).collect();
+    if let Some(stranger) = words.bytes().position(|byte| STRANGERS.contains(&byte)) {
+        let bare: Vec<_> = words
+            .split(|c: char| BLANK.contains(&c) || u8::try_from(c).is_ok_and(|c| STRANGERS.contains(&c)))
+            .filter(|word| !word.is_empty())
+            .collect();
         let instead = if bare.len() == 2 { bare.join(" ") } else { EXAMPLE.into() };
         let problem = format!("`{}` belongs into no line of a list: only a host and its upstream do", &words[stranger..=stranger]);
         return wrong(stranger..stranger + 1, &problem, instead);
@@ -71,6 +74,9 @@ fn host_line(line: Line<'_>) -> Result<HostLine<'_>, NoHostLine> {
     }
     Ok(HostLine { number, host, upstream, at, upstream_at: at + upstream_at })
 }
+
+/// What other languages have on a line.
+const STRANGERS: &[u8] = b"\"';=,";
 
 /// What belongs on a line.
 const EXAMPLE: &str = "a host and its upstream: www.example.com web";

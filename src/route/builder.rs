@@ -1,32 +1,18 @@
 //! Fills a table entry by entry; a name that is there already, in this form or another, is refused.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::labels::{self, LabelTree};
+use super::names::Names;
 use super::pattern::{Pattern, Patterns, PatternsTooBig};
 use super::{Entry, RouteTable};
-use crate::host::{HostPattern, Hostname};
+use crate::host::HostPattern;
 
 /// A [`RouteTable`] in the making.
 #[derive(Debug)]
 pub struct Builder<T> {
-    exact: HashMap<Hostname, Arc<Entry<T>>>,
-    leading: LabelTree<Arc<Entry<T>>>,
-    trailing: LabelTree<Arc<Entry<T>>>,
+    names: Names<T>,
     patterns: Vec<(Pattern, Entry<T>)>,
     default: Option<Entry<T>>,
     no_sni: Option<Entry<T>>,
     not_tls: Option<Entry<T>>,
-}
-
-/// A name that an earlier entry has taken, maybe in another form: `Api.example.` is `api.example`, `.example` is both
-/// `example` and `*.example`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this name is there already, written {earlier:?}")]
-pub struct Taken {
-    /// The earlier entry, as written.
-    pub earlier: Arc<str>,
 }
 
 impl<T> Default for Builder<T> {
@@ -39,57 +25,21 @@ impl<T> Builder<T> {
     /// A table without entries.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            exact: HashMap::new(),
-            leading: LabelTree::new(),
-            trailing: LabelTree::new(),
-            patterns: Vec::new(),
-            default: None,
-            no_sni: None,
-            not_tls: None,
-        }
+        Self { names: Names::new(), patterns: Vec::new(), default: None, no_sni: None, not_tls: None }
     }
 
     /// Makes room for so many more names.
     pub fn reserve(&mut self, names: usize) {
-        self.exact.reserve(names);
+        self.names.reserve(names);
     }
 
     /// Adds a name or a wildcard.
     ///
     /// # Errors
-    /// When another entry has the name already; then the table is as it was.
-    pub fn host(&mut self, pattern: HostPattern, entry: Entry<T>) -> Result<(), Taken> {
-        if let Some(earlier) = self.earlier(&pattern) {
-            return Err(Taken { earlier: Arc::clone(&earlier.written) });
-        }
-        let entry = Arc::new(entry);
-        match pattern {
-            HostPattern::Exact(name) => {
-                self.exact.insert(name, entry);
-            }
-            HostPattern::Below(name) => self.leading.insert(labels::from_the_top(&name), entry),
-            HostPattern::AndBelow(name) => {
-                self.leading.insert(labels::from_the_top(&name), Arc::clone(&entry));
-                self.exact.insert(name, entry);
-            }
-            HostPattern::Trailing(name) => self.trailing.insert(labels::as_written(&name), entry),
-        }
-        Ok(())
-    }
-
-    /// The entry that has a name already, or a part of what a wildcard stands for.
-    #[must_use]
-    pub fn earlier(&self, pattern: &HostPattern) -> Option<&Entry<T>> {
-        let exact = |name| self.exact.get(name);
-        let leading = |name| self.leading.get(labels::from_the_top(name));
-        let earlier = match pattern {
-            HostPattern::Exact(name) => exact(name),
-            HostPattern::Below(name) => leading(name),
-            HostPattern::AndBelow(name) => exact(name).or_else(|| leading(name)),
-            HostPattern::Trailing(name) => self.trailing.get(labels::as_written(name)),
-        };
-        earlier.map(|entry| &**entry)
+    /// When an earlier entry has the name already, maybe in another form: `Api.example.` is `api.example`, `.example` is both
+    /// `example` and `*.example`. That entry is told, and the table is as it was.
+    pub fn host(&mut self, pattern: HostPattern, entry: Entry<T>) -> Result<(), &Entry<T>> {
+        self.names.insert(pattern, entry)
     }
 
     /// Adds a regex over the whole name; they are tried in the order in which they come.
@@ -118,9 +68,7 @@ impl<T> Builder<T> {
     /// When the patterns, each small enough, are too big together.
     pub fn build(self) -> Result<RouteTable<T>, PatternsTooBig> {
         Ok(RouteTable {
-            exact: self.exact,
-            leading: self.leading,
-            trailing: self.trailing,
+            names: self.names,
             patterns: Patterns::compile(self.patterns)?,
             default: self.default,
             no_sni: self.no_sni,
@@ -133,8 +81,10 @@ impl<T> Builder<T> {
 mod tests {
     use super::*;
 
-    fn add(builder: &mut Builder<()>, written: &str) -> Result<(), Taken> {
-        builder.host(HostPattern::parse(written).unwrap(), Entry { written: written.into(), target: () })
+    /// Adds a name, or says as what it is there already.
+    fn add(builder: &mut Builder<()>, written: &str) -> Result<(), String> {
+        let entry = Entry { written: written.into(), target: () };
+        builder.host(HostPattern::parse(written).unwrap(), entry).map_err(|earlier| earlier.written.to_string())
     }
 
     #[test]
@@ -152,7 +102,7 @@ mod tests {
         for (earlier, later) in cases {
             let mut builder = Builder::new();
             add(&mut builder, earlier).unwrap();
-            assert_eq!(add(&mut builder, later), Err(Taken { earlier: earlier.into() }), "{earlier} {later}");
+            assert_eq!(add(&mut builder, later), Err(earlier.into()), "{earlier} {later}");
         }
     }
 

@@ -36,12 +36,16 @@ impl<V> LabelTree<V> {
         Self { nodes: vec![Node { above: None, below: HashMap::new(), value: None }] }
     }
 
-    /// Puts a value at the end of these labels, in place of one that was there.
-    pub(super) fn insert<'a>(&mut self, labels: impl Iterator<Item = &'a str>, value: V) {
+    /// Puts a value at the end of these labels, or says which one is there already.
+    pub(super) fn insert<'a>(&mut self, labels: impl Iterator<Item = &'a str>, value: V) -> Option<V>
+    where
+        V: Copy,
+    {
         let end = labels.fold(ROOT, |at, label| self.child(at, label).unwrap_or_else(|| self.grow(at, label)));
-        if let Some(node) = self.nodes.get_mut(end) {
-            node.value = Some(value);
-        }
+        let node = self.nodes.get_mut(end)?;
+        let earlier = node.value;
+        node.value = earlier.or(Some(value));
+        earlier
     }
 
     /// The value at the very end of these labels.
@@ -90,7 +94,7 @@ mod tests {
     fn tree(paths: &[&'static str]) -> LabelTree<&'static str> {
         let mut tree = LabelTree::new();
         for &path in paths {
-            tree.insert(path.split('.'), path);
+            assert_eq!(tree.insert(path.split('.'), path), None);
         }
         tree
     }

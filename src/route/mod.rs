@@ -9,20 +9,20 @@ mod explain;
 mod labels;
 #[cfg(test)]
 mod linear;
+mod names;
 mod pattern;
 #[cfg(test)]
 mod properties;
 mod reason;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::host::Hostname;
 
-pub use builder::{Builder, Taken};
+pub use builder::Builder;
 pub use explain::{Considered, Verdict};
-use labels::LabelTree;
+use names::Names;
 use pattern::Patterns;
 pub use pattern::{Captures, Pattern, PatternError, PatternsTooBig};
 pub use reason::{Asked, Change, Differences, Finding, Findings, Winner};
@@ -80,9 +80,7 @@ pub struct Match<'t, T> {
 /// A map from names to targets of type `T`, made by a [`Builder`].
 #[derive(Debug)]
 pub struct RouteTable<T> {
-    exact: HashMap<Hostname, Arc<Entry<T>>>,
-    leading: LabelTree<Arc<Entry<T>>>,
-    trailing: LabelTree<Arc<Entry<T>>>,
+    names: Names<T>,
     patterns: Patterns<Entry<T>>,
     default: Option<Entry<T>>,
     no_sni: Option<Entry<T>>,
@@ -102,10 +100,9 @@ impl<T> RouteTable<T> {
         self.patterns.entries()
     }
 
-    /// All entries; one of `.example` is there twice, as it stands for two.
+    /// All entries.
     fn entries(&self) -> impl Iterator<Item = &Entry<T>> {
-        let hosts = self.exact.values().chain(self.leading.values()).chain(self.trailing.values()).map(|entry| &**entry);
-        hosts.chain(self.patterns.entries()).chain([&self.default, &self.no_sni, &self.not_tls].into_iter().flatten())
+        self.names.entries().chain(self.patterns.entries()).chain([&self.default, &self.no_sni, &self.not_tls].into_iter().flatten())
     }
 
     /// All entries that fit, the winner first. Lazy: what nobody asks for is not searched.
@@ -120,9 +117,9 @@ impl<T> RouteTable<T> {
     }
 
     fn fitting_name<'t, 'n>(&'t self, name: &'n Hostname) -> impl Iterator<Item = (Rank, &'t Entry<T>)> + use<'t, 'n, T> {
-        let exact = later(|| self.exact.get(name)).map(|entry| (Rank::Exact, &**entry));
-        let leading = later(|| self.leading.longest_first(labels::from_the_top(name))).map(|entry| (Rank::Leading, &**entry));
-        let trailing = later(|| self.trailing.longest_first(labels::as_written(name))).map(|entry| (Rank::Trailing, &**entry));
+        let exact = later(|| self.names.exact(name)).map(|entry| (Rank::Exact, entry));
+        let leading = later(|| self.names.leading(labels::from_the_top(name))).map(|entry| (Rank::Leading, entry));
+        let trailing = later(|| self.names.trailing(labels::as_written(name))).map(|entry| (Rank::Trailing, entry));
         let patterns = later(|| self.patterns.matching(name)).map(|(index, entry)| (Rank::Pattern(index), entry));
         exact.chain(leading).chain(trailing).chain(patterns)
     }
@@ -256,7 +253,7 @@ mod tests {
         let name = Hostname::parse(&deepest).unwrap();
         let looked_at = std::cell::Cell::new(0);
         let labels = labels::from_the_top(&name).inspect(|_| looked_at.set(looked_at.get() + 1));
-        assert_eq!(table.leading.longest_first(labels).count(), 125);
+        assert_eq!(table.names.leading(labels).count(), 125);
         assert_eq!(looked_at.get(), 126);
     }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use tokio::time::Duration;
 
 use crate::address::ListenAddress;
+use crate::admit::Ranges;
 use crate::log::{AccessLogSettings, LogSettings};
 use crate::net::Keepalive;
 use crate::peek::PeekLimits;
@@ -57,6 +58,8 @@ pub struct Snapshot {
     pub terminators: Terminators,
     /// `[limit.NAME]`.
     pub limits: Limits,
+    /// `[networks]`.
+    pub networks: Networks,
     /// All TLS whose files may change under the gateway, towards clients and servers.
     pub rereads: Vec<Arc<Reread>>,
     /// The upstreams that have a name.
@@ -115,6 +118,9 @@ pub type Terminators = BTreeMap<Arc<str>, Arc<Terminator>>;
 
 /// The limits by name.
 pub type Limits = BTreeMap<Arc<str>, KeyedLimit>;
+
+/// The networks by name.
+pub type Networks = BTreeMap<Arc<str>, Arc<Ranges>>;
 
 /// The upstreams by name.
 pub type Pools = BTreeMap<Arc<str>, Arc<Pool>>;

@@ -1,10 +1,9 @@
 //! Which connections of a listener go elsewhere, entry by entry.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use super::Side;
+use super::meanings::Meanings;
 use crate::config::{Places, path_to};
 use crate::route::{Asked, Change, Entry, Rank, Winner};
 use crate::snapshot::{Listener, Target, Targets};
@@ -49,9 +48,10 @@ pub(super) struct End {
 /// The listeners that are there before and after, those with the same changes together.
 pub(super) fn maps(old: &Side, new: &Side) -> Vec<Map> {
     let mut maps: Vec<Map> = Vec::new();
+    let mut meanings = Meanings::default();
     for listener in &new.snapshot.listeners {
         let Some(before) = old.snapshot.listeners.iter().find(|other| other.name == listener.name) else { continue };
-        let map = map((before, &old.places), (listener, &new.places));
+        let map = map((before, &old.places), (listener, &new.places), &mut meanings);
         if map.targets.is_empty() && map.settings.is_empty() && map.undecided.is_empty() {
             continue;
         }
@@ -64,13 +64,13 @@ pub(super) fn maps(old: &Side, new: &Side) -> Vec<Map> {
     maps
 }
 
-fn map((old, old_places): (&Listener, &Places), (new, new_places): (&Listener, &Places)) -> Map {
+fn map<'s>((old, old_places): (&'s Listener, &Places), (new, new_places): (&'s Listener, &Places), meanings: &mut Meanings<'s>) -> Map {
     let of = match (&old.map, &new.map) {
         (Some(one), Some(other)) if one != other => format!("routes {one} -> routes {other}"),
         (_, Some(map)) => format!("routes {map}"),
         (_, None) => format!("listener {}", new.name),
     };
-    let differences = new.routes.differences(&old.routes, meaning);
+    let differences = new.routes.differences(&old.routes, |entry| meanings.of(entry));
     let mut map = Map {
         of,
         listeners: vec![new.name.to_string()],
@@ -85,9 +85,9 @@ fn map((old, old_places): (&Listener, &Places), (new, new_places): (&Listener, &
             place: winner.map(|(rank, entry)| place(listener, rank, entry, places)),
         };
         let (mut before, mut after) = (end(change.old, old, old_places), end(change.new, new, new_places));
-        let (one, other) = (targets(&change.old), targets(&change.new));
+        let (one, other) = (targets(change.old), targets(change.new));
         let leads_elsewhere = match (change.old, change.new) {
-            (Some((_, one)), Some((_, other))) => destination(one) != destination(other),
+            (Some((_, one)), Some((_, other))) => meanings.of(one).destination != meanings.of(other).destination,
             _ => true,
         };
         (before.leads, after.leads) =
@@ -98,30 +98,8 @@ fn map((old, old_places): (&Listener, &Places), (new, new_places): (&Listener, &
     map
 }
 
-fn targets<'t>(winner: &Winner<'t, Targets>) -> Option<&'t [Target]> {
+fn targets(winner: Winner<'_, Targets>) -> Option<&[Target]> {
     winner.map(|(_, entry)| &*entry.target)
-}
-
-/// All that tells one entry's targets from another's.
-fn meaning(entry: &Entry<Targets>) -> String {
-    let mut meaning = destination(entry);
-    for target in entry.target.iter() {
-        // Writing to memory cannot fail.
-        let _ = write!(meaning, "\0{:?}", target.settings());
-    }
-    meaning
-}
-
-/// Where connections go and who may: the part of it that a client could notice.
-fn destination(entry: &Entry<Targets>) -> String {
-    let mut all = String::new();
-    for target in entry.target.iter() {
-        let _ = write!(all, "\0{}\0{:?}{:?}", target.leads(), target.guards, target.admission.access);
-        if target.reads_the_entry() {
-            all.push_str(&entry.written);
-        }
-    }
-    all
 }
 
 /// Where both lead; of two lists that differ in one target, only that one.
@@ -138,7 +116,10 @@ fn led(asked: &Asked, old: Option<&[Target]>, new: Option<&[Target]>) -> (String
         (before, after) = (format!("target {}: {one}", index + 1), format!("target {}: {other}", index + 1));
     }
     if before == after {
-        after.push_str(" (by other addresses, or with other captures)");
+        let is_for_others =
+            |(old, new): (&Target, &Target)| old.guards.from != new.guards.from || old.admission.access != new.admission.access;
+        let is_for_others = old.into_iter().flatten().zip(new.into_iter().flatten()).any(is_for_others);
+        after.push_str(if is_for_others { " (for other addresses)" } else { " (by other addresses, or with other captures)" });
     }
     (before, after)
 }

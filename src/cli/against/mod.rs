@@ -2,15 +2,18 @@
 //! the tables and not tried out, so that what is not told does not change.
 
 mod maps;
+mod meanings;
 mod parts;
+mod tables;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{Configuration, Failure};
-use crate::config::Places;
+use crate::config::{self, Places};
 use crate::snapshot::{Compiled, Snapshot};
 
 /// A configuration that is usable.
@@ -19,6 +22,8 @@ pub(super) struct Side {
     pub(super) name: String,
     pub(super) snapshot: Snapshot,
     pub(super) places: Places,
+    /// `[map.NAME]` as they are written.
+    pub(super) maps: BTreeMap<String, config::Map>,
 }
 
 /// All that changes.
@@ -30,10 +35,18 @@ pub(super) struct Report {
     upstreams: Vec<parts::Part>,
     terminate: Vec<parts::Part>,
     limits: Vec<parts::Part>,
+    networks: Vec<parts::Part>,
+    maps: Vec<parts::Part>,
+}
+
+/// What a configuration changes for those who ran the file `old` before.
+pub(super) fn report(old: &Path, configuration: &Configuration, new: &Side) -> Result<Report, Failure> {
+    let old = std::mem::ManuallyDrop::new(read(old, configuration)?);
+    Ok(Report::of(&old, new))
 }
 
 /// Reads the old configuration, under the same environment and `--set`; what it warns of is nobody's business any more.
-pub(super) fn old(file: &Path, new: &Configuration) -> Result<Side, Failure> {
+fn read(file: &Path, new: &Configuration) -> Result<Side, Failure> {
     if file == Path::new("running") {
         let problem = "--against running asks a gateway what it runs, and gateways cannot be asked yet: \
                        name the file that it was started with (./running is a file of that name)";
@@ -41,15 +54,15 @@ pub(super) fn old(file: &Path, new: &Configuration) -> Result<Side, Failure> {
     }
     let configuration = Configuration { config: Some(file.to_owned()), sets: new.sets.clone() };
     let loaded = configuration.load()?;
-    let name = loaded.diagnostics.name().to_owned();
+    let (name, maps) = (loaded.diagnostics.name().to_owned(), loaded.config.map.clone());
     let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
     let snapshot = snapshot.ok_or(Failure::Configuration(diagnostics))?;
-    Ok(Side { name, snapshot, places })
+    Ok(Side { name, snapshot, places, maps })
 }
 
 impl Report {
     /// What the new one changes.
-    pub(super) fn of(old: &Side, new: &Side) -> Self {
+    fn of(old: &Side, new: &Side) -> Self {
         Self {
             old: old.name.clone(),
             listeners: parts::listeners(&old.snapshot, &new.snapshot),
@@ -57,6 +70,8 @@ impl Report {
             upstreams: parts::upstreams(&old.snapshot, &new.snapshot),
             terminate: parts::terminators(&old.snapshot, &new.snapshot),
             limits: parts::limits(&old.snapshot, &new.snapshot),
+            networks: parts::networks(&old.snapshot, &new.snapshot),
+            maps: tables::tables(&old.maps, &new.maps),
         }
     }
 }

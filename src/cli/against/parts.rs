@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 
+use crate::admit::Ranges;
 use crate::snapshot::{Listener, Snapshot};
 use crate::tls::Terminator;
 use crate::upstream::{Pool, ServerLine};
@@ -50,7 +51,30 @@ pub(super) fn limits(old: &Snapshot, new: &Snapshot) -> Vec<Part> {
     parts(&named(old), &named(new), |_| Vec::new(), |old, new| changed(&[("what it counts, or how many", old != new)]))
 }
 
-fn parts<T>(
+pub(super) fn networks(old: &Snapshot, new: &Snapshot) -> Vec<Part> {
+    let named = |snapshot: &Snapshot| snapshot.networks.iter().map(|(name, set)| (name.to_string(), set.clone())).collect();
+    parts(
+        &named(old),
+        &named(new),
+        |set| few("", set).into_iter().collect(),
+        |old, new| [few("new ", &new.without(old)), few("no longer ", &old.without(new))].into_iter().flatten().collect(),
+    )
+}
+
+/// Some of the addresses, if there are any.
+fn few(what: &str, set: &Ranges) -> Option<String> {
+    let mut told: Vec<_> = set.nets().take(MOST_NETS).map(|net| net.to_string()).collect();
+    let more = set.nets().skip(MOST_NETS).count();
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    (!told.is_empty()).then(|| format!("{what}{}", told.join(", ")))
+}
+
+/// How many ranges of a network are told.
+const MOST_NETS: usize = 8;
+
+pub(super) fn parts<T>(
     old: &BTreeMap<String, T>,
     new: &BTreeMap<String, T>,
     whole: impl Fn(&T) -> Vec<String>,

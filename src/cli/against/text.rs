@@ -17,6 +17,8 @@ impl Report {
         part(&mut text, "upstream", &self.upstreams);
         part(&mut text, "terminate", &self.terminate);
         part(&mut text, "limit", &self.limits);
+        part(&mut text, "network", &self.networks);
+        part(&mut text, "map", &self.maps);
         text
     }
 
@@ -32,6 +34,13 @@ impl Report {
         }
         if rows(|map| map.undecided.len()) > 0 {
             all.push("not all could be decided".into());
+        }
+        let changed = |parts: &[Part]| parts.iter().filter(|part| part.change == Kind::Changed).count();
+        if changed(&self.networks) > 0 {
+            all.push(format!("{} other addresses", count_of(changed(&self.networks), "network has", "networks have")));
+        }
+        if changed(&self.maps) > 0 {
+            all.push(format!("{} something else", count_of(changed(&self.maps), "map says", "maps say")));
         }
         if all.is_empty() { "every name leads where it did".into() } else { all.join(", ") }
     }

@@ -54,7 +54,7 @@ impl<T> Change<'_, T> {
 impl<T> RouteTable<T> {
     /// Compares a table with the one that it replaces; entries that mean the same lead to the same.
     #[must_use]
-    pub fn differences<'t, M: Eq + Hash>(&'t self, old: &'t Self, meaning: impl Fn(&Entry<T>) -> M) -> Differences<'t, T> {
+    pub fn differences<'t, M: Eq + Hash>(&'t self, old: &'t Self, meaning: impl FnMut(&'t Entry<T>) -> M) -> Differences<'t, T> {
         let mut comparison = Comparison::new(old, self, meaning);
         comparison.exact_names();
         comparison.wildcards();
@@ -107,7 +107,7 @@ impl Languages {
 }
 
 impl<'t, T> Comparison<'t, T> {
-    fn new<M: Eq + Hash>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, meaning: impl Fn(&Entry<T>) -> M) -> Self {
+    fn new<M: Eq + Hash>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, mut meaning: impl FnMut(&'t Entry<T>) -> M) -> Self {
         let mut known: HashMap<M, usize> = HashMap::new();
         let mut meanings = HashMap::new();
         for entry in [old, new].into_iter().flat_map(RouteTable::entries) {
@@ -129,7 +129,7 @@ impl<'t, T> Comparison<'t, T> {
     }
 
     fn exact_names(&mut self) {
-        let names: BTreeSet<_> = self.old.exact.keys().chain(self.new.exact.keys()).collect();
+        let names: BTreeSet<_> = self.old.names.exact_names().chain(self.new.names.exact_names()).collect();
         for name in names {
             self.note_name(name.clone());
         }

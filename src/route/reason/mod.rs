@@ -10,7 +10,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use super::labels::{self, LabelTree};
+use super::labels;
 use super::{Entry, FirstName, Rank, RouteTable};
 use crate::host::{HostPattern, Hostname};
 
@@ -46,8 +46,8 @@ impl Wildcards {
     fn of<'t, T: 't>(tables: impl IntoIterator<Item = &'t RouteTable<T>>) -> Self {
         let mut all = Self::default();
         for table in tables {
-            all.leading.extend(table.leading.values().filter_map(|entry| name(entry)));
-            all.trailing.extend(table.trailing.values().filter_map(|entry| name(entry)));
+            all.leading.extend(table.names.leading_wildcards().filter_map(name));
+            all.trailing.extend(table.names.trailing_wildcards().filter_map(name));
         }
         for list in [&mut all.leading, &mut all.trailing] {
             list.sort_unstable();
@@ -95,26 +95,22 @@ impl<T> RouteTable<T> {
 
     /// The leading wildcard that wins for what is below a name, unless a longer one does.
     fn below(&self, name: &str) -> Option<&Entry<T>> {
-        first(&self.leading, name.split('.').rev())
+        // A wildcard stands for one label more.
+        self.names.leading(name.split('.').rev().chain(["*"])).next()
     }
 
     /// The trailing wildcard that wins for what begins with a name, unless a longer one does.
     fn behind(&self, name: &str) -> Option<&Entry<T>> {
-        first(&self.trailing, name.split('.'))
+        self.names.trailing(name.split('.').chain(["*"])).next()
     }
 
     fn has_exactly(&self, name: &Hostname) -> bool {
-        self.exact.contains_key(name)
+        self.names.exact(name).is_some()
     }
 
     fn has_leading(&self, name: &Hostname) -> bool {
-        self.leading.longest_first(labels::from_the_top(name)).next().is_some()
+        self.names.leading(labels::from_the_top(name)).next().is_some()
     }
-}
-
-fn first<'t, 'n, T>(tree: &'t LabelTree<std::sync::Arc<Entry<T>>>, labels: impl Iterator<Item = &'n str>) -> Option<&'t Entry<T>> {
-    // A wildcard stands for one label more.
-    tree.longest_first(labels.chain(["*"])).next().map(|entry| &**entry)
 }
 
 /// Whether two languages have a name in common.

@@ -168,7 +168,7 @@ impl<'t, T> Judged<'t, T> {
             if !met_exact {
                 break;
             }
-            let mut names: Vec<_> = self.table.exact.keys().map(Hostname::as_str).filter(|name| language.has(name)).collect();
+            let mut names: Vec<_> = self.table.names.exact_names().map(Hostname::as_str).filter(|name| language.has(name)).collect();
             names.sort_unstable();
             exact = names;
         }

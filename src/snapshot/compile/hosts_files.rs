@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Compiler;
 use super::lists::place_in;
 use super::targets::{Above, Stands};
+use super::terminated::{Covered, ended_before};
 use crate::config::{self, Diagnostic, HostLine, Key, Place, Severity, Source, host_lines, path_to};
 use crate::host::HostPattern;
 use crate::route::{Builder, Entry};
@@ -37,6 +38,15 @@ struct List<'a> {
     path: &'a [Key],
     source: Arc<Source>,
     name: Arc<ListName>,
+    /// The profiles under which TLS has ended before its hosts are asked for.
+    profiles: &'a mut [Profile],
+}
+
+/// A profile, and the first host of a list that it has no certificate for.
+struct Profile {
+    covered: Covered,
+    lacking: Option<(Place, String)>,
+    more: usize,
 }
 
 impl Compiler {
@@ -44,6 +54,9 @@ impl Compiler {
     pub(super) fn hosts_files(&mut self, map: &str, written: &config::Routes, above: &Above<'_>, table: &mut Builder<Targets>) {
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
         let mut all = ListedHosts::default();
+        let profiles: BTreeSet<&str> = ended_before(above.config, map).map(|(_, profile)| profile).collect();
+        let profiles = profiles.into_iter().filter_map(|profile| self.covered(profile));
+        let mut profiles: Vec<_> = profiles.map(|covered| Profile { covered, lacking: None, more: 0 }).collect();
         for (index, text) in written.hosts_files.iter().enumerate() {
             let path = path_to!["routes", map, "hosts_files", index];
             for file in self.list_files(&path, text) {
@@ -55,7 +68,16 @@ impl Compiler {
                 let Some(source) = self.list(&path, &file) else { continue };
                 let name = Arc::new(ListName(source.name().into()));
                 let before = all.count;
-                self.hosts_file(&List { path: &path, source: Arc::clone(&source), name }, above, table, &mut all);
+                let (noted, errors) = (self.diagnostics.len(), self.diagnostics.errors());
+                let mut list = List { path: &path, source: Arc::clone(&source), name, profiles: &mut profiles };
+                self.hosts_file(&mut list, above, table, &mut all);
+                if self.diagnostics.errors() > errors {
+                    self.incomplete_maps.insert(map.to_owned());
+                }
+                // Another map has named it, too.
+                if !self.lists_told.insert(file.clone()) {
+                    self.diagnostics.drop_said(noted);
+                }
                 if all.count == before {
                     self.warn_of_empty_list(&path, &file, "no host is in it");
                 }
@@ -66,10 +88,11 @@ impl Compiler {
     }
 
     /// Adds the entries of a list; lines that should have been some count as well.
-    fn hosts_file(&mut self, list: &List<'_>, above: &Above<'_>, table: &mut Builder<Targets>, all: &mut ListedHosts) {
+    fn hosts_file(&mut self, list: &mut List<'_>, above: &Above<'_>, table: &mut Builder<Targets>, all: &mut ListedHosts) {
         let mut known: HashMap<&str, Known> = HashMap::new();
         table.reserve(list.source.lines());
-        for line in host_lines(list.source.text()) {
+        let source = Arc::clone(&list.source);
+        for line in host_lines(source.text()) {
             all.count += 1;
             let line = match line {
                 Ok(line) => line,
@@ -90,6 +113,11 @@ impl Compiler {
                 }
             };
             self.listed_host(list, &line, targets, table);
+        }
+        for profile in &mut *list.profiles {
+            if let Some((place, lacking)) = profile.lacking.take() {
+                self.warn_of_uncovered(place, &profile.covered, &lacking, std::mem::take(&mut profile.more));
+            }
         }
     }
 
@@ -129,19 +157,25 @@ impl Compiler {
         !is_template
     }
 
-    fn listed_host(&mut self, list: &List<'_>, line: &HostLine<'_>, targets: Arc<[Target]>, table: &mut Builder<Targets>) {
-        let place = || place_in(&list.source, line.at, line.host.len());
-        let map = || list.path[..2].to_vec();
+    fn listed_host(&mut self, list: &mut List<'_>, line: &HostLine<'_>, targets: Arc<[Target]>, table: &mut Builder<Targets>) {
+        let source = Arc::clone(&list.source);
+        let place = || place_in(&source, line.at, line.host.len());
+        let path = list.path;
+        let map = || path[..2].to_vec();
         let pattern = match HostPattern::parse(line.host) {
             Ok(pattern) => pattern,
             Err(error) => return self.no_host_at(place(), &map(), line.host, error),
         };
+        for profile in &mut *list.profiles {
+            match (profile.covered.lacks(line.host, &pattern), &profile.lacking) {
+                (Some(lacking), None) => profile.lacking = Some((place(), lacking)),
+                (Some(_), Some(_)) => profile.more += 1,
+                (None, _) => {}
+            }
+        }
         let listed = Listed::new(Arc::clone(&list.name), line.number);
         let entry = Entry { written: pattern.written(line.host), target: Targets::listed(targets, listed) };
-        if table.host(pattern, entry).is_ok() {
-            return;
-        }
-        let Some(earlier) = HostPattern::parse(line.host).ok().and_then(|pattern| table.earlier(&pattern)) else { return };
+        let Err(earlier) = table.host(pattern, entry) else { return };
         let first = match earlier.target.listed_at() {
             Some(listed) => listed.to_string(),
             None => self.places.key(&[&map()[..], &path_to!["hosts", &*earlier.written]].concat()).to_string(),

@@ -117,6 +117,7 @@ impl Snapshot {
             incomplete_maps: BTreeSet::new(),
             tests_held: 0,
             lists: BTreeMap::new(),
+            lists_told: BTreeSet::new(),
             listed_hosts: BTreeMap::new(),
             used: unused::Used::default(),
         };
@@ -168,6 +169,8 @@ struct Compiler {
     tests_held: usize,
     /// The files with lists that were read; of those without a text, what is wrong has been said.
     lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
+    /// Those of hosts of which what is wrong has been said.
+    lists_told: BTreeSet<PathBuf>,
     /// What the lists of each map have.
     listed_hosts: BTreeMap<String, hosts_files::ListedHosts>,
     /// What something leads to.
@@ -215,6 +218,7 @@ impl Compiler {
             resolver: self.resolver.clone(),
             terminators: std::mem::take(&mut self.terminators),
             limits: std::mem::take(&mut self.limits),
+            networks: networks::sets(&self.networks),
             rereads: std::mem::take(&mut self.rereads),
             pools: Arc::new(std::mem::take(&mut self.pools)),
             every_pool,

@@ -10,6 +10,7 @@ use super::lists::place_in;
 use crate::address::range;
 use crate::admit::{RangeList, Ranges};
 use crate::config::{self, Config, Key, lines, path_to, suggest};
+use crate::snapshot::Networks;
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
 pub(super) const FORWARD: &str = "forward";
@@ -137,6 +138,11 @@ impl Meant {
             Self::Network(set) => set,
         }
     }
+}
+
+/// The networks as they run.
+pub(super) fn sets(networks: &BTreeMap<String, Network>) -> Networks {
+    networks.iter().map(|(name, network)| (name.as_str().into(), Arc::clone(&network.set))).collect()
 }
 
 /// All of these: the ranges that stand there as one set, and the networks' own.

@@ -21,7 +21,7 @@ impl Compiler {
     }
 
     fn check_table(&mut self, map: &str, table: &RouteTable<Targets>) {
-        let leads = |targets: &Targets| targets.iter().map(Target::leads).collect::<Vec<_>>();
+        let leads = |targets: &[Target]| targets.iter().map(Target::leads).collect::<Vec<_>>();
         let findings = table.reach(|one, other| leads(one) != leads(other));
         for finding in findings.found {
             match finding {

@@ -78,8 +78,8 @@ impl Compiler {
                 }
             };
             let entry = Entry { written: pattern.written(host), target: target.into() };
-            if let Err(taken) = table.host(pattern, entry) {
-                self.same_key_twice(&path_to!["routes", name, "hosts"], &taken.earlier, host, "the same name");
+            if let Err(earlier) = table.host(pattern, entry) {
+                self.same_key_twice(&path_to!["routes", name, "hosts"], &earlier.written, host, "the same name");
             }
         }
     }

@@ -1,21 +1,19 @@
 //! Where TLS ends: but once on a connection's way, and with a certificate for the host that it asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Compiler;
-use crate::config::{Action, Config, Key, ListenerAction, Place, Routes, Target, path_to};
+use crate::config::{self, Action, Config, Key, ListenerAction, Place, Routes, Target, path_to};
 use crate::host::HostPattern;
 use crate::tls::listed;
+use crate::tls::x509::CertificateName;
 
 impl Compiler {
     pub(super) fn check_terminated(&mut self, config: &Config) {
+        let mut known: BTreeMap<&str, Option<Covered>> = BTreeMap::new();
         for (name, routes) in &config.routes {
             let path = path_to!["routes", name];
-            // The listeners that end TLS before the map is asked.
-            let before =
-                config.listener.iter().filter(|(_, listener)| matches!(&listener.action, ListenerAction::Routes(map) if map == name));
-            let before = before.filter_map(|(listener, written)| Some((listener.as_str(), written.terminate.as_deref()?)));
-            let before: Vec<(&str, &str)> = before.collect();
+            let before: Vec<_> = ended_before(config, name).collect();
             match before.first() {
                 Some((listener, _)) => self.terminated_twice(&path, routes, listener),
                 None => self.check_twice_encrypted(&path, routes, config),
@@ -25,7 +23,12 @@ impl Compiler {
                 let profiles =
                     profiles.flat_map(|target| target.terminate.as_deref().into_iter().chain(before.iter().map(|(_, profile)| *profile)));
                 for profile in profiles.collect::<BTreeSet<_>>() {
-                    self.check_covered(&[&path[..], &path_to!["hosts", host]].concat(), host, profile);
+                    let covered = known.entry(profile).or_insert_with(|| self.covered(profile)).as_ref();
+                    let lacking = covered.zip(HostPattern::parse(host).ok()).and_then(|(covered, pattern)| covered.lacks(host, &pattern));
+                    if let (Some(covered), Some(lacking)) = (covered, lacking) {
+                        let place = self.places.key(&[&path[..], &path_to!["hosts", host]].concat());
+                        self.warn_of_uncovered(place, covered, &lacking, 0);
+                    }
                 }
             }
         }
@@ -71,31 +74,56 @@ impl Compiler {
         warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");
     }
 
-    /// Warns of a host for which no certificate of a profile is. What is wrong with the profile or the name was said where they stand.
-    fn check_covered(&mut self, path: &[Key], host: &str, profile: &str) {
-        let Some(certificates) = self.terminators.get(profile).map(|terminator| terminator.certificates()) else { return };
-        let Ok(pattern) = HostPattern::parse(host) else { return };
-        if certificates.all().is_empty() {
-            return;
-        }
-        let names: Vec<_> = certificates.names().cloned().collect();
-        let halves = match &pattern {
-            HostPattern::AndBelow(parent) => {
-                vec![(parent.to_string(), HostPattern::Exact(parent.clone())), (format!("*.{parent}"), HostPattern::Below(parent.clone()))]
-            }
-            _ => vec![(host.to_owned(), pattern)],
-        };
-        let is_uncovered = |(_, half): &&(String, HostPattern)| !names.iter().any(|name| name.meets(half));
-        let uncovered: Vec<_> = halves.iter().filter(is_uncovered).collect();
-        let what = match uncovered[..] {
-            [] => return,
-            [(half, _)] if halves.len() > 1 => format!("{half:?}, for which {host:?} stands too"),
-            _ => format!("{host:?}"),
-        };
-        let problem = format!("no certificate of [terminate.{}] is for {what}, so clients will not trust it", Key::from(profile));
-        let place = self.places.key(path);
-        self.diagnostics.warning("uncovered-host", place, problem).help(format!("there are certificates for {}", listed(&names)));
+    /// What hosts a profile has certificates for. What is wrong with it was said where it stands.
+    pub(super) fn covered(&self, profile: &str) -> Option<Covered> {
+        let certificates = self.terminators.get(profile)?.certificates();
+        let names = certificates.names().cloned().collect();
+        (!certificates.all().is_empty()).then(|| Covered { profile: profile.to_owned(), names })
     }
+
+    /// Warns of a host without a certificate, and of so many more of its list.
+    pub(super) fn warn_of_uncovered(&mut self, place: Place, covered: &Covered, lacking: &str, more: usize) {
+        let (others, them) = match more {
+            0 => (String::new(), "it"),
+            1 => (", nor for another host of this list".into(), "them"),
+            more => (format!(", nor for {more} more hosts of this list"), "them"),
+        };
+        let profile = Key::from(covered.profile.as_str());
+        let problem = format!("no certificate of [terminate.{profile}] is for {lacking}{others}, so clients will not trust {them}");
+        self.diagnostics.warning("uncovered-host", place, problem).help(format!("there are certificates for {}", listed(&covered.names)));
+    }
+}
+
+/// What a profile's certificates are for.
+pub(super) struct Covered {
+    profile: String,
+    names: Vec<CertificateName>,
+}
+
+impl Covered {
+    /// What of a host has no certificate, if anything: `.example` stands for two things.
+    pub(super) fn lacks(&self, host: &str, pattern: &HostPattern) -> Option<String> {
+        let is_covered = |half: &HostPattern| self.names.iter().any(|name| name.meets(half));
+        let HostPattern::AndBelow(parent) = pattern else {
+            return (!is_covered(pattern)).then(|| format!("{host:?}"));
+        };
+        let halves =
+            [(parent.to_string(), HostPattern::Exact(parent.clone())), (format!("*.{parent}"), HostPattern::Below(parent.clone()))];
+        match halves.map(|(half, pattern)| (!is_covered(&pattern)).then_some(half)) {
+            [None, None] => None,
+            [Some(half), None] | [None, Some(half)] => Some(format!("{half:?}, for which {host:?} stands too")),
+            [Some(_), Some(_)] => Some(format!("{host:?}")),
+        }
+    }
+}
+
+/// The listeners that end TLS before a map is asked, and under which profiles.
+pub(super) fn ended_before<'c>(config: &'c Config, map: &str) -> impl Iterator<Item = (&'c str, &'c str)> {
+    let uses = move |listener: &config::Listener| matches!(&listener.action, ListenerAction::Routes(used) if used == map);
+    config
+        .listener
+        .iter()
+        .filter_map(move |(name, listener)| Some((name.as_str(), listener.terminate.as_deref().filter(|_| uses(listener))?)))
 }
 
 /// The targets of clients that speak TLS, with their paths in the map.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::pattern::{Groups, Patterns};
 use super::{MapPattern, MapValue, Ranges, RangesBuilder};
 use crate::host::{HostPattern, Hostname};
-use crate::route::{Builder, Entry, FirstName, PatternsTooBig, RouteTable, Taken};
+use crate::route::{Builder, Entry, FirstName, PatternsTooBig, RouteTable};
 
 /// All rows of a map, ready to be asked.
 #[derive(Debug)]
@@ -82,8 +82,8 @@ impl RowsBuilder {
     /// Adds a host name or a wildcard.
     ///
     /// # Errors
-    /// When another row has the name already.
-    pub fn host(&mut self, pattern: HostPattern, written: &str, value: Arc<MapValue>) -> Result<(), Taken> {
+    /// When another row has the name already, that one.
+    pub fn host(&mut self, pattern: HostPattern, written: &str, value: Arc<MapValue>) -> Result<(), &Entry<Arc<MapValue>>> {
         self.note(&value);
         self.hosts.get_or_insert_default().host(pattern, Entry { written: written.into(), target: value })
     }

@@ -57,9 +57,8 @@ impl<T> Comparison<'_, T> {
     fn between(&self, front: &str, back: &str) -> Option<Hostname> {
         let is_longest = |label: &str, _: &Hostname| {
             let (front, back) = (format!("{front}.{label}"), format!("{label}.{back}"));
-            let has_longer = |table: &RouteTable<T>| {
-                table.trailing.get(front.split('.')).is_some() || table.leading.get(back.split('.').rev()).is_some()
-            };
+            let has_longer =
+                |table: &RouteTable<T>| table.names.has_trailing(front.split('.')) || table.names.has_leading(back.split('.').rev());
             !self.old_and_new().any(has_longer)
         };
         self.fresh(|label| format!("{front}.{label}.{back}"), is_longest, EVERY)

@@ -93,7 +93,7 @@ impl<'t, T> Comparison<'t, T> {
             if !met_exact || is_enough(&noted) {
                 break;
             }
-            let names: BTreeSet<_> = self.old.exact.keys().chain(self.new.exact.keys()).map(Hostname::as_str).collect();
+            let names: BTreeSet<_> = self.old.names.exact_names().chain(self.new.names.exact_names()).map(Hostname::as_str).collect();
             exact = names.into_iter().filter(|name| required.has(name)).collect();
         }
         Ok(())

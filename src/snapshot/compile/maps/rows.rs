@@ -59,8 +59,8 @@ impl Compiler {
                 Err(error) => self.no_map_host(name, &path(), host, error),
                 Ok(pattern) => {
                     let Some(value) = value else { continue };
-                    if let Err(taken) = rows.host(pattern, host, value) {
-                        self.same_key_twice(&path_to!["map", name, "hosts"], &taken.earlier, host, "the same name");
+                    if let Err(earlier) = rows.host(pattern, host, value) {
+                        self.same_key_twice(&path_to!["map", name, "hosts"], &earlier.written, host, "the same name");
                     }
                 }
             }
