@@ -80,14 +80,14 @@ fn a_network_that_nothing_names_is_told() {
 
 #[test]
 fn a_map_that_no_text_asks_is_told() {
-    let map = |more: &str| format!("{LISTENER}{more}\n[map.kind]\nof = \"$remote_addr\"\ndefault = \"x\"\n");
+    let map = |more: &str| format!("{LISTENER}{more}\n[map.kind]\nof = \"$remote_addr\"\nvalues = {{ a = \"x\" }}\n");
     assert_eq!(told(&map("")), [("unused-map", 5)]);
     let used = [
         "download_rate = \"${kind}k\"",
         "[access_log.a]\nformat = \"$kind\"",
         "[access_log.a]\nif = \"$kind\"",
         "limits = [\"l\"]\n[limit.l]\nkey = \"$kind\"\nconnections = 1",
-        "download_rate = \"$outer\"\n[map.outer]\nof = \"$kind\"\ndefault = \"1m\"",
+        "download_rate = \"$outer\"\n[map.outer]\nof = \"$kind\"\nvalues = { x = \"1m\" }",
     ];
     for used in used {
         assert_eq!(told(&map(used)), [], "{used}");
@@ -104,7 +104,6 @@ fn told_with_few(text: &str) -> String {
 
 #[test]
 fn what_takes_more_descriptors_together_than_there_may_be_is_told() {
-    let limit = |text: &str| format!("{LISTENER}limits = [\"l\"]\n[limit.l]\nconnections = 101\n{text}");
     let range = |last: u16, more: &str| {
         format!("[process]\nworkers = 2\n[listener.a]\nlisten = \"127.0.0.1:20001-20{last:03}\"\nupstream = \"10.0.0.1:1\"\n{more}")
     };
@@ -115,8 +114,7 @@ fn what_takes_more_descriptors_together_than_there_may_be_is_told() {
         )
     };
     let told = [
-        (limit(""), "101 connections take 202 descriptors, and a process may have 200 here\n --> routes.toml:6:15"),
-        (servers("max_conns = 41"), "101 connections take 202 descriptors, and a process may have 200 here\n --> routes.toml:5:51"),
+        (servers("max_conns = 41"), "101 connections take 202 descriptors, and a process may have 200 here\n --> routes.toml:5:50"),
         (range(51, ""), "all listeners take 102 sockets, 204 descriptors, and a process may have 200 here\n --> routes.toml:4:10"),
     ];
     for (text, expected) in told {
@@ -124,12 +122,10 @@ fn what_takes_more_descriptors_together_than_there_may_be_is_told() {
         assert!(said.starts_with(&format!("warning[too-few-descriptors]: {expected}\n")), "{said}");
     }
     let enough = [
-        limit("").replace("101", "100"),
-        limit("key = \"$remote_addr\"\n"),
-        limit("dry_run = true\n"),
         servers("max_conns = 40"),
         servers("max_conns = 0"),
         servers("max_conns = 41, backup = true"),
+        servers("max_conns = 41, down = true"),
         range(50, ""),
         range(51, "reuse_port = false\n"),
     ];

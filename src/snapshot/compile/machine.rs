@@ -26,12 +26,6 @@ impl Compiler {
                 self.check_count(&path_to!["listener", name, "max_connections"], u64::from(most), limit);
             }
         }
-        // One with a key counts each apart.
-        for (name, written) in config.limit.iter().filter(|(_, written)| written.key.is_none() && !written.dry_run) {
-            if let Some(most) = written.connections {
-                self.check_count(&path_to!["limit", name, "connections"], u64::from(most), limit);
-            }
-        }
         for (name, written) in &config.upstream {
             self.check_servers(name, written, config, limit);
         }
