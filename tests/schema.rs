@@ -41,6 +41,11 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Ours to begin with, and what they include.
+fn examples() -> Vec<PathBuf> {
+    crate::examples::files(&crate::examples::examples(), &["toml"])
+}
+
 /// The blocks of a document that are TOML.
 fn samples(document: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).unwrap();
@@ -61,20 +66,53 @@ fn the_committed_schema_is_the_one_that_is_printed() {
 #[test]
 fn every_configuration_of_ours_fits_the_schema() {
     let validator = validator();
-    let configs = [files("tests/data/configs", "toml"), files("docs/examples", "toml")].concat();
+    let configs = [files("tests/data/configs", "toml"), examples()].concat();
     let mut texts: Vec<_> = configs.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     texts.extend(["README.md", "docs/configuration.md"].into_iter().flat_map(samples));
-    assert!(texts.len() >= 12, "there are configurations and samples: {}", texts.len());
+    assert!(texts.len() >= 20, "there are configurations and samples: {}", texts.len());
     texts.extend([EVERYTHING.to_owned(), include_str!("../routes.toml").to_owned()]);
     for text in texts {
         assert_eq!(complaints(&validator, &text), Vec::<String>::new(), "{text}");
     }
 }
 
+#[test]
+fn every_example_tells_editors_where_the_schema_is() {
+    let schema = root().join("docs/routes.schema.json").canonicalize().unwrap();
+    assert!(examples().len() >= 8, "{:?}", examples());
+    for file in examples() {
+        let text = fs::read_to_string(&file).unwrap();
+        let named = text.lines().next().and_then(|line| line.strip_prefix("#:schema ")).map(|name| file.with_file_name("").join(name));
+        assert_eq!(named.and_then(|name| name.canonicalize().ok()).as_ref(), Some(&schema), "{}", file.display());
+    }
+}
+
+#[test]
+fn the_schema_is_one_as_its_draft_defines_them() {
+    let schema = config::schema();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    assert!(jsonschema::meta::validate(&schema).is_ok(), "{:?}", jsonschema::meta::validate(&schema));
+}
+
+#[test]
+fn editors_know_the_names_of_all_lints() {
+    let schema = config::schema();
+    let lints = schema["properties"]["lints"]["properties"].as_object().unwrap();
+    assert!(lints.keys().map(String::as_str).eq(config::lints::names()), "{:?}", lints.keys());
+    assert_eq!(lints["all-down"]["description"], "All servers of an upstream are `down`, and it has no `fallback`.");
+}
+
 /// What makes a value one that no schema would let pass, as the reports say it.
 fn is_of_shape(problem: &str) -> bool {
-    let starts =
-        ["unknown key", "unknown section", "a duration needs a unit", "this limits nothing", "a table of [", "host names need quotes"];
+    let starts = [
+        "unknown key",
+        "unknown section",
+        "a duration needs a unit",
+        "this limits nothing",
+        "a table of [",
+        "host names need quotes",
+        "no lint is named",
+    ];
     let parts = [
         " belongs here, not ",
         " needs `",

@@ -186,7 +186,7 @@ async fn a_port_that_the_user_may_not_bind_is_said_in_one_sentence() {
 
 #[tokio::test]
 async fn more_workers_than_descriptors_end_the_start_unless_the_limit_can_be_raised() {
-    let routes = listening_on("127.0.0.1:0") + "[process]\nworkers = 64\n";
+    let routes = listening_on("127.0.0.1:0") + "[process]\nworkers = 64\n[lints]\ntoo-few-descriptors = \"allow\"\n";
     let limited = |limit| Process::spawn(&["sh", "-c", &format!("ulimit {limit} 64; exec \"$@\""), "sh"], &routes);
     let (said, status) = fails(limited("-n")).await;
     assert_eq!(status, 1);

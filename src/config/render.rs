@@ -91,7 +91,10 @@ fn render(one: &Diagnostic, help: Option<&str>, paint: Paint) -> String {
     let renderer = if paint == Paint::Colours { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.term_width(WIDTH).render(&[group]);
     // The renderer would put an empty line before the help, and none of the margin before a place without its line.
-    let help = help.into_iter().flat_map(str::lines).map(|line| format!("{:margin$} = help: {line}", ""));
+    let help = help.into_iter().flat_map(str::lines).enumerate().map(|(index, line)| match index {
+        0 => format!("{:margin$} = help: {line}", ""),
+        _ => format!("{:margin$}         {line}", "").trim_end().to_owned(),
+    });
     for line in below.into_iter().chain(help) {
         text.push('\n');
         text.push_str(&line);
@@ -145,7 +148,7 @@ mod tests {
 14 | idle_timeout = 10
    |                ^^ "10s"
    = help: two
-   = help: lines
+           lines
 error: no upstream is named "shpo"
   --> routes.toml:15:22
    |

@@ -1,9 +1,10 @@
 //! The file as a whole, and what concerns the process.
 
 use super::super::lint::LintLevel;
+use super::super::lints::LINTS;
 use super::super::process::{LogFormat, LogLevel, Watch};
 use super::super::words as kinds;
-use super::shape::Shape::{Duration, Either, List, Named, OneOrMany, Size, Switch, Template, Text, Whole, Words};
+use super::shape::Shape::{Duration, Either, List, Named, NamedOneOf, OneOrMany, Size, Switch, Template, Text, Whole, Words};
 use super::shape::Without::{Nothing, Required, Value};
 use super::shape::{Entry, Shape, Table, key, words};
 use super::{listeners, routing, shape, tls, upstreams};
@@ -20,7 +21,7 @@ pub(super) const FILE: Table = Table::new(
         .such_as(&["[\"routes.d/*.toml\"]", "[{ files = \"teams/pay/*.toml\", hosts = [\"*.pay.example\"] }]"]),
         key(
             "lints",
-            Named(&Words(words::<LintLevel>)),
+            NamedOneOf(|| LINTS.iter().map(|lint| (lint.name, lint.sees)).collect(), &Words(words::<LintLevel>)),
             Nothing,
             "Which warnings are wanted: their names, and \"allow\", \"warn\" or \"deny\".",
         ),

@@ -34,6 +34,8 @@ pub(super) enum Shape {
     OneOrMany(&'static Shape),
     /// Things by names of the user's choosing.
     Named(&'static Shape),
+    /// Things by some of these names, each with what it is.
+    NamedOneOf(fn() -> Vec<(&'static str, &'static str)>, &'static Shape),
     Table(&'static Table),
 }
 
@@ -162,6 +164,15 @@ impl Shape {
                 json!({ "anyOf": [element, { "type": "array", "items": element }] })
             }
             Self::Named(shape) => json!({ "type": "object", "additionalProperties": shape.part(definitions) }),
+            Self::NamedOneOf(names, shape) => {
+                let described = |(name, what): (&str, &str)| {
+                    let mut schema = shape.render(definitions);
+                    schema["description"] = sentence(what).into();
+                    (name.to_owned(), schema)
+                };
+                let properties: Map<_, _> = names().into_iter().map(described).collect();
+                json!({ "type": "object", "additionalProperties": false, "properties": properties })
+            }
             Self::Table(table) => table.render(definitions),
         }
     }
@@ -179,7 +190,7 @@ impl Shape {
         match self {
             Self::Table(table) => table.visit(found),
             Self::Either(shapes) => shapes.iter().for_each(|shape| shape.visit(found)),
-            Self::List(shape) | Self::OneOrMany(shape) | Self::Named(shape) => shape.visit(found),
+            Self::List(shape) | Self::OneOrMany(shape) | Self::Named(shape) | Self::NamedOneOf(_, shape) => shape.visit(found),
             _ => {}
         }
     }
@@ -217,6 +228,12 @@ fn or_environment(schema: &Value) -> Value {
 /// A text of this form, or one that the environment completes.
 fn text(pattern: &str) -> Value {
     json!({ "type": "string", "pattern": format!("{pattern}|{ENVIRONMENT}") })
+}
+
+/// `what it is` as `What it is.`.
+fn sentence(words: &str) -> String {
+    let first = words.chars().next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(words.chars().skip(1)).chain(['.']).collect()
 }
 
 fn object<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {

@@ -161,9 +161,10 @@ impl<'s> Reading<'s> {
             None => errors.iter().map(|(part, message)| parser::slip(self.source, number, part, message)).collect(),
         };
         let is_host = self.is_among_hosts(number);
-        let mut spans = Vec::new();
+        let mut spans: Vec<Range<usize>> = Vec::new();
         for Slip { span, problem, instead } in slips {
-            if !spans.contains(&span) {
+            // What was told of a whole is not told of its parts.
+            if !spans.iter().any(|told| *told == span || (told.start <= span.start && span.start < told.end)) {
                 let problem = if is_host && problem == slips::BARE_ONLY { "a host name stands in quotes" } else { &problem };
                 self.wrong(start + span.start..start + span.end, problem, instead);
                 spans.push(span);

@@ -1,5 +1,6 @@
 //! What the parser says, where nothing better is known: its own words, or ours for them.
 
+use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -73,11 +74,24 @@ pub(super) fn without_place(source: &Arc<Source>, error: &Error, diagnostics: &m
 
 /// All of a value written without quotes: the parser points at the part that it could not read.
 fn bare_word(text: &str, part: &Range<usize>) -> Option<Range<usize>> {
+    if let Some(address) = bracketed_address(text, part) {
+        return Some(address);
+    }
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '=' | '[' | ']' | '{' | '}' | '#' | ';');
     let start = part.start - text[..part.start].chars().rev().take_while(|&c| !ends(c)).map(char::len_utf8).sum::<usize>();
     let end = part.start + text[part.start..].find(ends).unwrap_or(text.len() - part.start);
     let word = &text[start..end];
     (!word.is_empty() && !word.contains(['"', '\''])).then_some(start..end)
+}
+
+/// `[::1]:443`, which is no list.
+fn bracketed_address(text: &str, part: &Range<usize>) -> Option<Range<usize>> {
+    let start = text[..part.start].rfind('[')?;
+    let (address, rest) = text[start + 1..].split_once(']')?;
+    let port = rest.strip_prefix(':')?;
+    let length = port.len() - port.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let end = text.len() - port.len() + length;
+    (part.start < end && address.parse::<Ipv6Addr>().is_ok()).then_some(start..end)
 }
 
 /// All of a key written without quotes.
@@ -89,8 +103,15 @@ fn key_around(text: &str, part: &Range<usize>) -> Range<usize> {
     start..part.start + rest[..length].trim_end().len()
 }
 
-const UNQUOTED_VALUE: [&str; 6] =
-    ["string values must be quoted", "invalid float", "invalid boolean", "invalid integer", "invalid date", "integers with"];
+const UNQUOTED_VALUE: [&str; 7] = [
+    "string values must be quoted",
+    "invalid float",
+    "invalid boolean",
+    "invalid integer",
+    "invalid date",
+    "invalid time",
+    "integers with",
+];
 const UNQUOTED_KEY: [&str; 2] = ["invalid unquoted key", "unquoted keys cannot be empty"];
 
 /// What the parser takes no more of.

@@ -1,5 +1,6 @@
 //! Values that are no TOML: quotes left out or left open, escapes that are none, several where one may stand.
 
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::Slip;
@@ -25,8 +26,8 @@ pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Optio
         return behind(at + closing, value, &value[closing..]);
     }
     if let Some(list) = value.strip_prefix('[') {
-        let address = list.split(']').next()?;
-        let is_address = address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+        // `[::1]:443` is an address, `[10.0.0.1:443]` a list of one.
+        let is_address = list.split_once("]:").is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
         if is_address {
             return Some(several(at, value).unwrap_or_else(|| Slip::new(at..end, UNQUOTED, put_quotes(value))));
         }
@@ -130,8 +131,7 @@ fn unclosed(text: &str, value: usize, open: usize, end: usize) -> Slip {
 pub(super) fn escape(line: &Line<'_>, part: &Range<usize>, message: &str) -> Option<Slip> {
     let is_escape = ["missing escaped value", "too few unicode", "invalid value"].iter().any(|start| message.starts_with(start));
     let text = line.text;
-    let start =
-        text[..part.start.min(text.len())].char_indices().filter(|(at, c)| *c == '"' && !text[..*at].ends_with('\\')).next_back()?.0;
+    let start = text[..part.start.min(text.len())].char_indices().rfind(|(at, c)| *c == '"' && !text[..*at].ends_with('\\'))?.0;
     if !is_escape || line.bare.iter().any(|(at, _)| *at == start) {
         return None;
     }

@@ -35,9 +35,12 @@ impl Compiler {
             }
         }
         if config.listener.is_empty() && !self.places.was_cut(&path_to!["listener"]) {
-            let place = Place::Whole;
-            self.wrong_at(place, "there is no listener, so nothing would be served")
-                .help("[listener.https] with listen = \":443\" and routes = \"NAME\" or upstream = \"NAME\"");
+            let is_begun = !config.routes.is_empty() || !config.upstream.is_empty();
+            self.wrong_at(Place::Whole, "there is no listener, so nothing would be served").help(if is_begun {
+                LISTENER
+            } else {
+                BEGINNING
+            });
         }
         listeners
     }
@@ -207,4 +210,34 @@ fn listener(
     let max_connections = own.max_connections.or(defaults.max_connections).map(|most| most as usize);
     let protocols = protocols(written, config);
     Listener { name: name.into(), addresses, protocols, binding, max_connections, proxy, admission, peek, routes, map }
+}
+
+/// What is missing in a file that has other things.
+const LISTENER: &str = "[listener.https] with listen = \":443\" and routes = \"NAME\" or upstream = \"NAME\"";
+
+/// What to write in a file with nothing in it.
+const BEGINNING: &str = "to begin with, TLS connections by the host name that they ask for:
+
+[listener.https]
+listen = \":443\"
+routes = \"hosts\"
+
+[routes.hosts.hosts]
+\"www.example.com\" = \"web\"
+
+[upstream.web]
+servers = [\"10.0.0.1:443\", \"10.0.0.2:443\"]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn what_an_empty_file_is_told_to_begin_with_is_usable_without_a_warning() {
+        let (_, text) = BEGINNING.split_once('\n').expect("a configuration follows the first line");
+        let found = Snapshot::check(config::parse("routes.toml", text, &[], []).expect("it is read"));
+        assert!(found.snapshot.is_some() && found.diagnostics.is_empty(), "{}", found.diagnostics);
+    }
 }
