@@ -110,7 +110,7 @@ fn mended(line: &Line<'_>, span: Range<usize>) -> Option<Slip> {
             (None, Some(colon)) => {
                 let (key, value) = (line.text[entry.start..colon].trim(), line.text[colon + 1..entry.end].trim());
                 let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '"' | '\'')) && !value.is_empty();
-                let is_address = value.parse::<u16>().is_ok() && line.text[..colon + 2].ends_with(|c: char| c.is_ascii_digit());
+                let is_address = value.parse::<u16>().is_ok() && line.text[colon + 1..].starts_with(|c: char| c.is_ascii_digit());
                 if !is_key || is_address {
                     return None;
                 }

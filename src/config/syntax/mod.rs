@@ -124,7 +124,7 @@ impl<'s> Reading<'s> {
 
     fn unclosed(&mut self) {
         for one in unclosed::unclosed(self.source.text()) {
-            if self.instead.contains_key(&one.last_line) {
+            if self.instead.get(&one.last_line).is_some_and(String::is_empty) {
                 continue;
             }
             if let Some(before) = one.before {

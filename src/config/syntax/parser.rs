@@ -66,7 +66,11 @@ fn comma(source: &Source, number: usize, part: &Range<usize>) -> Slip {
         Some((number, (start, statement))) if text[..part.start].trim().is_empty() => {
             let end = start + statement.len();
             let is_element = !Line::new(statement).is_assignment();
-            let (start, meant) = if is_element { (start, format!("{statement},")) } else { (end - 1, "`,` belongs behind this".into()) };
+            let (start, meant) = if is_element {
+                (start, format!("{statement},"))
+            } else {
+                (end - statement.chars().next_back().map_or(0, char::len_utf8), "`,` belongs behind this".into())
+            };
             Slip::new(start..end, MISSING_COMMA, meant).in_line(number)
         }
         _ => Slip::new(part.clone(), MISSING_COMMA, "`,` belongs before this"),

@@ -56,8 +56,13 @@ impl Compiler {
         for (index, target) in written.enumerate() {
             let path = [path, &path_to![index]].concat();
             if takes_everybody == Some(index.wrapping_sub(1)) {
-                self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody")
-                    .help(if target.guards.is_empty() { SHARED } else { "put the target without guards last" });
+                self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody").help(
+                    if target.guards.is_empty() && matches!(target.action, config::Action::Upstream(_)) {
+                        SHARED
+                    } else {
+                        "put the target without guards last"
+                    },
+                );
             }
             if target.guards.is_empty() {
                 takes_everybody.get_or_insert(index);
