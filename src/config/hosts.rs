@@ -17,6 +17,15 @@ use super::words::{self, suggest};
 /// Reads the table of hosts.
 pub(super) fn read(value: Value, reader: &mut Reader<'_>) -> Option<BTreeMap<String, Targets>> {
     let Value::Dict(_, mut entries) = value else {
+        let is_without_hosts = |element: &Value| matches!(element, Value::Dict(_, keys) if !keys.contains_key("host"));
+        if matches!(&value, Value::Array(_, elements) if !elements.is_empty() && elements.iter().all(is_without_hosts)) {
+            let path = reader.path().iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+            reader.at(0, (), |(), reader| {
+                reader.wrong("the hosts of a map are one table").label(format!("[{path}]"));
+                None::<()>
+            });
+            return None;
+        }
         return if listed(&value, "host", reader) { None } else { BTreeMap::read(value, reader) };
     };
     for (word, lost) in MISPLACED {

@@ -128,7 +128,10 @@ impl Read for ListenText {
         }
         let text = String::read(value, reader)?;
         if let Err(error) = ListenAddress::parse(&text) {
+            let several: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
+            let are_addresses = several.len() > 1 && several.iter().all(|address| ListenAddress::parse(address).is_ok());
             match habits::listen(&text) {
+                _ if are_addresses => reader.wrong("several addresses stand in a list").label(format!("{several:?}")),
                 Some(keys) => reader.wrong("what stands behind an address has keys of its own").label(keys),
                 None => reader.wrong(error.to_string()).label(error.instead_to_listen(&text)),
             };

@@ -187,6 +187,32 @@ impl<'a> Reader<'a> {
         self.diagnostics.error(place, problem)
     }
 
+    /// Notes a header with a quote too many or too few around the dots of a name; whether it was that.
+    fn dotted(&mut self, stray: &str, kind: &'static Kind) -> bool {
+        let (section, name, joined) = match (&self.path[..], stray.split_once('.')) {
+            ([], Some((section, name))) if kind.has(section) => (section.to_owned(), name.to_owned(), name.to_owned()),
+            ([Key::Name(section), Key::Name(name)], _)
+                if NAMED.contains(&&section[..]) && matches!(kind.advice(stray), Advice::Unknown) =>
+            {
+                (section.to_string(), format!("{name}.{stray}"), format!("{name}{stray}"))
+            }
+            _ => return false,
+        };
+        let at_the_top = self.path.is_empty();
+        // Nobody who names it misses it.
+        for name in [&name, &joined] {
+            self.cut_path(&[Key::from(&section[..]), Key::from(&name[..])]);
+        }
+        if at_the_top {
+            self.wrong_entry(stray, format!("the quotes make one name of {stray:?}")).label(format!("[{stray}]"));
+        } else {
+            self.cut("servers");
+            let problem = format!("unknown key `{stray}`: a dot parts the names of tables");
+            self.wrong_entry(stray, problem).label(format!("[{section}.{name:?}] has a dot in its name"));
+        }
+        true
+    }
+
     fn stray(&mut self, stray: &str, is_section: bool, kind: &'static Kind) {
         if let Some(Misfiled { place, problem, instead }) = misfiled(self.places, &self.path, stray) {
             self.cut(stray);
@@ -194,6 +220,9 @@ impl<'a> Reader<'a> {
             return;
         }
         let at_the_top = self.path.is_empty();
+        if is_section && self.dotted(stray, kind) {
+            return;
+        }
         let problem = if at_the_top && is_section { format!("unknown section [{stray}]") } else { format!("unknown key `{stray}`") };
         let advice = kind.advice(stray);
         if let Advice::Meant(near) = advice {
@@ -240,3 +269,6 @@ fn sort_of(value: &Value) -> &'static str {
         Value::Array(..) => "a list",
     }
 }
+
+/// Sections whose tables have names of the user's choosing.
+const NAMED: [&str; 5] = ["upstream", "listener", "terminate", "limit", "map"];

@@ -223,9 +223,37 @@ impl Action {
     pub(super) fn take(table: &mut Table, reader: &mut Reader<'_>) -> Option<Self> {
         match reader.only_one(table, ["upstream", "reject", "respond"])? {
             "upstream" => reader.take(table, "upstream").map(Self::Upstream),
-            "reject" => reader.take(table, "reject").map(Self::Reject),
+            "reject" => reader.take(table, "reject").map(|AlertName(name)| Self::Reject(name)),
             _ => reader.take(table, "respond").map(Self::Respond),
         }
+    }
+}
+
+/// Alerts that are known by their numbers.
+const ALERTS: [(u8, &str); 6] = [
+    (40, "handshake_failure"),
+    (49, "access_denied"),
+    (70, "protocol_version"),
+    (80, "internal_error"),
+    (112, "unrecognized_name"),
+    (120, "no_application_protocol"),
+];
+
+/// The name of an alert, of which others write the number.
+struct AlertName(String);
+
+impl Read for AlertName {
+    fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let number = value.to_i128().and_then(|number| u8::try_from(number).ok());
+        if let Some(name) = number.and_then(|number| ALERTS.iter().find(|(known, _)| *known == number)).map(|(_, name)| name) {
+            reader.unfit(&value, "the name of a TLS alert").label(format!("{name:?}"));
+            return None;
+        }
+        if value.to_i128().is_some() {
+            reader.unfit(&value, "the name of a TLS alert").label("such as \"unrecognized_name\", or \"close\"");
+            return None;
+        }
+        String::read(value, reader).map(Self)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::line::Line;
+use super::slips::is_bare;
+use super::values::as_value;
 
 /// What a file is instead, as its first line shows.
 pub(super) struct Foreign {
@@ -23,7 +25,7 @@ pub(super) fn language(text: &str) -> Option<Foreign> {
     if statement.starts_with('{') {
         return found(first, "this looks like JSON", "routes.toml is TOML: [listener.https], and below it key = \"value\"");
     }
-    let is_section = |line: &str| line.ends_with(':') && !line.contains(['=', '"', ' ']);
+    let is_section = |line: &str| line.ends_with(':') && !line.contains(['=', '"', ' ', '[']);
     if statement == "---" || is_section(statement) {
         return found(first, "this looks like YAML", "routes.toml is TOML: [listener.https], and below it key = \"value\"");
     }
@@ -60,6 +62,37 @@ pub(super) fn conflicts(text: &str) -> Vec<(usize, Range<usize>)> {
         {
             found.push((first, second_side.take().unwrap_or(number)..number + 1));
         }
+    }
+    found
+}
+
+/// Marks of a merge, counted from 0, whether or not its others are there.
+pub(super) fn lone_marks(text: &str) -> Vec<usize> {
+    let is_mark = |line: &str| {
+        let line = line.trim_end();
+        line == "=======" || ["<<<<<<<", "|||||||", ">>>>>>>"].iter().any(|mark| line == *mark || line.starts_with(&format!("{mark} ")))
+    };
+    let marks = lines(text).enumerate().filter(|(_, (_, line))| is_mark(line));
+    marks.map(|(number, _)| number).collect()
+}
+
+/// Lists as YAML has them: the line that begins each, counted from 0, what is written here, and the lines of its elements.
+pub(super) fn lists_with_dashes(text: &str) -> Vec<(usize, String, Range<usize>)> {
+    let all: Vec<_> = lines(text).map(|(_, line)| Line::new(line).statement().1).collect();
+    let mut found = Vec::new();
+    for (number, statement) in all.iter().enumerate() {
+        let Some(key) = statement.strip_suffix(':').filter(|key| is_bare(key)) else { continue };
+        let elements: Vec<_> = all[number + 1..].iter().map_while(|line| line.strip_prefix("- ")).map(str::trim).collect();
+        if elements.is_empty() {
+            continue;
+        }
+        let is_table = |element: &&str| element.contains(": ") || element.ends_with(':');
+        let list = if elements.iter().any(is_table) {
+            format!("{key} = [{{ key = value }}]")
+        } else {
+            format!("{key} = [{}]", elements.iter().map(|element| as_value(element)).collect::<Vec<_>>().join(", "))
+        };
+        found.push((number, list, number + 1..number + 1 + elements.len()));
     }
     found
 }

@@ -11,6 +11,10 @@ use super::values::as_value;
 /// What was meant by a line that is nearly a header.
 pub(super) fn slip(line: &Line<'_>) -> Option<Slip> {
     let (start, statement) = line.statement();
+    let header = statement.trim_end_matches([':', ';', '{', '=', ' ']);
+    if header.len() < statement.len() && Line::new(header).is_header() {
+        return Some(Slip::new(start..start + statement.len(), "nothing but a comment stands behind a header", header));
+    }
     let opened = statement.len() - statement.trim_start_matches('[').len();
     let name = statement[opened..].trim_start();
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || "._]\"'".contains(c)) && !name.contains([',', '=']);
@@ -79,6 +83,12 @@ pub(super) fn twice(source: &Source, number: usize, part: &Range<usize>) -> Slip
     let first = first(source, number, part);
     if line.is_header() {
         let (start, statement) = line.statement();
+        if let Some(single) = single(source, number, statement) {
+            let (_, text) = source.line(single + 1);
+            let (start, written) = Line::new(text).statement();
+            let problem = format!("{written} is one of several: line {} has another", number + 1);
+            return Slip::new(start..start + written.len(), problem, format!("[{written}]")).in_line(single);
+        }
         let label =
             first.map_or("put its lines below the first".into(), |line| format!("the first is in line {line}: its lines belong there"));
         return Slip::new(start..start + statement.len(), format!("{statement} is written twice"), label);
@@ -89,6 +99,12 @@ pub(super) fn twice(source: &Source, number: usize, part: &Range<usize>) -> Slip
         label = format!("{label}; several make a list: {list}");
     }
     Slip::new(part.clone(), format!("`{key}` is written twice"), label)
+}
+
+/// The line, counted from 0, in which a header has too few brackets: one below it shows by two that it is one of a list.
+fn single(source: &Source, number: usize, statement: &str) -> Option<usize> {
+    let single = statement.strip_prefix('[').filter(|single| single.starts_with('['))?.strip_suffix(']')?;
+    (0..number).find(|&number| Line::new(source.line(number + 1).1).statement().1 == single)
 }
 
 /// The values of a key that nginx's users repeat, as the list that it is here.

@@ -2,7 +2,9 @@
 
 mod foreign;
 mod headers;
+mod inline;
 mod line;
+mod nginx;
 mod parser;
 mod slips;
 mod unclosed;
@@ -23,11 +25,18 @@ struct Slip {
     span: Range<usize>,
     problem: String,
     instead: String,
+    /// The line, counted from 0, that is to be mended, if that is another one.
+    elsewhere: Option<usize>,
 }
 
 impl Slip {
     fn new(span: Range<usize>, problem: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self { span, problem: problem.into(), instead: instead.into() }
+        Self { span, problem: problem.into(), instead: instead.into(), elsewhere: None }
+    }
+
+    /// The same, of a part of another line.
+    fn in_line(self, number: usize) -> Self {
+        Self { elsewhere: Some(number), ..self }
     }
 }
 
@@ -44,6 +53,7 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
     }
     let mut reading = Reading::new(source, diagnostics);
     reading.conflicts();
+    reading.lists_with_dashes();
     reading.unclosed();
     for _ in 0..MOST_ROUNDS {
         if !reading.round() {
@@ -64,12 +74,14 @@ struct Reading<'s> {
     source: &'s Arc<Source>,
     /// Lines, counted from 0, that are read as something else than what is written.
     instead: BTreeMap<usize, String>,
+    /// Which lines begin within brackets.
+    continued: Vec<bool>,
     diagnostics: Diagnostics,
 }
 
 impl<'s> Reading<'s> {
     fn new(source: &'s Arc<Source>, diagnostics: Diagnostics) -> Self {
-        Self { source, instead: BTreeMap::new(), diagnostics }
+        Self { source, instead: BTreeMap::new(), continued: inline::continued(source.text()), diagnostics }
     }
 
     fn wrong(&mut self, span: Range<usize>, problem: impl AsRef<str>, label: impl AsRef<str>) {
@@ -91,10 +103,39 @@ impl<'s> Reading<'s> {
             );
             self.instead.extend(std::iter::once(first).chain(passed_over).map(|number| (number, String::new())));
         }
+        for number in foreign::lone_marks(self.source.text()) {
+            if self.instead.contains_key(&number) {
+                continue;
+            }
+            let (start, line) = self.line(number);
+            self.wrong(start..start + line.trim_end().len(), "a mark of a merge was left here", "leave it out, once what is meant is kept");
+            self.instead.insert(number, String::new());
+        }
+    }
+
+    fn lists_with_dashes(&mut self) {
+        for (number, list, passed_over) in foreign::lists_with_dashes(self.source.text()) {
+            let (start, line) = self.line(number);
+            let (indent, statement) = Line::new(line).statement();
+            self.wrong(start + indent..start + indent + statement.len(), "a list stands in [square brackets]", list);
+            self.instead.extend(std::iter::once(number).chain(passed_over).map(|number| (number, String::new())));
+        }
     }
 
     fn unclosed(&mut self) {
         for one in unclosed::unclosed(self.source.text()) {
+            if self.instead.get(&one.last_line).is_some_and(String::is_empty) {
+                continue;
+            }
+            if let Some(before) = one.before {
+                let (start, line) = self.line(one.last_line);
+                let (head, tail) = line.split_at(before - start);
+                let closed = format!("{} {}{tail}", head.trim_end(), one.closers);
+                let meant = format!("{} {}", head[one.span.start - start..].trim_end(), one.closers);
+                self.wrong(one.span.start..start + head.trim_end().len(), format!("{} is not closed", one.what), meant);
+                self.instead.insert(one.last_line, closed);
+                continue;
+            }
             let until = one.next.map_or("the end of the file".into(), |next| format!("line {}", next + 1));
             self.wrong(one.span, format!("{} is not closed", one.what), format!("`{}` is missing before {until}", one.closers));
             let (_, last) = self.line(one.last_line);
@@ -155,14 +196,18 @@ impl<'s> Reading<'s> {
     fn note(&mut self, number: usize, errors: &[(Range<usize>, String)]) {
         let (start, text) = self.line(number);
         let line = Line::new(text);
-        let known = errors.first().and_then(|(part, message)| slips::slip(&line, part, message));
+        let known = errors.first().and_then(|(part, message)| match self.continued.get(number) {
+            Some(true) => slips::within_brackets(&line, part, message),
+            _ => slips::slip(&line, part, message),
+        });
         let slips = match known {
             Some(slip) => vec![slip],
             None => errors.iter().map(|(part, message)| parser::slip(self.source, number, part, message)).collect(),
         };
         let is_host = self.is_among_hosts(number);
         let mut spans: Vec<Range<usize>> = Vec::new();
-        for Slip { span, problem, instead } in slips {
+        for Slip { span, problem, instead, elsewhere } in slips {
+            let start = elsewhere.map_or(start, |number| self.line(number).0);
             // What was told of a whole is not told of its parts.
             if !spans.iter().any(|told| *told == span || (told.start <= span.start && span.start < told.end)) {
                 let problem = if is_host && problem == slips::BARE_ONLY { "a host name stands in quotes" } else { &problem };
@@ -175,7 +220,10 @@ impl<'s> Reading<'s> {
 
 /// What is read in place of a line that is wrong: as little as keeps the lines around it whole.
 fn in_place_of(number: usize, line: &Line<'_>) -> String {
-    if line.is_nearly_header() {
+    if nginx::is_end_of_block(line) {
+        return String::new();
+    }
+    if line.is_nearly_header() || nginx::is_block(line) {
         return format!("[\"line {number}\"]");
     }
     let (closed, open) = if line.unclosed.is_some() { (0, Vec::new()) } else { line.brackets() };

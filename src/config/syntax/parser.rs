@@ -46,7 +46,7 @@ pub(super) fn slip(source: &Source, number: usize, part: &Range<usize>, message:
             let (start, statement) = Line::new(text).statement();
             Slip::new(start..start + statement.len(), "this line is neither `key = value` nor a [table]", "a key needs a value")
         }
-        _ if message.starts_with("missing comma between") => Slip::new(said, "a comma is missing", "`,` belongs before this"),
+        _ if message.starts_with("missing comma between") => comma(source, number, part),
         _ if message.starts_with("extra comma") => Slip::new(said, "a comma too much", "leave it out"),
         _ if message.contains("inline table") || message.contains("between key-value pairs") => {
             Slip::new(said, "this is no table", "{ key = value, key = value }; a list is [value, value]")
@@ -55,6 +55,26 @@ pub(super) fn slip(source: &Source, number: usize, part: &Range<usize>, message:
             let (problem, expected) = message.split_once(", ").unwrap_or((message, ""));
             Slip::new(said, format!("this is not TOML: {problem}"), expected)
         }
+    }
+}
+
+/// A comma that is missing: at the end of the line above, or within a line.
+fn comma(source: &Source, number: usize, part: &Range<usize>) -> Slip {
+    let (_, text) = source.line(number + 1);
+    let above = (0..number).rev().map(|number| (number, Line::new(source.line(number + 1).1)));
+    let above = above.map(|(number, line)| (number, line.statement())).find(|(_, (_, statement))| !statement.is_empty());
+    match above {
+        Some((number, (start, statement))) if text[..part.start].trim().is_empty() => {
+            let end = start + statement.len();
+            let is_element = !Line::new(statement).is_assignment();
+            let (start, meant) = if is_element {
+                (start, format!("{statement},"))
+            } else {
+                (end - statement.chars().next_back().map_or(0, char::len_utf8), "`,` belongs behind this".into())
+            };
+            Slip::new(start..end, MISSING_COMMA, meant).in_line(number)
+        }
+        _ => Slip::new(part.clone(), MISSING_COMMA, "`,` belongs before this"),
     }
 }
 
@@ -103,6 +123,7 @@ fn key_around(text: &str, part: &Range<usize>) -> Range<usize> {
     start..part.start + rest[..length].trim_end().len()
 }
 
+const MISSING_COMMA: &str = "a comma is missing";
 const UNQUOTED_VALUE: [&str; 7] = [
     "string values must be quoted",
     "invalid float",

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::line::Line;
-use super::{Slip, headers, values};
+use super::{Slip, headers, inline, nginx, values};
 
 /// What was meant by a line of which the parser says this, if it is one of the known slips.
 pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Option<Slip> {
@@ -12,6 +12,8 @@ pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Optio
     }
     unseen(line)
         .or_else(|| curly_quotes(line))
+        .or_else(|| nginx::slip(line))
+        .or_else(|| inline::table(line))
         .or_else(|| comment(line, part))
         .or_else(|| values::escape(line, part, message))
         .or_else(|| headers::slip(line))
@@ -19,6 +21,16 @@ pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Optio
         .or_else(|| separator(line))
         .or_else(|| unquoted_key(line))
         .or_else(|| values::slip(line, part, message))
+}
+
+/// What was meant by a line within a list or a table that another line began: it has neither a header nor a key.
+pub(super) fn within_brackets(line: &Line<'_>, part: &Range<usize>, message: &str) -> Option<Slip> {
+    unseen(line)
+        .or_else(|| curly_quotes(line))
+        .or_else(|| inline::table(line))
+        .or_else(|| comment(line, part))
+        .or_else(|| values::escape(line, part, message))
+        .or_else(|| inline::element(line))
 }
 
 /// Characters that look like space, or like nothing.
@@ -75,9 +87,13 @@ fn separator(line: &Line<'_>) -> Option<Slip> {
     let (start, statement) = line.statement();
     let key = key_length(statement)?;
     let rest = statement[key..].trim_start();
-    let separator = SEPARATORS.iter().find(|separator| rest.starts_with(**separator));
+    let separator = SEPARATORS.iter().find(|separator| rest.starts_with(**separator) && !is_port(rest));
     let value = rest[separator.map_or(0, |separator| separator.len())..].trim();
     let is_missing = separator.is_none() && !rest.starts_with(['=', '.']) && line.find('=').is_none();
+    if value.is_empty() && separator == Some(&":") && key < statement.len() {
+        let key = as_key(&statement[..key]);
+        return Some(Slip::new(start..start + statement.len(), format!("`{key}` has no value"), format!("{key} = \"...\"")));
+    }
     if value.is_empty() || !(separator.is_some() || is_missing) {
         return None;
     }
@@ -90,12 +106,21 @@ fn separator(line: &Line<'_>) -> Option<Slip> {
 /// A key of other characters than those that need no quotes.
 fn unquoted_key(line: &Line<'_>) -> Option<Slip> {
     let (start, statement) = line.statement();
+    if let Some((regex, target)) = statement.rsplit_once('=').filter(|_| statement.starts_with('~')) {
+        let meant = format!("host = '{}', upstream = {}", regex.trim_end(), values::as_value(target.trim()));
+        return Some(Slip::new(start..start + regex.trim_end().len(), "a regex stands in [[routes.NAME.patterns]]", meant));
+    }
     let key = statement[..line.find('=')?.checked_sub(start)?].trim_end();
     let parts_are_bare = key.split('.').all(|part| is_bare(part.trim()));
     if key.is_empty() || key.contains(['"', '\'', '{', '[', ',', '}', ']']) || parts_are_bare {
         return None;
     }
     Some(Slip::new(start..start + key.len(), BARE_ONLY, quoted(key)))
+}
+
+/// Whether a value is `:443`, of which the colon separates nothing.
+fn is_port(value: &str) -> bool {
+    value.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// How much of a statement is its key, quotes included.
@@ -105,7 +130,9 @@ fn key_length(statement: &str) -> Option<usize> {
         return statement[1..].find(quote).map(|length| length + 2);
     }
     let ends = |(at, c): &(usize, char)| {
-        c.is_whitespace() || *c == '=' || (*c == ':' && statement[at + 1..].starts_with([' ', '"', '\'', '=', '\t']))
+        c.is_whitespace()
+            || *c == '='
+            || (*c == ':' && (statement.len() == at + 1 || statement[at + 1..].starts_with([' ', '"', '\'', '=', '\t'])))
     };
     let length = statement.char_indices().find(ends)?.0;
     let is_word =
@@ -114,7 +141,7 @@ fn key_length(statement: &str) -> Option<usize> {
 }
 
 /// A key as it has to be written.
-fn as_key(written: &str) -> String {
+pub(super) fn as_key(written: &str) -> String {
     let name = written.trim_matches(['"', '\'']);
     if is_bare(name) { name.into() } else { quoted(name) }
 }

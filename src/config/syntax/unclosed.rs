@@ -16,6 +16,8 @@ pub(super) struct Unclosed {
     pub(super) last_line: usize,
     /// The line that cannot be a part of it; none is the end of the file.
     pub(super) next: Option<usize>,
+    /// Where a bracket of another sort stands, in that last line, which shows that this one should have been closed.
+    pub(super) before: Option<usize>,
 }
 
 /// All of them in a text.
@@ -39,15 +41,22 @@ pub(super) fn unclosed(text: &str) -> Vec<Unclosed> {
             open.clear();
         }
         // A quote that is missing explains a bracket that is.
-        if line.unclosed.is_none() && !(open.is_empty() && line.is_nearly_header()) {
+        if line.unclosed.is_none() && !super::nginx::is_block(&line) && !(open.is_empty() && line.is_nearly_header()) {
             for &(at, c) in &line.bare {
                 match c {
                     '[' | '{' => open.push((start + at, c)),
                     // What closes another one shows that this one is not closed.
                     ']' | '}' => {
                         let innermost = open.pop().filter(|(_, opener)| closer(*opener) != c);
+                        let is_of_next = open.last().is_some_and(|(_, opener)| closer(*opener) == c);
                         open.truncate(open.len() - usize::from(innermost.is_some() && !open.is_empty()));
-                        found.extend(innermost.filter(|(at, _)| *at < start).and_then(|one| brackets(&[one], last_line, Some(number))));
+                        let Some(one) = innermost else { continue };
+                        if one.0 < start {
+                            found.extend(brackets(&[one], last_line, Some(number)));
+                        } else if is_of_next {
+                            let before = Some(start + at);
+                            found.extend(brackets(&[one], number, None).map(|one| Unclosed { before, ..one }));
+                        }
                     }
                     _ => {}
                 }
@@ -57,7 +66,14 @@ pub(super) fn unclosed(text: &str) -> Vec<Unclosed> {
     }
     if let Some((marks, at, number)) = quotes {
         let span = at..at + marks.len();
-        found.push(Unclosed { span, what: "this text over several lines", closers: marks.into(), last_line: number, next: None });
+        found.push(Unclosed {
+            span,
+            what: "this text over several lines",
+            closers: marks.into(),
+            last_line: number,
+            next: None,
+            before: None,
+        });
     } else {
         found.extend(brackets(&open, last_line, None));
     }
@@ -69,7 +85,7 @@ fn brackets(open: &[(usize, char)], last_line: usize, next: Option<usize>) -> Op
     let &(at, innermost) = open.last()?;
     let what = if innermost == '[' { "this list" } else { "this table" };
     let closers = open.iter().rev().map(|(_, opener)| closer(*opener)).collect();
-    Some(Unclosed { span: at..at + 1, what, closers, last_line, next })
+    Some(Unclosed { span: at..at + 1, what, closers, last_line, next, before: None })
 }
 
 fn closer(opener: char) -> char {

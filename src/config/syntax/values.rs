@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::Slip;
 use super::line::{Line, closing};
 use super::slips::{is_bare, quoted};
+use super::{Slip, inline};
 
 /// What was meant by the value of a line.
 pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Option<Slip> {
@@ -20,6 +20,10 @@ pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Optio
     }
     if let Some(open) = line.unclosed.filter(|open| *open < end) {
         return Some(unclosed(line.text, at, open, end));
+    }
+    if value.starts_with(['~', '^']) && !value.contains('\'') {
+        let regex = value.trim_end_matches([';', ',']);
+        return Some(Slip::new(at..at + regex.len(), UNQUOTED, format!("put quotes around it: '{regex}'")));
     }
     if value.starts_with(['"', '\'']) {
         let closing = closing(&value[1..], value.chars().next()?)? + 2;
@@ -122,9 +126,9 @@ fn unclosed(text: &str, value: usize, open: usize, end: usize) -> Slip {
     let is_one_text = !inside.contains(['"', '\'', ',']) && !written.starts_with(['[', '{']);
     if is_one_text {
         let instead = if inside.contains('\\') { format!("'{inside}'") } else { quoted(inside) };
-        return Slip::new(value..end, "a text begins and ends with the same quote", instead);
+        return Slip::new(value..end, HALF_QUOTED, instead);
     }
-    Slip::new(open..end, "a text begins and ends with the same quote", "this one is not closed, or not opened")
+    inline::half_quoted(&text[..end], open)
 }
 
 /// A backslash in double quotes.
@@ -156,6 +160,7 @@ fn put_quotes(text: &str) -> String {
     format!("put quotes around it: {}", quoted(text))
 }
 
+pub(super) const HALF_QUOTED: &str = "a text begins and ends with the same quote";
 const UNQUOTED: &str = "a text stands in quotes";
 const NOTHING_BEHIND: &str = "nothing but a comment stands behind a value";
 

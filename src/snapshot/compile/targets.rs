@@ -56,8 +56,13 @@ impl Compiler {
         for (index, target) in written.enumerate() {
             let path = [path, &path_to![index]].concat();
             if takes_everybody == Some(index.wrapping_sub(1)) {
-                self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody")
-                    .help("put the target without guards last");
+                self.wrong(&path, "this target is never reached: the one before it has no guards, so it takes everybody").help(
+                    if target.guards.is_empty() && matches!(target.action, config::Action::Upstream(_)) {
+                        SHARED
+                    } else {
+                        "put the target without guards last"
+                    },
+                );
             }
             if target.guards.is_empty() {
                 takes_everybody.get_or_insert(index);
@@ -237,6 +242,10 @@ impl<'c> Above<'c> {
         Self { config, sessions, terminate: None }
     }
 }
+
+/// What a list of upstreams was to do, most often.
+const SHARED: &str =
+    "to share sessions, one upstream with the servers of both; or guards on the one before, such as from = [\"10.0.0.0/8\"]";
 
 /// What `reject` says to close without an alert.
 const CLOSE: &str = "close";

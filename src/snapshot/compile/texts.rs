@@ -132,7 +132,10 @@ impl Compiler {
         };
         let has_groups = groups.is_some();
         let error = self.wrong_inside(path, name.start..name.end, problem);
+        let is_of_environment =
+            name.name.contains(|c: char| c.is_ascii_uppercase()) && !name.name.contains(|c: char| c.is_ascii_lowercase());
         let label = match similar {
+            _ if is_of_environment => format!("${{env:{}}} is what the environment says", name.name),
             Some(similar) => format!("did you mean ${similar}?"),
             None if is_number && has_groups => "parentheses make a group".into(),
             None if !is_number && !has_groups => {
