@@ -38,6 +38,7 @@ mod loads; // which server, by what each has to do
 mod log; // one line for each session, which nobody can forge
 mod log_files; // and where it goes
 mod maintenance; // elsewhere for the time being
+mod many_slips; // thousands of them are told like a few
 mod map_tests; // what a map must do, asked wherever it is read
 mod maps; // variables of the user's own, and what they decide
 mod moved_over; // another one, where TLS ends

@@ -205,6 +205,49 @@ fn what_maps_say_of_a_client_is_seen() {
     );
 }
 
+/// A map whose listener ends TLS under a profile that speaks TLS 1.3 and `h2`.
+fn behind_tls(test: &str) -> Folder {
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certs/good.pem");
+    Folder::with(&format!(
+        "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\nterminate = \"site\"\n[terminate.site]\ncertificates = \"{certificate}\"\n\
+         alpn = [\"h2\"]\nversions = [\"1.3\"]\n[map.spoken]\nof = \"$ssl_alpn_protocol $ssl_protocol\"\ndefault = \"web\"\n\
+         values = {{ \"h2 TLSv1.3\" = \"other\" }}\n[routes.dmz]\ndefault = \"$spoken\"\ntests = [{test}]\n[routes.dmz.hosts]\n\"a.example\" = \"web\"\n\
+         [upstream.web]\nservers = [\"10.0.0.1:443\"]\n[upstream.other]\nservers = [\"10.0.0.2:443\"]\n"
+    ))
+}
+
+#[test]
+fn a_client_with_nothing_in_common_with_the_profile_comes_to_no_upstream() {
+    let passes = |test: &str| {
+        let said = check(&behind_tls(test), &[]);
+        assert!(said.status == Some(0) && said.out.contains("1 test passed"), "{test}\n{said:?}");
+    };
+    passes("{ sni = \"a.example\", expect = \"web\" }");
+    passes("{ sni = \"a.example\", alpn = [\"http/1.1\", \"h2\"], expect = \"web\" }");
+    passes("{ sni = \"a.example\", alpn = [\"http/1.1\"], expect = { reject = \"no_application_protocol\" } }");
+    passes("{ sni = \"a.example\", versions = [\"1.2\"], expect = { entry = \"a.example\", reject = \"protocol_version\" } }");
+    let fails = |test: &str, came: &str, why: &str| {
+        let said = check(&behind_tls(test), &[]);
+        assert!(said.status == Some(2) && said.err.contains(came) && said.err.contains(why), "{test}\n{said:?}");
+    };
+    fails(
+        "{ sni = \"a.example\", alpn = [\"http/1.1\"], expect = \"web\" }",
+        "a.example is refused with the alert no_application_protocol, but upstream web is expected",
+        "no protocol of ALPN is in common",
+    );
+    fails(
+        "{ sni = \"a.example\", versions = [\"1.2\"], expect = \"a.example\" }",
+        "a.example is refused with the alert protocol_version",
+        "the client offers TLS 1.2",
+    );
+}
+
+#[test]
+fn what_a_handshake_agrees_on_is_seen() {
+    let said = check(&behind_tls("{ sni = \"b.example\", alpn = [\"h2\"], expect = \"other\" }"), &[]);
+    assert!(said.status == Some(0) && said.out.contains("1 test passed"), "{said:?}");
+}
+
 #[test]
 fn a_map_that_no_listener_has_is_tested_as_well() {
     let said =

@@ -1,13 +1,11 @@
 //! What becomes of sessions that go nowhere, or to an address of a template.
 
 use super::explanation::Outcome;
-use super::profile;
 use super::question::Heard;
 use crate::address::Address;
-use crate::gateway::in_common;
 use crate::session::{CloseReason, Farewell, Hello, alert};
 use crate::snapshot::{ForwardError, ForwardRules};
-use crate::tls::ServerSettings;
+use crate::tls::{ServerSettings, nothing_in_common};
 
 /// A refusal, and how the client hears of it: who does not speak TLS, as far as anybody has looked, has no use for an alert.
 pub(super) fn refused(reason: CloseReason, hello: Option<Hello>, detail: Option<String>) -> Outcome {
@@ -23,12 +21,7 @@ pub(super) fn unfit(heard: &Heard, settings: &ServerSettings) -> Option<(CloseRe
     let Some(hello) = heard.client_hello() else {
         return (*heard == Heard::NotTls).then(|| (CloseReason::NotTls, "TLS is to end here, and it is none".into()));
     };
-    if let Err(error) = in_common(hello, settings) {
-        return Some((CloseReason::TlsFailed(Some(alert::PROTOCOL_VERSION)), error.to_string()));
-    }
-    // rustls says this one by itself (RFC 7301 §3.2).
-    let no_protocol = || (CloseReason::TlsFailed(alert::by_name("no_application_protocol")), "no protocol of ALPN is in common".into());
-    profile::has_no_protocol_in_common(hello, settings).then(no_protocol)
+    nothing_in_common(hello, settings)
 }
 
 /// A template's text that is no upstream's name.

@@ -11,6 +11,7 @@ use super::{Explainer, admitted, entries, guards, maps, outcome, profile, settin
 use crate::config::{Key, path_to};
 use crate::session::{CloseReason, Session};
 use crate::snapshot::{Action, Choice, Destination, ForwardRules, Listener, RateRule, Target};
+use crate::tls::agreed_facts;
 use crate::upstream::Pool;
 use crate::variables::{Text, rendered};
 
@@ -70,7 +71,7 @@ impl<'w> Way<'w> {
     fn note_target(&mut self, path: &[Key], target: &'w Target) {
         let (origins, session) = (&self.explainer.origins, &mut self.session);
         if let Some((terminator, hello)) = target.terminate.as_ref().zip(self.heard.client_hello()) {
-            session.tls = Some(Box::new(profile::facts(hello, terminator.settings())));
+            session.tls = Some(Box::new(agreed_facts(hello, terminator.settings())));
         }
         session.upstream = upstream(&target.action, session);
         // Without a map the listener's own table is the target's.

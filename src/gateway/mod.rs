@@ -17,7 +17,6 @@ mod refusals;
 mod show;
 mod start;
 mod stream;
-mod versions;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -37,7 +36,6 @@ use crate::session::{CloseReason, Protocol};
 use crate::upstream::ResolveError;
 use certificates::Certificates;
 pub use certificates::Rereading;
-pub(crate) use versions::in_common;
 use worker::{Phase, Shared};
 
 /// A running gateway. Dropping it ends it at once.

@@ -2,11 +2,10 @@
 
 use rustls::PeerMisbehaved::ServerNameDifferedOnRetry;
 
-use super::versions::NoVersion;
 use crate::peek::PeekError;
 use crate::session::{CloseReason, Hello, alert};
 use crate::snapshot::ForwardError;
-use crate::tls::HandshakeError;
+use crate::tls::{HandshakeError, NoVersion};
 use crate::upstream::ConnectError;
 
 /// Why a session was not joined.

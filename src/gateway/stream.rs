@@ -15,7 +15,6 @@ use super::rates::rates;
 use super::reach::connect;
 use super::refusal::Refusal;
 use super::show;
-use super::versions::in_common;
 use super::worker::Worker;
 use crate::hello::{ClientHello, ServerName};
 use crate::net::{Socket, Stream};
@@ -24,7 +23,7 @@ use crate::relay::{Counts, Rates, RelayEnd, RelayLimits, relay};
 use crate::route::FirstName;
 use crate::session::{CloseReason, Hello, Session};
 use crate::snapshot::{Action, Listener, Target, first_name};
-use crate::tls::Layer;
+use crate::tls::{Layer, version_in_common};
 use crate::upstream::Connected;
 use crate::variables::{Text, render};
 
@@ -76,7 +75,7 @@ fn set_up<'s>(
                 return Err(CloseReason::NotTls.into());
             }
             if let Some(said) = hello(first.as_ref()) {
-                in_common(said, terminator.settings())?;
+                version_in_common(said, terminator.settings())?;
             }
             // The server gets none of it, and its room is free again.
             let hello = std::mem::take(&mut read);

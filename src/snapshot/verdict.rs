@@ -8,6 +8,7 @@ use crate::admit::{Access, Rule};
 use crate::hello::{ClientHello, ServerName};
 use crate::route::RouteTable;
 use crate::session::{CloseReason, Farewell, Hello, Session};
+use crate::tls::{agreed_facts, nothing_in_common};
 use crate::variables::rendered;
 
 /// Where a client comes in: who may, and the map that it meets.
@@ -50,6 +51,16 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The same refusal with more to say of it.
+    fn with_detail(mut self, more: String) -> Self {
+        if let Self::Refused { detail, .. } = &mut self {
+            *detail = Some(more.into());
+        }
+        self
+    }
+}
+
 impl<'t> From<&'t Listener> for Door<'t> {
     fn from(listener: &'t Listener) -> Self {
         Self { access: &listener.admission.access, routes: &listener.routes }
@@ -76,7 +87,7 @@ impl<'t> Door<'t> {
         let outcome = match choice.target {
             None => refused(CloseReason::NoTarget, hello),
             Some(_) if denied.is_some() => refused(CloseReason::AccessDenied, hello),
-            Some((_, target)) => done(target, hello, pools, session),
+            Some((_, target)) => handshake(target, hello, session).unwrap_or_else(|| done(target, hello, pools, session)),
         };
         Verdict { choice: Some(choice), denied, outcome }
     }
@@ -101,6 +112,17 @@ fn note(hello: Option<&ClientHello>, session: &mut Session) {
             Hello::Named
         }
     });
+}
+
+/// What becomes of a client at a target where its TLS ends, if it does not come through the handshake.
+fn handshake(target: &Target, hello: Option<&ClientHello>, session: &mut Session) -> Option<Outcome> {
+    let settings = target.terminate.as_ref()?.settings();
+    let Some(said) = hello else { return Some(refused(CloseReason::NotTls, None)) };
+    if let Some((reason, why)) = nothing_in_common(said, settings) {
+        return Some(refused(reason, hello).with_detail(why));
+    }
+    session.tls = Some(Box::new(agreed_facts(said, settings)));
+    None
 }
 
 fn done(target: &Target, hello: Option<&ClientHello>, pools: &Pools, session: &mut Session) -> Outcome {
@@ -137,8 +159,5 @@ fn unforwarded(error: &ForwardError, hello: Option<&ClientHello>) -> Outcome {
         ForwardError::NoAddress { .. } => CloseReason::Unresolved,
         ForwardError::Refused { .. } => CloseReason::ForwardRefused,
     };
-    match refused(reason, hello) {
-        Outcome::Refused { reason, alert, .. } => Outcome::Refused { reason, alert, detail: Some(error.to_string().into()) },
-        other => other,
-    }
+    refused(reason, hello).with_detail(error.to_string())
 }

@@ -51,6 +51,19 @@ fn every_example_is_shorter_than_the_same_in_nginx() {
     assert!(readme.contains(&table), "docs/examples/README.md says otherwise; it is:\n{table}");
 }
 
+/// The numbers stand in a table of their own, and nowhere else.
+#[test]
+fn every_example_is_described_in_words() {
+    let readme = fs::read_to_string(examples().join("README.md")).unwrap();
+    for name in NAMES {
+        let start = format!("| [{name}](");
+        let rows: Vec<_> = readme.lines().filter(|line| line.starts_with(&start)).collect();
+        let [described, counted] = rows[..] else { panic!("{name}: {rows:?}") };
+        assert!(described.matches('|').count() == 3 && !described.contains('%'), "{described}");
+        assert!(counted.contains('%'), "{counted}");
+    }
+}
+
 fn row(name: &str) -> String {
     let folder = examples().join(name);
     let ours = Size::of(&files(&folder, &["toml"]));

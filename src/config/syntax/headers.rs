@@ -7,6 +7,7 @@ use super::Slip;
 use super::line::Line;
 use super::slips::{BARE_ONLY, is_bare, quoted};
 use super::values::as_value;
+use super::written::Written;
 
 /// What was meant by a line that is nearly a header.
 pub(super) fn slip(line: &Line<'_>) -> Option<Slip> {
@@ -77,10 +78,11 @@ fn mend(name: &str) -> Option<String> {
 }
 
 /// A key or a table that was written before.
-pub(super) fn twice(source: &Source, number: usize, part: &Range<usize>) -> Slip {
+pub(super) fn twice(written: &Written<'_>, number: usize, part: &Range<usize>) -> Slip {
+    let source = written.source();
     let (_, text) = source.line(number + 1);
     let line = Line::new(text);
-    let first = first(source, number, part);
+    let first = written.first(number, part);
     if line.is_header() {
         let (start, statement) = line.statement();
         if let Some(single) = single(source, number, statement) {
@@ -116,26 +118,6 @@ fn list(source: &Source, first: usize, second: usize, key: &str) -> Option<Strin
         statement.split_once('=').map(|(_, value)| as_value(value.trim())).filter(|value| !value.starts_with('['))
     };
     Some(format!("{ours} = [{}, {}]", value(first)?, value(second + 1)?))
-}
-
-/// The line in which a key stood before, as far as a look at the starts of lines tells.
-pub(super) fn first(source: &Source, number: usize, part: &Range<usize>) -> Option<usize> {
-    let number = number + 1;
-    let (_, line) = source.line(number);
-    let key = &line[part.clone()];
-    let begins = |number: usize, with: &str| source.line(number).1.trim_start().starts_with(with);
-    let has_key = |number: &usize| {
-        let rest = source.line(*number).1.trim_start().strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
-    };
-    if !line.trim_start().starts_with('[') {
-        return (1..number).rev().take_while(|&number| !begins(number, "[")).find(has_key);
-    }
-    let header = line.split_inclusive(']').next()?.trim_start();
-    let table = format!("{}]", line[..part.start].trim_start().trim_end_matches('.'));
-    let table = (1..number).find(|&number| begins(number, &table));
-    let in_table = table.and_then(|table| (table + 1..number).take_while(|&number| !begins(number, "[")).find(has_key));
-    (1..number).find(|&number| begins(number, header)).or(in_table)
 }
 
 /// What others write once for each, and the list that it is here.

@@ -9,6 +9,7 @@ mod parser;
 mod slips;
 mod unclosed;
 mod values;
+mod written;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +20,7 @@ use toml::de::{DeTable, Error};
 use super::diagnostic::{Diagnostics, Place};
 use super::source::Source;
 use line::Line;
+use written::Written;
 
 /// What is wrong with a line, in which part of it, and what to write.
 struct Slip {
@@ -72,6 +74,7 @@ pub(super) fn errors(source: &Arc<Source>, found: Vec<Error>) -> Diagnostics {
 /// reads no more, and behind others everything is wrong.
 struct Reading<'s> {
     source: &'s Arc<Source>,
+    written: Written<'s>,
     /// Lines, counted from 0, that are read as something else than what is written.
     instead: BTreeMap<usize, String>,
     /// Which lines begin within brackets.
@@ -81,7 +84,8 @@ struct Reading<'s> {
 
 impl<'s> Reading<'s> {
     fn new(source: &'s Arc<Source>, diagnostics: Diagnostics) -> Self {
-        Self { source, instead: BTreeMap::new(), continued: inline::continued(source.text()), diagnostics }
+        let continued = inline::continued(source.text());
+        Self { source, written: Written::new(source), instead: BTreeMap::new(), continued, diagnostics }
     }
 
     fn wrong(&mut self, span: Range<usize>, problem: impl AsRef<str>, label: impl AsRef<str>) {
@@ -149,13 +153,20 @@ impl<'s> Reading<'s> {
         let mut found = self.found();
         found.retain(|number, _| !self.instead.contains_key(number));
         let mut is_new = false;
+        // Behind a header that is written twice, all but another such may follow from it.
+        let mut is_behind = false;
         for (number, errors) in found {
+            let repeats_header = self.written.repeats_header(number);
+            if is_behind && !repeats_header {
+                continue;
+            }
             is_new = true;
             self.note(number, &errors);
             let (_, text) = self.line(number);
             let line = Line::new(text);
             self.instead.insert(number, in_place_of(number, &line));
-            if line.is_nearly_header() || !line.stands_alone() {
+            is_behind = repeats_header || is_behind;
+            if !repeats_header && (line.is_nearly_header() || !line.stands_alone()) {
                 break;
             }
         }
@@ -187,12 +198,6 @@ impl<'s> Reading<'s> {
         found
     }
 
-    /// Whether a line is one of a map's hosts, as far as the last header tells.
-    fn is_among_hosts(&self, number: usize) -> bool {
-        let mut above = (0..=number).rev().map(|number| Line::new(self.line(number).1));
-        above.find(Line::is_nearly_header).is_some_and(|line| line.text.contains(".hosts.") || line.text.contains(".hosts]"))
-    }
-
     fn note(&mut self, number: usize, errors: &[(Range<usize>, String)]) {
         let (start, text) = self.line(number);
         let line = Line::new(text);
@@ -202,9 +207,12 @@ impl<'s> Reading<'s> {
         });
         let slips = match known {
             Some(slip) => vec![slip],
-            None => errors.iter().map(|(part, message)| parser::slip(self.source, number, part, message)).collect(),
+            None => {
+                let errors = errors.iter().take(MOST_OF_A_LINE);
+                errors.map(|(part, message)| parser::slip(&self.written, number, part, message)).collect()
+            }
         };
-        let is_host = self.is_among_hosts(number);
+        let is_host = self.written.is_among_hosts(number);
         let mut spans: Vec<Range<usize>> = Vec::new();
         for Slip { span, problem, instead, elsewhere } in slips {
             let start = elsewhere.map_or(start, |number| self.line(number).0);
@@ -238,3 +246,6 @@ fn in_place_of(number: usize, line: &Line<'_>) -> String {
 
 /// Each round reads the file once more.
 const MOST_ROUNDS: usize = 50;
+
+/// Beyond these nobody reads on in one line.
+const MOST_OF_A_LINE: usize = 20;

@@ -10,11 +10,12 @@ use super::super::diagnostic::{Diagnostics, Place};
 use super::super::source::Source;
 use super::line::Line;
 use super::slips::{BARE_ONLY, quoted};
+use super::written::Written;
 use super::{Slip, foreign, values};
 
 /// An error in a part of a line, counted from 0.
-pub(super) fn slip(source: &Source, number: usize, part: &Range<usize>, message: &str) -> Slip {
-    let (_, text) = source.line(number + 1);
+pub(super) fn slip(written: &Written<'_>, number: usize, part: &Range<usize>, message: &str) -> Slip {
+    let (_, text) = written.source().line(number + 1);
     let is_any_of = |starts: &[&str]| starts.iter().any(|start| message.starts_with(start));
     let said = part.clone();
     if message.starts_with("unexpected leading zero")
@@ -36,17 +37,17 @@ pub(super) fn slip(source: &Source, number: usize, part: &Range<usize>, message:
         return Slip::new(key, BARE_ONLY, instead);
     }
     match message {
-        "duplicate key" => super::headers::twice(source, number, part),
+        "duplicate key" => super::headers::twice(written, number, part),
         _ if message.starts_with("cannot extend value") => {
             let problem = format!("`{}` is a value already and can't be a table as well", &text[part.clone()]);
-            let first = super::headers::first(source, number, part);
+            let first = written.first(number, part);
             Slip::new(said, problem, first.map_or("leave one of them out".into(), |line| format!("the value is in line {line}")))
         }
         _ if message.starts_with("key with no value") => {
             let (start, statement) = Line::new(text).statement();
             Slip::new(start..start + statement.len(), "this line is neither `key = value` nor a [table]", "a key needs a value")
         }
-        _ if message.starts_with("missing comma between") => comma(source, number, part),
+        _ if message.starts_with("missing comma between") => comma(written.source(), number, part),
         _ if message.starts_with("extra comma") => Slip::new(said, "a comma too much", "leave it out"),
         _ if message.contains("inline table") || message.contains("between key-value pairs") => {
             Slip::new(said, "this is no table", "{ key = value, key = value }; a list is [value, value]")

@@ -3,7 +3,7 @@
 use super::Compiler;
 use super::targets::Stands;
 use crate::address::Address;
-use crate::config::{self, Expect, Key, Routes, Test, path_to, suggest};
+use crate::config::{self, Expect, Key, Routes, Test, path_to};
 use crate::host::{HostPattern, Hostname};
 use crate::route::{FirstName, RouteTable};
 use crate::session::alert;
@@ -88,7 +88,7 @@ impl Compiler {
             return false;
         }
         let known = self.pools.keys().map(|name| &**name).chain(entries(written));
-        let similar = suggest(name, known).map(str::to_owned);
+        let similar = self.similar(name, known);
         let map = Key::from(map);
         let complaint = self.wrong(path, format!("{name:?} is no upstream, no address and no entry of [routes.{map}]"));
         match (refusal(name), similar) {
@@ -100,7 +100,7 @@ impl Compiler {
     }
 
     fn is_no_entry(&mut self, path: &[Key], name: &str, map: &str, written: &Routes) -> bool {
-        let similar = suggest(name, entries(written)).map(str::to_owned);
+        let similar = self.similar(name, entries(written));
         let map = Key::from(map);
         let complaint = self.wrong(path, format!("[routes.{map}] has no entry {name:?}"));
         similar.map(|similar| complaint.label(format!("did you mean \"{similar}\"?")));
@@ -109,7 +109,7 @@ impl Compiler {
 
     fn is_no_upstream(&mut self, path: &[Key], name: &str) -> bool {
         if !self.places.was_cut(&path_to!["upstream", name]) {
-            let similar = suggest(name, self.pools.keys().map(|name| &**name)).map(str::to_owned);
+            let similar = self.similar(name, self.pools.keys().map(|name| &**name));
             let complaint = self.wrong(path, format!("{name:?} is no upstream and no address"));
             similar.map(|similar| complaint.label(format!("did you mean \"{similar}\"?")));
         }

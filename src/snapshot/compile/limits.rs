@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Compiler;
 use crate::admit::{Limit, LimitSettings, Pace};
-use crate::config::{self, Config, Frequency, Key, Per, path_to, suggest};
+use crate::config::{self, Config, Frequency, Key, Per, path_to};
 use crate::snapshot::{KeyedLimit, Limits};
 use crate::variables::{Text, Variable};
 
@@ -115,7 +115,7 @@ impl Compiler {
         if self.lost_limits.contains(name) || self.places.was_cut(&path_to!["limit", name]) {
             return;
         }
-        let similar = suggest(name, self.limits.keys().map(|known| &**known)).map(str::to_owned);
+        let similar = self.similar(name, self.limits.keys().map(|known| &**known));
         let place = similar.as_ref().map(|similar| self.places.key(&path_to!["limit", similar]));
         let error = self.wrong(path, format!("no limit is named {name:?}"));
         match similar.zip(place) {

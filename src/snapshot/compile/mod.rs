@@ -33,6 +33,7 @@ mod reach;
 mod resolver;
 mod routes;
 mod silence;
+mod similar;
 mod sources;
 mod targets;
 mod terminate;
@@ -43,6 +44,7 @@ mod unused;
 mod upstream_tls;
 mod upstreams;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,6 +118,7 @@ impl Snapshot {
             lost_networks: false,
             incomplete_maps: BTreeSet::new(),
             tests_held: 0,
+            likened: Cell::new(0),
             lists: BTreeMap::new(),
             lists_told: BTreeSet::new(),
             listed_hosts: BTreeMap::new(),
@@ -167,6 +170,8 @@ struct Compiler {
     incomplete_maps: BTreeSet<String>,
     /// How many tests hold.
     tests_held: usize,
+    /// How many names a similar one was looked for.
+    likened: Cell<usize>,
     /// The files with lists that were read; of those without a text, what is wrong has been said.
     lists: BTreeMap<PathBuf, Option<Arc<Source>>>,
     /// Those of hosts of which what is wrong has been said.

@@ -9,7 +9,7 @@ use super::Compiler;
 use super::lists::place_in;
 use crate::address::range;
 use crate::admit::{RangeList, Ranges};
-use crate::config::{self, Config, Key, lines, path_to, suggest};
+use crate::config::{self, Config, Key, lines, path_to};
 use crate::snapshot::Networks;
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
@@ -114,7 +114,7 @@ impl Compiler {
             self.wrong(path, "\"all\" is no address range").label("\"0.0.0.0/0\", \"::/0\" are all addresses");
             return;
         }
-        let similar = suggest(text, self.networks.keys().map(String::as_str)).map(str::to_owned);
+        let similar = self.similar(text, self.networks.keys().map(String::as_str));
         if !looks_like_a_name {
             self.not_a_range(path, text);
         } else if let Some(similar) = similar {

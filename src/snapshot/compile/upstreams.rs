@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Compiler;
 use super::silence::silence;
 use crate::address::{Address, AddressError};
-use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path_to, suggest};
+use crate::config::{self, Balance as WrittenBalance, Config, Key, ServerKeys, path_to};
 use crate::route::Pattern;
 use crate::snapshot::{Destination, ForwardRules, Pools};
 use crate::template::Piece;
@@ -202,7 +202,7 @@ impl Compiler {
             return;
         }
         let looks_like_an_address = written.contains([':', '/', '.']);
-        let similar = suggest(written, self.pools.keys().map(|name| &**name)).map(str::to_owned);
+        let similar = self.similar(written, self.pools.keys().map(|name| &**name));
         match similar {
             Some(similar) => {
                 let place = self.places.key(&path_to!["upstream", &similar]);

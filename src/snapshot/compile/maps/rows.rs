@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::super::Compiler;
 use super::Values;
 use crate::address::range;
-use crate::config::{self, Key, path_to, suggest};
+use crate::config::{self, Key, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::variables::{MapPattern, Rows, RowsBuilder};
 
@@ -127,7 +127,7 @@ impl Compiler {
     }
 
     fn no_range_of_row(&mut self, path: &[Key], written: &str) {
-        let similar = suggest(written, self.networks.keys().map(String::as_str)).map(str::to_owned);
+        let similar = self.similar(written, self.networks.keys().map(String::as_str));
         let place = similar.as_ref().map(|similar| self.places.key(&path_to!["networks", similar]));
         let error = self.wrong_key(path, format!("{written:?} is neither an address range nor one of [networks]"));
         match similar.zip(place) {
