@@ -239,3 +239,19 @@ fn collect(schema: &Value, keys: &mut BTreeSet<(String, bool)>) {
         _ => {}
     }
 }
+
+#[test]
+fn what_a_check_refuses_at_sight_the_schema_refuses_too() {
+    let validator = validator();
+    let reject = |alert: &str| format!("[routes.dmz]\ndefault = {{ reject = {alert:?} }}\n");
+    for text in ["include = \"x/*.toml\"\n", "[upstream.web]\nservers = []\n", "[lints]\nopen-acess = \"allow\"\n", &reject("acess_denied")]
+    {
+        assert!(!complaints(&validator, text).is_empty(), "{text}");
+        let file = Folder::with(text);
+        assert_eq!(file.run(&["check"]).status, Some(2), "{text}");
+    }
+    let alerts: Vec<_> = vestibule::session::alert::NAMES.iter().map(|(name, _)| *name).chain(["close"]).collect();
+    for alert in alerts {
+        assert_eq!(complaints(&validator, &reject(alert)), Vec::<String>::new(), "{alert}");
+    }
+}

@@ -1,6 +1,5 @@
 //! The file as a whole, and what concerns the process.
 
-use super::super::lint::LintLevel;
 use super::super::process::{LogFormat, LogLevel, Watch};
 use super::super::words as kinds;
 use super::shape::Shape::{Duration, Either, List, Named, OneOrMany, Size, Switch, Template, Text, Whole, Words};
@@ -13,17 +12,12 @@ pub(super) const FILE: Table = Table::new(
     &[&[
         key(
             "include",
-            OneOrMany(&Either(&[Text, Shape::Table(&INCLUDE)])),
+            List(&Either(&[Text, Shape::Table(&INCLUDE)])),
             Nothing,
             "More files of the same form: paths and globs, relative to this file.",
         )
         .such_as(&["[\"routes.d/*.toml\"]", "[{ files = \"teams/pay/*.toml\", hosts = [\"*.pay.example\"] }]"]),
-        key(
-            "lints",
-            Named(&Words(words::<LintLevel>)),
-            Nothing,
-            "Which warnings are wanted: their names, and \"allow\", \"warn\" or \"deny\".",
-        ),
+        key("lints", Shape::Lints, Nothing, "Which warnings are wanted: their names, and \"allow\", \"warn\" or \"deny\"."),
         key("process", Shape::Table(&PROCESS), Nothing, "The process as a whole."),
         key("log", Shape::Table(&LOG), Nothing, "What the gateway says of itself (error_log)."),
         key(

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::lint::LintLevel;
+use super::super::lints;
 use super::super::values::Word;
 use super::super::words::Kind;
 
@@ -30,6 +32,10 @@ pub(super) enum Shape {
     /// One of several shapes.
     Either(&'static [Shape]),
     List(&'static Shape),
+    /// A list with something in it.
+    Filled(&'static Shape),
+    /// The level of each lint.
+    Lints,
     /// A list, or its only element.
     OneOrMany(&'static Shape),
     /// Things by names of the user's choosing.
@@ -157,6 +163,13 @@ impl Shape {
                 json!({ "anyOf": shapes })
             }
             Self::List(element) => json!({ "type": "array", "items": element.part(definitions) }),
+            Self::Filled(element) => json!({ "type": "array", "items": element.part(definitions), "minItems": 1 }),
+            Self::Lints => {
+                let level = Self::Words(words::<LintLevel>).render(definitions);
+                let entry = |lint: &lints::Lint| (lint.name.to_owned(), json!({ "allOf": [level], "description": lint.sees }));
+                let properties: Map<_, _> = lints::LINTS.iter().map(entry).collect();
+                json!({ "type": "object", "additionalProperties": false, "properties": properties })
+            }
             Self::OneOrMany(element) => {
                 let element = element.part(definitions);
                 json!({ "anyOf": [element, { "type": "array", "items": element }] })
@@ -179,7 +192,7 @@ impl Shape {
         match self {
             Self::Table(table) => table.visit(found),
             Self::Either(shapes) => shapes.iter().for_each(|shape| shape.visit(found)),
-            Self::List(shape) | Self::OneOrMany(shape) | Self::Named(shape) => shape.visit(found),
+            Self::List(shape) | Self::Filled(shape) | Self::OneOrMany(shape) | Self::Named(shape) => shape.visit(found),
             _ => {}
         }
     }
