@@ -41,7 +41,7 @@ pub const LINTS: &[Lint] = &[
     always("not-tls-refused", "a port where clients begin in the clear, and a map without `not_tls`"),
     now("open-private-key", "everybody on the machine may read a private key"),
     now("open-ticket-key", "everybody on the machine may read a file of `session_tickets`"),
-    always("open-access", "rules of `access` only allow, and none is for all: whom none of them is about may come in, too"),
+    always("open-access", "rules of `access` allow some, and whom none of them is about may come in, too"),
     always("overlapping-patterns", "a pattern and an entry that wins over it have names in common, and lead elsewhere"),
     always("shadowed", "nobody comes to an entry or a target, as others take all it could have"),
     always("short-fail-timeout", "a server that does not answer is waited for longer than it is left alone then"),

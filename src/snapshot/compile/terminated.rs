@@ -103,9 +103,15 @@ pub(super) struct Covered {
 impl Covered {
     /// What of a host has no certificate, if anything: `.example` stands for two things.
     pub(super) fn lacks(&self, host: &str, pattern: &HostPattern) -> Option<String> {
-        let is_covered = |half: &HostPattern| self.names.iter().any(|name| name.meets(half));
+        let meets = |half: &HostPattern| self.names.iter().any(|name| name.meets(half));
+        // A certificate for one host below is none for the others.
+        let is_covered = |half: &HostPattern| match half {
+            HostPattern::Below(parent) => self.names.iter().any(|name| matches!(name, CertificateName::Below(of) if of == parent)),
+            _ => meets(half),
+        };
         let HostPattern::AndBelow(parent) = pattern else {
-            return (!is_covered(pattern)).then(|| format!("{host:?}"));
+            let all_of = if meets(pattern) { "all of " } else { "" };
+            return (!is_covered(pattern)).then(|| format!("{all_of}{host:?}"));
         };
         let halves =
             [(parent.to_string(), HostPattern::Exact(parent.clone())), (format!("*.{parent}"), HostPattern::Below(parent.clone()))];
