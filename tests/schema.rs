@@ -155,6 +155,8 @@ proptest! {
         let wrong: Vec<_> = report.lines().filter_map(|line| line.strip_prefix("error: ")).filter(|problem| is_of_shape(problem)).collect();
         let complaints: Vec<_> = VALIDATOR.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
         prop_assert!(wrong.is_empty() || !complaints.is_empty(), "{}: we say {wrong:#?}, the schema nothing", lines[line]);
+        // Whether an alert is one is seen behind the reader, and stands in the schema for editors.
+        let complaints: Vec<_> = complaints.into_iter().filter(|one| !one.contains("/reject: ")).collect();
         // What a value means is told by us alone, and of a form that is wrong all is told that the schema tells.
         prop_assert!(complaints.is_empty() || report.contains("error: "), "{}: the schema says {complaints:#?}, we nothing", lines[line]);
     }
