@@ -189,7 +189,7 @@ fn a_lint_is_explained_by_its_name() {
     let folder = Folder::empty();
     let said = folder.run(&["check", "--explain", "open-access"]);
     assert_eq!(said.status, Some(0));
-    assert!(said.out.starts_with("## open-access\n\nRules of `access` only allow") && said.out.ends_with("```\n"), "{}", said.out);
+    assert!(said.out.starts_with("## open-access\n\nWhere no rule of `access` decides"), "{}", said.out);
     assert!(!said.out.contains("## open-ticket-key"), "{}", said.out);
     let all = folder.run(&["check", "--explain", "all"]).out;
     assert_eq!(all.lines().count(), lints::LINTS.len());
@@ -198,6 +198,77 @@ fn a_lint_is_explained_by_its_name() {
         (unknown.status, unknown.err.as_str()),
         (Some(2), "vestibule: no lint is named \"open-acess\": did you mean \"open-access\"?\n")
     );
+}
+
+#[test]
+fn each_explanation_says_how_to_allow_it_there_and_everywhere() {
+    let said = |name: &str| Folder::empty().run(&["check", "--explain", name]).out;
+    let everywhere = |name: &str| format!("Allow it everywhere, in the main file:\n\n    [lints]\n    {name} = \"allow\"\n");
+    for name in ["all-down", "open-access", "version-1-datagrams"] {
+        let there = format!("right above it:\n\n    # vestibule: allow({name}) why it is meant\n\n");
+        assert!(said(name).ends_with(&(there + &everywhere(name))), "{}", said(name));
+    }
+    let needless = said("needless-allow");
+    assert!(needless.ends_with(&everywhere("needless-allow")) && !needless.contains("allow(needless-allow)"), "{needless}");
+}
+
+/// What is told of rules of a listener.
+fn told_of_rules(listen: &str, rules: &str) -> BTreeSet<&'static str> {
+    let folder = Folder::with(&format!("[listener.a]\nlisten = {listen:?}\nupstream = \"10.0.0.1:1\"\naccess = {rules}\n"));
+    told(&folder.path("routes.toml"))
+}
+
+#[test]
+fn rules_that_end_with_an_allowance_are_told_of_since_it_lets_in_nobody_else() {
+    for rules in [
+        r#"["deny 10.1.0.0/16", "allow 10.0.0.0/8"]"#,
+        r#"["deny 10.1.0.0/16", "allow fd00::/8"]"#,
+        r#"["allow fd00::/8", "deny 10.1.0.0/16"]"#,
+        r#"["allow 10.0.0.0/8"]"#,
+        r#"["allow 0.0.0.0/0"]"#,
+    ] {
+        assert_eq!(told_of_rules(":2222", rules), BTreeSet::from(["open-access"]), "{rules}");
+    }
+}
+
+#[test]
+fn rules_of_which_each_decides_something_are_not_told_of() {
+    for rules in [
+        r#"["deny 10.1.0.0/16", "allow 10.0.0.0/8", "deny all"]"#,
+        r#"["deny 10.1.0.0/16", "allow 10.0.0.0/8", "allow all"]"#,
+        r#"["allow 10.1.0.0/16", "deny 10.0.0.0/8"]"#,
+        r#"["deny 10.1.0.0/16"]"#,
+        r#"["allow 10.0.0.0/8", "deny 0.0.0.0/0", "deny ::/0"]"#,
+        r#"["allow 10.0.0.0/8", "deny 0.0.0.0/1", "deny 128.0.0.0/1", "deny ::/0"]"#,
+        r#"["allow 0.0.0.0/0", "allow ::/0"]"#,
+        "[]",
+    ] {
+        assert_eq!(told_of_rules(":2222", rules), BTreeSet::new(), "{rules}");
+    }
+}
+
+#[test]
+fn rules_that_close_one_family_and_forget_the_other_are_told_of_where_it_is_listened_on() {
+    let v4 = r#"["allow 10.0.0.0/8", "deny 0.0.0.0/0"]"#;
+    let v6 = r#"["allow fd00::/8", "deny ::/0"]"#;
+    let open = BTreeSet::from(["open-access"]);
+    assert_eq!(told_of_rules(":2222", v4), open);
+    assert_eq!(told_of_rules("[::]:2222", v4), open);
+    assert_eq!(told_of_rules("0.0.0.0:2222", v4), BTreeSet::new());
+    assert_eq!(told_of_rules(":2222", v6), open);
+    assert_eq!(told_of_rules("[::]:2222", v6), BTreeSet::new());
+}
+
+#[test]
+fn what_the_page_on_lints_shows_as_allowed_is_needed_there() {
+    let shown = include_str!("../docs/lints.md").split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(shown.contains("allow(open-access)"), "{shown}");
+    let more = "[networks]\nblocked = [\"192.0.2.0/24\"]\noffice = [\"10.0.0.0/8\"]\n[listener.a]\nlisten = \":443\"\nroutes = \"dmz\"\n\
+                [upstream.web]\nservers = [\"10.0.0.1:80\"]\n[terminate.public]\ncertificates = \"certs/good.pem\"\n";
+    let folder = certificates();
+    let file = folder.path().join("routes.toml");
+    fs::write(&file, format!("{shown}{more}")).unwrap();
+    assert_eq!(told(&file), BTreeSet::new());
 }
 
 #[test]

@@ -70,3 +70,31 @@ fn a_comment_in_a_list_that_allows_nothing_is_told() {
     folder.write("hosts.map", "10.0.0.0/8 # vestibule: allow(loop)\n");
     assert_eq!(told(&folder.path("routes.toml")), needless);
 }
+
+/// What is asked over TLS.
+const SECURE: &str = "[upstream.secure]\nservers = [\"10.0.0.1:443\"]\ntls = { verify = false }\n[lints]\nunverified-servers = \"allow\"\n";
+
+#[test]
+fn tls_into_tls_is_told_once_of_a_list_with_how_many_lines_there_are() {
+    let folder = Folder::with(&format!("{MAP}{SECURE}"));
+    folder.write("hosts.map", "a.example secure\nb.example 10.0.0.2:443\nc.example secure\nd.example secure\n");
+    let said = folder.run(&["check"]).err;
+    let expected = "asked over, and so it does in 2 more lines of this list\n --> hosts.map:1:11\n";
+    assert!(said.contains(expected) && said.matches("warning[").count() == 1, "{said}");
+}
+
+#[test]
+fn what_is_told_once_of_a_list_may_be_allowed_at_its_first_line_or_where_the_list_is_named() {
+    let list = "a.example secure # vestibule: allow(tls-in-tls)\nb.example secure\n";
+    assert_eq!(told_of(list, SECURE), nothing());
+    let each = "a.example secure # vestibule: allow(tls-in-tls)\nb.example secure # vestibule: allow(tls-in-tls)\n";
+    assert_eq!(told_of(each, SECURE), nothing(), "no comment is needless");
+    let second = "a.example secure\nb.example secure # vestibule: allow(tls-in-tls)\n";
+    assert_eq!(told_of(second, SECURE), BTreeSet::from(["tls-in-tls"]), "the first is still told");
+    let another = "a.example secure # vestibule: allow(tls-in-tls)\nb.example 10.0.0.2:443 # vestibule: allow(tls-in-tls)\n";
+    assert_eq!(told_of(another, SECURE), BTreeSet::from(["needless-allow"]), "that leads elsewhere");
+    let named = MAP.replace("\"hosts.map\"", "\"hosts.map\" # vestibule: allow(tls-in-tls)");
+    let folder = Folder::with(&format!("{named}{SECURE}"));
+    folder.write("hosts.map", "a.example secure\nb.example secure\n");
+    assert_eq!(told(&folder.path("routes.toml")), nothing());
+}

@@ -193,6 +193,8 @@ proptest! {
         let wrong: Vec<_> = report.lines().filter_map(|line| line.strip_prefix("error: ")).filter(|problem| is_of_shape(problem)).collect();
         let complaints: Vec<_> = VALIDATOR.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
         prop_assert!(wrong.is_empty() || !complaints.is_empty(), "{}: we say {wrong:#?}, the schema nothing", lines[line]);
+        // Whether an alert is one is seen behind the reader, and stands in the schema for editors.
+        let complaints: Vec<_> = complaints.into_iter().filter(|one| !one.contains("/reject: ")).collect();
         // What a value means is told by us alone, and of a form that is wrong all is told that the schema tells.
         prop_assert!(complaints.is_empty() || report.contains("error: "), "{}: the schema says {complaints:#?}, we nothing", lines[line]);
     }
@@ -275,5 +277,21 @@ fn collect(schema: &Value, keys: &mut BTreeSet<(String, bool)>) {
         }
         Value::Array(values) => values.iter().for_each(|value| collect(value, keys)),
         _ => {}
+    }
+}
+
+#[test]
+fn what_a_check_refuses_at_sight_the_schema_refuses_too() {
+    let validator = validator();
+    let reject = |alert: &str| format!("[routes.dmz]\ndefault = {{ reject = {alert:?} }}\n");
+    for text in ["include = \"x/*.toml\"\n", "[upstream.web]\nservers = []\n", "[lints]\nopen-acess = \"allow\"\n", &reject("acess_denied")]
+    {
+        assert!(!complaints(&validator, text).is_empty(), "{text}");
+        let file = Folder::with(text);
+        assert_eq!(file.run(&["check"]).status, Some(2), "{text}");
+    }
+    let alerts: Vec<_> = vestibule::session::alert::NAMES.iter().map(|(name, _)| *name).chain(["close"]).collect();
+    for alert in alerts {
+        assert_eq!(complaints(&validator, &reject(alert)), Vec::<String>::new(), "{alert}");
     }
 }

@@ -112,11 +112,20 @@ fn explained(name: &str) -> Result<String, Failure> {
         return Ok(lints::LINTS.iter().map(|lint| format!("{:width$}  {}\n", lint.name, lint.sees)).collect());
     }
     if let Some(page) = lints::find(name).and_then(|lint| lint.page()) {
-        return Ok(format!("{page}\n"));
+        return Ok(format!("{page}\n\n{}", allowing(name)));
     }
     let instead = match suggest(name, lints::names()) {
         Some(near) => format!("did you mean {near:?}?"),
         None => "`vestibule check --explain all` lists them".into(),
     };
     Err(Failure::Usage(format!("no lint is named {name:?}: {instead}")))
+}
+
+/// How a lint is allowed. What a comment says of comments is not asked.
+fn allowing(name: &str) -> String {
+    let there = format!(
+        "Allow it at one place, behind the line that the warning names or right above it:\n\n    # vestibule: allow({name}) why it is meant\n\n"
+    );
+    let there = if name == "needless-allow" { String::new() } else { there };
+    format!("{there}Allow it everywhere, in the main file:\n\n    [lints]\n    {name} = \"allow\"\n")
 }

@@ -22,6 +22,11 @@ impl Diagnostics {
             }
         }
         let mut comments: Vec<_> = files.values().flat_map(Comment::all).collect();
+        for one in self.found().iter().filter(|one| !one.also.is_empty()) {
+            comments.iter_mut().filter(|comment| comment.is_for_another_line_of(one)).for_each(|comment| {
+                comment.names(one.severity());
+            });
+        }
         self.retain(|one| !comments.iter_mut().any(|comment| comment.allows(one)));
         for comment in &comments {
             comment.judge(self);
@@ -64,10 +69,24 @@ impl<'s> Comment<'s> {
     }
 
     fn allows(&mut self, one: &Diagnostic) -> bool {
-        let (Severity::Warning(lint), Place::File { source, span }) = (one.severity(), one.place()) else { return false };
-        if self.source.name() != source.name() || self.line != Some(source.position(span.start).0) {
-            return false;
-        }
+        let is_there = self.is_at(one.place()) || one.named.as_ref().is_some_and(|place| self.is_at(place));
+        is_there && self.names(one.severity())
+    }
+
+    fn is_at(&self, place: &Place) -> bool {
+        let Place::File { source, span } = place else { return false };
+        self.source.name() == source.name() && self.line == Some(source.position(span.start).0)
+    }
+
+    /// Whether this stands at a line of which the same would be said, were it not said of several at once.
+    fn is_for_another_line_of(&self, one: &Diagnostic) -> bool {
+        let Place::File { source, .. } = one.place() else { return false };
+        self.source.name() == source.name() && self.line.is_some_and(|line| one.also.binary_search(&line).is_ok())
+    }
+
+    /// Whether it has the name of a warning, which is needed then.
+    fn names(&mut self, severity: Severity) -> bool {
+        let Severity::Warning(lint) = severity else { return false };
         let text = self.source.text();
         let mut is_allowed = false;
         for (_, was_needed) in self.names.iter_mut().filter(|(name, _)| &text[name.clone()] == lint) {

@@ -43,6 +43,10 @@ pub struct Diagnostic {
     pub(super) problem: String,
     pub(super) label: Option<String>,
     pub(super) help: Option<String>,
+    /// Other lines of its file of which the same is to be said.
+    pub(super) also: Vec<usize>,
+    /// Where the file is named, if what is allowed there is allowed in it.
+    pub(super) named: Option<Place>,
     hidden: Hidden,
 }
 
@@ -50,6 +54,12 @@ impl Diagnostic {
     /// Says more right beside the caret; a warning without a label shows its place but not the line.
     pub fn label(&mut self, text: impl AsRef<str>) -> &mut Self {
         self.label = Some(printable(&brief(&self.hidden.hide(text.as_ref()), LONG)));
+        self
+    }
+
+    /// Speaks for other lines of its file, too, given in their order; a comment where the file is named allows all.
+    pub fn for_lines(&mut self, also: Vec<usize>, named: Place) -> &mut Self {
+        (self.also, self.named) = (also, Some(named));
         self
     }
 
@@ -124,7 +134,8 @@ impl Diagnostics {
 
     fn note(&mut self, severity: Severity, place: Place, problem: &str) -> &mut Diagnostic {
         let problem = printable(&brief(&self.hidden.hide(problem), LONG));
-        let note = Diagnostic { severity, place, problem, label: None, help: None, hidden: self.hidden.clone() };
+        let note =
+            Diagnostic { severity, place, problem, label: None, help: None, also: Vec::new(), named: None, hidden: self.hidden.clone() };
         self.found.push(note);
         self.found.last_mut().expect("it was pushed the line before")
     }

@@ -39,7 +39,7 @@ pub const LINTS: &[Lint] = &[
     always("needless-allow", "a comment allows what is not told at its line"),
     always("nobody-trusted", "a PROXY header is read, and nobody's is believed"),
     always("not-tls-refused", "a port where clients begin in the clear, and a map without `not_tls`"),
-    always("open-access", "rules of `access` only allow, and none is for all: whom none of them is about may come in, too"),
+    always("open-access", "rules of `access` allow some, and whom none of them is about may come in, too"),
     now("open-private-key", "everybody on the machine may read a private key"),
     now("open-ticket-key", "everybody on the machine may read a file of `session_tickets`"),
     always("overlapping-patterns", "a pattern and an entry that wins over it have names in common, and lead elsewhere"),

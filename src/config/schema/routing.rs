@@ -62,7 +62,7 @@ const TARGETED: &[Entry] = &[
         "\"10.0.0.1:443\"",
         "\"${tenant}.internal:443\"",
     ]),
-    key("reject", Text, Nothing, "The TLS alert that the client hears, or \"close\" (ssl_reject_handshake).").such_as(&[
+    key("reject", Words(alerts), Nothing, "The TLS alert that the client hears, or \"close\" (ssl_reject_handshake).").such_as(&[
         "\"unrecognized_name\"",
         "\"access_denied\"",
         "\"close\"",
@@ -90,7 +90,7 @@ const EXPECT: Table = Table {
         &[&[
             key("entry", Text, Nothing, "The entry that must win, as it is written."),
             key("upstream", Text, Nothing, "The upstream, or the address, that it must come to."),
-            key("reject", Text, Nothing, "The alert that it must hear, or \"close\" where it is closed without one."),
+            key("reject", Words(alerts), Nothing, "The alert that it must hear, or \"close\" where it is closed without one."),
             key("respond", Text, Nothing, "The text with which it must be answered."),
         ]],
     )
@@ -181,3 +181,22 @@ const SHARE: Table = Table::new(
         key("value", Text, Required, "The value of this share."),
     ]],
 );
+
+/// What `reject` may say. The gateway has their numbers, of which a file knows nothing.
+fn alerts() -> Vec<&'static str> {
+    vec![
+        "unrecognized_name",
+        "access_denied",
+        "handshake_failure",
+        "certificate_unobtainable",
+        "decode_error",
+        "illegal_parameter",
+        "insufficient_security",
+        "internal_error",
+        "no_application_protocol",
+        "protocol_version",
+        "record_overflow",
+        "user_canceled",
+        "close",
+    ]
+}

@@ -30,6 +30,8 @@ pub(super) enum Shape {
     /// One of several shapes.
     Either(&'static [Shape]),
     List(&'static Shape),
+    /// A list with something in it.
+    Filled(&'static Shape),
     /// A list, or its only element.
     OneOrMany(&'static Shape),
     /// Things by names of the user's choosing.
@@ -159,6 +161,7 @@ impl Shape {
                 json!({ "anyOf": shapes })
             }
             Self::List(element) => json!({ "type": "array", "items": element.part(definitions) }),
+            Self::Filled(element) => json!({ "type": "array", "items": element.part(definitions), "minItems": 1 }),
             Self::OneOrMany(element) => {
                 let element = element.part(definitions);
                 json!({ "anyOf": [element, { "type": "array", "items": element }] })
@@ -190,7 +193,9 @@ impl Shape {
         match self {
             Self::Table(table) => table.visit(found),
             Self::Either(shapes) => shapes.iter().for_each(|shape| shape.visit(found)),
-            Self::List(shape) | Self::OneOrMany(shape) | Self::Named(shape) | Self::NamedOneOf(_, shape) => shape.visit(found),
+            Self::List(shape) | Self::Filled(shape) | Self::OneOrMany(shape) | Self::Named(shape) | Self::NamedOneOf(_, shape) => {
+                shape.visit(found);
+            }
             _ => {}
         }
     }

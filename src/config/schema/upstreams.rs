@@ -15,7 +15,7 @@ pub(super) const UPSTREAM: Table = Table::new(
     &[
         &[key(
             "servers",
-            List(&Either(&[Text, Shape::Table(&SERVER)])),
+            Shape::Filled(&Either(&[Text, Shape::Table(&SERVER)])),
             Required,
             "The servers in their order: addresses, or tables that say more (server).",
         )

@@ -30,6 +30,16 @@ struct Known {
     targets: Arc<[Target]>,
     /// What is wrong with each of them.
     errors: Vec<Diagnostic>,
+    /// Which of the list's upstreams that are asked over TLS it is.
+    twice: Option<usize>,
+}
+
+/// An upstream into whose TLS that of hosts passes through.
+struct Twice {
+    upstream: String,
+    /// The first line that leads there, and the numbers of the others.
+    place: Place,
+    more: Vec<usize>,
 }
 
 /// A file under way.
@@ -40,6 +50,7 @@ struct List<'a> {
     name: Arc<ListName>,
     /// The profiles under which TLS has ended before its hosts are asked for.
     profiles: &'a mut [Profile],
+    twice: Vec<Twice>,
 }
 
 /// A profile, and the first host of a list that it has no certificate for.
@@ -69,7 +80,7 @@ impl Compiler {
                 let name = Arc::new(ListName(source.name().into()));
                 let before = all.count;
                 let (noted, errors) = (self.diagnostics.len(), self.diagnostics.errors());
-                let mut list = List { path: &path, source: Arc::clone(&source), name, profiles: &mut profiles };
+                let mut list = List { path: &path, source: Arc::clone(&source), name, profiles: &mut profiles, twice: Vec::new() };
                 self.hosts_file(&mut list, above, table, &mut all);
                 if self.diagnostics.errors() > errors {
                     self.incomplete_maps.insert(map.to_owned());
@@ -114,6 +125,10 @@ impl Compiler {
             };
             self.listed_host(list, &line, targets, table);
         }
+        for Twice { upstream, place, more } in std::mem::take(&mut list.twice) {
+            let named = self.places.value(list.path);
+            self.warn_of_twice_encrypted(place, &upstream, more.len()).for_lines(more, named);
+        }
         for profile in &mut *list.profiles {
             if let Some((place, lacking)) = profile.lacking.take() {
                 self.warn_of_uncovered(place, &profile.covered, &lacking, std::mem::take(&mut profile.more));
@@ -122,7 +137,7 @@ impl Compiler {
     }
 
     /// The target of the first line that leads to an upstream. What is said of it is said of the line.
-    fn listed_target(&mut self, list: &List<'_>, line: &HostLine<'_>, above: &Above<'_>) -> (Known, Arc<[Target]>) {
+    fn listed_target(&mut self, list: &mut List<'_>, line: &HostLine<'_>, above: &Above<'_>) -> (Known, Arc<[Target]>) {
         let noted = self.diagnostics.len();
         let targets: Arc<[Target]> = match self.check_no_template(list, line) {
             true => self.target(list.path, &config::Target::plain(line.upstream), Stands::ForTls, above).into_iter().collect(),
@@ -131,18 +146,22 @@ impl Compiler {
         let place = place_in(&list.source, line.upstream_at, line.upstream.len());
         let said = self.diagnostics.take_since(noted);
         said.iter().for_each(|one| self.diagnostics.repeat(one, place.clone()));
-        if let [Target { terminate: None, action: Action::Forward(Destination::Pool(pool)), .. }] = &*targets
-            && pool.encryption.is_some()
-        {
-            self.warn_of_twice_encrypted(place, line.upstream);
-        }
+        let is_twice = matches!(&*targets, [Target { terminate: None, action: Action::Forward(Destination::Pool(pool)), .. }]
+            if pool.encryption.is_some());
+        let twice = is_twice.then(|| {
+            list.twice.push(Twice { upstream: line.upstream.to_owned(), place, more: Vec::new() });
+            list.twice.len() - 1
+        });
         let errors = said.into_iter().filter(|one| one.severity() == Severity::Error).collect();
-        (Known { targets: Arc::clone(&targets), errors }, targets)
+        (Known { targets: Arc::clone(&targets), errors, twice }, targets)
     }
 
-    fn known_target(&mut self, list: &List<'_>, line: &HostLine<'_>, known: &Known) -> Arc<[Target]> {
+    fn known_target(&mut self, list: &mut List<'_>, line: &HostLine<'_>, known: &Known) -> Arc<[Target]> {
         for error in &known.errors {
             self.diagnostics.repeat(error, place_in(&list.source, line.upstream_at, line.upstream.len()));
+        }
+        if let Some(twice) = known.twice.and_then(|index| list.twice.get_mut(index)) {
+            twice.more.push(line.number as usize);
         }
         Arc::clone(&known.targets)
     }

@@ -98,6 +98,7 @@ impl Snapshot {
         let mut compiler = Compiler {
             places,
             diagnostics,
+            families: access::Families::of_all(&config),
             networks: BTreeMap::new(),
             maps: BTreeMap::new(),
             terminators: Terminators::new(),
@@ -135,6 +136,8 @@ impl Snapshot {
 struct Compiler {
     places: Places,
     diagnostics: Diagnostics,
+    /// From which families clients come.
+    families: access::Families,
     networks: BTreeMap<String, networks::Network>,
     /// `[map.NAME]`; of those without a map, what is wrong has been said.
     maps: BTreeMap<String, Option<Arc<Map>>>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Compiler;
-use crate::config::{self, Action, Config, Key, ListenerAction, Place, Routes, Target, path_to};
+use crate::config::{self, Action, Config, Diagnostic, Key, ListenerAction, Place, Routes, Target, path_to};
 use crate::host::HostPattern;
 use crate::tls::listed;
 use crate::tls::x509::CertificateName;
@@ -62,16 +62,21 @@ impl Compiler {
                     continue;
                 }
                 let place = self.places.value(&[path, &entry, &path_to![key]].concat());
-                self.warn_of_twice_encrypted(place, name);
+                self.warn_of_twice_encrypted(place, name, 0);
             }
         }
     }
 
-    /// Says that TLS passes through into an upstream's own.
-    pub(super) fn warn_of_twice_encrypted(&mut self, place: Place, upstream: &str) {
-        let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over", Key::from(upstream));
+    /// Says that TLS passes through into an upstream's own, and does so in so many more lines of a list.
+    pub(super) fn warn_of_twice_encrypted(&mut self, place: Place, upstream: &str, more: usize) -> &mut Diagnostic {
+        let others = match more {
+            0 => String::new(),
+            1 => ", and so it does in another line of this list".into(),
+            more => format!(", and so it does in {more} more lines of this list"),
+        };
+        let problem = format!("TLS passes through here, into the TLS that [upstream.{}] is asked over{others}", Key::from(upstream));
         let warning = self.diagnostics.warning("tls-in-tls", place, problem);
-        warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`");
+        warning.help("terminate = \"NAME\" here, with [terminate.NAME]; or an upstream without `tls`")
     }
 
     /// What hosts a profile has certificates for. What is wrong with it was said where it stands.
@@ -103,9 +108,15 @@ pub(super) struct Covered {
 impl Covered {
     /// What of a host has no certificate, if anything: `.example` stands for two things.
     pub(super) fn lacks(&self, host: &str, pattern: &HostPattern) -> Option<String> {
-        let is_covered = |half: &HostPattern| self.names.iter().any(|name| name.meets(half));
+        let meets = |half: &HostPattern| self.names.iter().any(|name| name.meets(half));
+        // A certificate for one host below is none for the others.
+        let is_covered = |half: &HostPattern| match half {
+            HostPattern::Below(parent) => self.names.iter().any(|name| matches!(name, CertificateName::Below(of) if of == parent)),
+            _ => meets(half),
+        };
         let HostPattern::AndBelow(parent) = pattern else {
-            return (!is_covered(pattern)).then(|| format!("{host:?}"));
+            let all_of = if meets(pattern) { "all of " } else { "" };
+            return (!is_covered(pattern)).then(|| format!("{all_of}{host:?}"));
         };
         let halves =
             [(parent.to_string(), HostPattern::Exact(parent.clone())), (format!("*.{parent}"), HostPattern::Below(parent.clone()))];
