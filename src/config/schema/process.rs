@@ -13,7 +13,7 @@ pub(super) const FILE: Table = Table::new(
     &[&[
         key(
             "include",
-            OneOrMany(&Either(&[Text, Shape::Table(&INCLUDE)])),
+            List(&Either(&[Text, Shape::Table(&INCLUDE)])),
             Nothing,
             "More files of the same form: paths and globs, relative to this file.",
         )
