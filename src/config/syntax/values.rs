@@ -144,8 +144,7 @@ fn unclosed(text: &str, value: usize, open: usize, end: usize) -> Slip {
 pub(super) fn escape(line: &Line<'_>, part: &Range<usize>, message: &str) -> Option<Slip> {
     let is_escape = ["missing escaped value", "too few unicode", "invalid value"].iter().any(|start| message.starts_with(start));
     let text = line.text;
-    let start =
-        text[..part.start.min(text.len())].char_indices().filter(|(at, c)| *c == '"' && !text[..*at].ends_with('\\')).next_back()?.0;
+    let start = text[..part.start.min(text.len())].char_indices().rfind(|(at, c)| *c == '"' && !text[..*at].ends_with('\\'))?.0;
     if !is_escape || line.bare.iter().any(|(at, _)| *at == start) {
         return None;
     }
