@@ -192,7 +192,13 @@ impl fmt::Display for ListenAddress {
 /// Reads a range of client addresses: `"10.0.0.0/8"`, `"fd00::/8"`, or one address.
 #[must_use]
 pub fn range(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|net: IpNet| net.trunc())
+    range_as_written(text).map(|net| net.trunc())
+}
+
+/// The same with the bits behind its length that mean nothing, if it has any: `10.1.2.3/8`.
+#[must_use]
+pub fn range_as_written(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn unix_path(text: &str) -> Option<Result<PathBuf, AddressError>> {

@@ -202,7 +202,7 @@ fn lists_are_found_beside_the_file_that_names_them_by_patterns_too() {
     folder.write("sub/more/b.map", "b.example api\n");
     folder.write("sub/more/c.map", "c.example web\n");
     let routes = fs::read_to_string(folder.path("routes.toml")).unwrap();
-    folder.write("sub/routes.toml", &routes.replace("\"tenants.map\"", "\"../tenants.map\", \"more/[bc].map\", \"none/*.map\""));
+    folder.write("sub/routes.toml", &routes.replace("\"tenants.map\"", "\"../tenants.map\", \"more/[bc].map\", \"more/*.none\""));
     let told = folder.run(&["route", "-c", "sub/routes.toml", "--sni", "b.example"]);
     assert!(told.out.contains("sub/more/b.map:1"), "{told:?}");
     let told = folder.run(&["check", "-c", "sub/routes.toml"]);

@@ -1,7 +1,7 @@
 //! What a file allows at single places: `# vestibule: allow(client-forward) the resolver checks them`, behind a line or
 //! right above it, and what `[lints]` says of all the others. A comment is for the line that a message names, and no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,8 +13,14 @@ use super::words::suggest;
 
 impl Diagnostics {
     /// Gives each warning the level that is wanted: by a comment at its line, else by `[lints]`. Called once, when everything was
-    /// found; `sources` are the files in which nothing may have been found, and something may be allowed.
-    pub fn settle(&mut self, levels: &BTreeMap<String, LintLevel>, sources: impl IntoIterator<Item = Arc<Source>>) {
+    /// found; `sources` are the files in which nothing may have been found, and something may be allowed; where others write, in files of
+    /// these names, a comment lifts no "deny".
+    pub fn settle(
+        &mut self,
+        levels: &BTreeMap<String, LintLevel>,
+        sources: impl IntoIterator<Item = Arc<Source>>,
+        delegated: &BTreeSet<String>,
+    ) {
         let mut files: BTreeMap<String, Arc<Source>> = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         for one in self.found() {
             if let Place::File { source, .. } = one.place() {
@@ -24,10 +30,17 @@ impl Diagnostics {
         let mut comments: Vec<_> = files.values().flat_map(Comment::all).collect();
         for one in self.found().iter().filter(|one| !one.also.is_empty()) {
             comments.iter_mut().filter(|comment| comment.is_for_another_line_of(one)).for_each(|comment| {
-                comment.names(one.severity());
+                comment.names(one.severity(), |_| true);
             });
         }
-        self.retain(|one| !comments.iter_mut().any(|comment| comment.allows(one)));
+        let is_denied = |lint: &str| levels.get(lint) == Some(&LintLevel::Deny);
+        self.retain(|one| {
+            let mut allows = |comment: &mut Comment<'_>| {
+                let may_lift = |lint: &str| !(delegated.contains(comment.source.name()) && is_denied(lint));
+                comment.allows(one, may_lift)
+            };
+            !comments.iter_mut().any(&mut allows)
+        });
         for comment in &comments {
             comment.judge(self);
         }
@@ -43,6 +56,8 @@ struct Comment<'s> {
     /// Its bytes, and those of each name with whether there was anything to allow.
     span: Range<usize>,
     names: Vec<(Range<usize>, bool)>,
+    /// Those that it may not allow.
+    overruled: BTreeSet<usize>,
 }
 
 impl<'s> Comment<'s> {
@@ -65,12 +80,12 @@ impl<'s> Comment<'s> {
         }
         let open = text.find('(').filter(|_| word == ALLOW && has_list);
         let names = open.and_then(|open| Some(parts(&text[open + 1..open + text[open..].find(')')?], span.start + open + 1)));
-        Some(Self { source, line: line_of(source, span.start), span, names: names.unwrap_or_default() })
+        Some(Self { source, line: line_of(source, span.start), span, names: names.unwrap_or_default(), overruled: BTreeSet::new() })
     }
 
-    fn allows(&mut self, one: &Diagnostic) -> bool {
+    fn allows(&mut self, one: &Diagnostic, may_lift: impl Fn(&str) -> bool) -> bool {
         let is_there = self.is_at(one.place()) || one.named.as_ref().is_some_and(|place| self.is_at(place));
-        is_there && self.names(one.severity())
+        is_there && self.names(one.severity(), may_lift)
     }
 
     fn is_at(&self, place: &Place) -> bool {
@@ -84,14 +99,17 @@ impl<'s> Comment<'s> {
         self.source.name() == source.name() && self.line.is_some_and(|line| one.also.binary_search(&line).is_ok())
     }
 
-    /// Whether it has the name of a warning, which is needed then.
-    fn names(&mut self, severity: Severity) -> bool {
+    /// Whether it has the name of a warning, which is needed then, and may lift it.
+    fn names(&mut self, severity: Severity, may_lift: impl Fn(&str) -> bool) -> bool {
         let Severity::Warning(lint) = severity else { return false };
         let text = self.source.text();
         let mut is_allowed = false;
-        for (_, was_needed) in self.names.iter_mut().filter(|(name, _)| &text[name.clone()] == lint) {
+        for (name, was_needed) in self.names.iter_mut().filter(|(name, _)| &text[name.clone()] == lint) {
             *was_needed = true;
-            is_allowed = true;
+            is_allowed = may_lift(lint);
+            if !is_allowed {
+                self.overruled.insert(name.start);
+            }
         }
         is_allowed
     }
@@ -105,6 +123,10 @@ impl<'s> Comment<'s> {
         for (span, was_needed) in &self.names {
             let name = &self.source.text()[span.clone()];
             match lints::find(name) {
+                Some(_) if self.overruled.contains(&span.start) => {
+                    let problem = format!("[lints] denies {name}, and no comment in this file lifts that");
+                    self.needless(diagnostics, span, &problem).help("the comment would have to stand in a file of those who wrote [lints]");
+                }
                 Some(lint) if *was_needed || lint.comes_and_goes => {}
                 // What was left out for its own error may have needed it.
                 Some(_) if diagnostics.has_errors() => {}
@@ -208,7 +230,7 @@ mod tests {
             all.warning(LOOK, Place::File { source: Arc::clone(&source), span: start..start + part.len() }, "found");
         }
         let levels = levels.iter().map(|&(name, level)| (name.to_owned(), level)).collect();
-        all.settle(&levels, [source]);
+        all.settle(&levels, [source], &BTreeSet::new());
         all
     }
 
@@ -274,8 +296,24 @@ mod tests {
         let source = Arc::new(Source::new("a.toml", "x = 1 # vestibule: allow(open-access)"));
         let mut all = Diagnostics::new("a.toml");
         all.error(Place::Whole, "wrong");
-        all.settle(&BTreeMap::new(), [source]);
+        all.settle(&BTreeMap::new(), [source], &BTreeSet::new());
         assert_eq!(all.len(), 1, "{all}");
+    }
+
+    #[test]
+    fn where_others_write_no_comment_lifts_what_is_denied() {
+        let settled = |level| {
+            let source = Arc::new(Source::new("a.toml", "x = HERE # vestibule: allow(open-access)"));
+            let mut all = Diagnostics::new("a.toml");
+            all.warning(LOOK, Place::File { source: Arc::clone(&source), span: 4..8 }, "found");
+            all.settle(&BTreeMap::from([(LOOK.to_owned(), level)]), [source], &BTreeSet::from(["a.toml".to_owned()]));
+            all
+        };
+        let denied = settled(LintLevel::Deny);
+        assert_eq!((denied.errors(), denied.allowed()), (1, 0), "{denied}");
+        assert!(denied.to_string().contains("[lints] denies open-access, and no comment in this file lifts that"), "{denied}");
+        let warned = settled(LintLevel::Warn);
+        assert_eq!((warned.len(), warned.allowed()), (0, 1), "{warned}");
     }
 
     #[test]

@@ -265,7 +265,7 @@ impl Diagnostics {
 }
 
 /// A text that moves no cursor and hides nothing: what strangers wrote may end up on a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

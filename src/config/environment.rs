@@ -34,6 +34,7 @@ impl Environment {
         }
         let name = || name.to_owned();
         match (self.0.get(&name()).map(String::as_str), default) {
+            (Some(value), _) if value.contains(char::REPLACEMENT_CHARACTER) => Err(EnvironmentError::NoText { name: name() }),
             (Some(value), _) if value.contains('$') => Err(EnvironmentError::Dollar { name: name() }),
             (None | Some(""), Some(default)) => Ok(default),
             (Some(value), _) => Ok(value),
@@ -51,6 +52,8 @@ enum EnvironmentError {
     Undefined { name: String },
     #[error("the value of {name} has a `$`, which begins a variable in many texts")]
     Dollar { name: String },
+    #[error("the value of {name} is not UTF-8 text")]
+    NoText { name: String },
     #[error("this brace is never closed")]
     Unclosed,
     #[error("files that are included with `hosts` get nothing from the environment")]
@@ -63,6 +66,7 @@ impl EnvironmentError {
             Self::NoName { .. } => "letters, digits and _, a digit not in front".into(),
             Self::Undefined { name } => format!("{name}=... before the command, or ${{env:{name}:-default}}"),
             Self::Dollar { .. } => "write the text into the file".into(),
+            Self::NoText { .. } => "what is no text can't be put into one".into(),
             Self::Unclosed => "${env:NAME}".into(),
             Self::Delegated => "it may hold what is not theirs".into(),
         }
@@ -269,6 +273,19 @@ mod tests {
         assert_eq!(config.log.file, LogFile::Path("0x10".into()), "where a text belongs it stays one");
         let report = load("[process]\nworkers = '1${env:N}'", &[("N", "6")]).diagnostics.to_string();
         assert!(report.contains("1 error"), "{report}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_the_values_fault() {
+        let report = |text: &str, value: &str| load(text, &[("T", value)]).diagnostics.to_string();
+        let told = report("[defaults]\nhalf_close = '${env:T}'", "yes");
+        assert!(told.contains("the value that was put in is neither true nor false") && !told.contains("quotes"), "{told}");
+        let told = report("[process]\nworkers = '${env:T}'", "many");
+        assert!(!told.contains("quotes") && told.contains("1 error"), "{told}");
+        let told = report("[log]\nfile = '${env:T}'", "a\u{fffd}b");
+        assert!(told.contains("the value of T is not UTF-8 text"), "{told}");
+        let told = parse("a.toml", "[defaults]\nidle_timeout = ${env:T}\n", &[], []).unwrap_err().to_string();
+        assert!(told.contains("put quotes around it: \"${env:T}\""), "{told}");
     }
 
     #[test]

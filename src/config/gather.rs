@@ -18,7 +18,7 @@ use super::merge::merge;
 use super::open::{self, Opened};
 use super::places::{Key, Places};
 use super::read::{Read, Reader};
-use super::source::Source;
+use super::source::{Source, shown};
 use super::spot::{Files, Spots, walk_below};
 use crate::path_to;
 
@@ -137,7 +137,7 @@ impl Gatherer<'_> {
     }
 
     fn include(&mut self, source: &Arc<Source>, asked: Asked) {
-        let paths = match self.paths(source, &asked.written) {
+        let paths = match self.paths(source, &asked) {
             Ok(paths) => paths,
             Err(error) => return self.failed(&asked.place, &error),
         };
@@ -152,18 +152,25 @@ impl Gatherer<'_> {
     }
 
     /// The files that a text stands for, by name.
-    fn paths(&mut self, source: &Source, written: &str) -> Result<Vec<PathBuf>, IncludeError> {
+    fn paths(&mut self, source: &Source, asked: &Asked) -> Result<Vec<PathBuf>, IncludeError> {
+        let written = &asked.written;
         let Some(pattern) = FilePattern::new(source.folder(), written) else { return Ok(vec![source.folder().join(written)]) };
         let paths = pattern.matches(MOST_FILES + 1)?;
-        self.read.patterns.push(pattern.whole().to_owned());
+        if let Some(folder) = pattern.missing_folder() {
+            let problem = format!("{written:?} matches nothing: there is no folder {}", folder.display());
+            self.diagnostics.warning(EMPTY_PATTERN, asked.place.clone(), problem);
+        } else if paths.is_empty() && asked.grant.is_some() {
+            let problem = format!("{written:?} matches nothing, so the names of this include have no file");
+            self.diagnostics.warning(EMPTY_PATTERN, asked.place.clone(), problem);
+        }
+        self.read.patterns.push(pattern.whole());
         Ok(paths)
     }
 
     /// Reads a file, unless it has been read already.
     fn file(&mut self, path: PathBuf, asked: &Asked) -> Result<(), IncludeError> {
-        let name = name(&path);
-        let unreadable = |why: std::io::Error| IncludeError::Unreadable { name: name.clone(), why: why.to_string() };
-        let real = path.canonicalize().map_err(unreadable)?;
+        let name = shown(&path);
+        let real = path.canonicalize().map_err(|error| IncludeError::unreadable(&path, &error))?;
         if let Some(from) = self.way.iter().position(|step| step.path == real) {
             let around = self.way[from..].iter().chain(&self.way[from..=from]);
             let way = around.map(|step| step.name.clone()).collect();
@@ -255,9 +262,8 @@ fn includes(document: &Document) -> Vec<(usize, Include)> {
     elements.iter().enumerate().filter_map(|(index, element)| Some((index, read(element)?))).collect()
 }
 
-fn name(path: &Path) -> String {
-    path.display().to_string()
-}
+/// The lint of patterns that match nothing and probably should.
+const EMPTY_PATTERN: &str = "empty-pattern";
 
 /// What concerns the whole.
 const MAIN_ONLY: [&str; 6] = ["process", "log", "admin", "metrics", "defaults", "lints"];

@@ -83,7 +83,8 @@ impl Hidden {
 fn is_word(text: &str, at: usize, length: usize) -> bool {
     let before = text[..at].chars().next_back();
     let behind = text[at + length..].chars().next();
-    let is_quoted = before.is_some_and(|c| QUOTES.contains(&c)) || behind.is_some_and(|c| QUOTES.contains(&c));
+    let is_name = (before == Some('.') && behind == Some(']')) || text[at + length..].starts_with(" = ");
+    let is_quoted = is_name || before.is_some_and(|c| QUOTES.contains(&c)) || behind.is_some_and(|c| QUOTES.contains(&c));
     !before.is_some_and(char::is_alphanumeric)
         && !behind.is_some_and(char::is_alphanumeric)
         && (is_quoted || !is_common(&text[at..at + length]))

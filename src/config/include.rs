@@ -1,10 +1,14 @@
 //! More files of the same form: `include`.
 
+use std::path::Path;
+use std::{fs, io};
+
 use figment::value::Value;
 use serde::Serialize;
 
-use super::file_pattern::FilePatternError;
+use super::file_pattern::{FilePatternError, has_braces};
 use super::read::{Read, Reader};
+use super::source::shown;
 use super::values::OneOrMany;
 use super::words as kinds;
 
@@ -35,6 +39,12 @@ impl Read for Include {
 pub(super) enum IncludeError {
     #[error("{name} can't be read: {why}")]
     Unreadable { name: String, why: String },
+    #[error("{name} can't be read: there is no such file")]
+    Missing { name: String },
+    #[error("{name} is a link to {to}, which is not there")]
+    Dangling { name: String, to: String },
+    #[error("{name} may not be read by this user")]
+    Denied { name: String },
     #[error("{name} is a folder")]
     Folder { name: String },
     #[error("{name} is not a regular file")]
@@ -54,15 +64,34 @@ pub(super) enum IncludeError {
 }
 
 impl IncludeError {
+    /// What the system says of a file.
+    pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
+        let name = shown(file);
+        match (error.kind(), fs::read_link(file)) {
+            (io::ErrorKind::NotFound, Ok(to)) => Self::Dangling { name, to: shown(&to) },
+            (io::ErrorKind::NotFound, Err(_)) => Self::Missing { name },
+            (io::ErrorKind::PermissionDenied, _) => Self::Denied { name },
+            _ => Self::Unreadable { name, why: error.to_string() },
+        }
+    }
+
     /// The way out, where there is one.
     pub(super) fn instead(&self) -> Option<String> {
         match self {
             Self::Folder { name } => Some(format!("its files are \"{name}/*.toml\"")),
-            Self::Unreadable { .. } => Some("a pattern such as \"routes.d/*.toml\" may match nothing, a name must exist".into()),
+            Self::Missing { name } if has_braces(name) => Some("braces mean nothing here: write a name or a pattern for each".into()),
+            Self::Missing { .. } => Some("a pattern such as \"routes.d/*.toml\" may match nothing, a name must exist".into()),
             Self::Circle { way } if way.len() == 2 => Some("this leads to the file that has it".into()),
             Self::Circle { .. } => Some("one of them must not include the next".into()),
             Self::OtherHosts { .. } => Some("which names it may define is said in one place".into()),
-            Self::NoFile { .. } | Self::Pattern(_) | Self::TooMany { .. } | Self::TooDeep { .. } | Self::TooLarge { .. } => None,
+            Self::Denied { .. } => Some("let the gateway's user read it, and enter the folders on the way".into()),
+            Self::Unreadable { .. }
+            | Self::Dangling { .. }
+            | Self::NoFile { .. }
+            | Self::Pattern(_)
+            | Self::TooMany { .. }
+            | Self::TooDeep { .. }
+            | Self::TooLarge { .. } => None,
         }
     }
 }

@@ -42,6 +42,10 @@ impl Layer {
         let mut refuse = |problem: String, help: String| {
             diagnostics.error(Place::Environment(written.clone()), problem).help(help);
         };
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            refuse("the value of this variable is not UTF-8 text".into(), "only text can be set".into());
+            return None;
+        }
         if !FROM_ENVIRONMENT.contains(&&*section) {
             let instead = super::words::suggest(&section, FROM_ENVIRONMENT.into_iter())
                 .map(|near| name.replacen(&name[PREFIX.len()..PREFIX.len() + section.len()], &near.to_ascii_uppercase(), 1));

@@ -151,7 +151,7 @@ pub struct Loaded {
 /// # Errors
 /// When the file can't be read or is no TOML; anything else, and what is wrong with files that it includes, is among the diagnostics of what was loaded.
 pub fn load(file: &Path, sets: &[String], environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Diagnostics> {
-    let name = file.display().to_string();
+    let name = source::shown(file);
     let bytes = std::fs::read(file).map_err(|error| {
         let mut diagnostics = Diagnostics::new(&name);
         diagnostics.error(Place::Whole, format!("{name} can't be read: {error}"));

@@ -25,7 +25,7 @@ pub(super) enum Opened {
 /// When it cannot be read, or is no regular file: a pipe would be waited for.
 pub(super) fn text(path: &Path, most: usize) -> Result<Opened, IncludeError> {
     let name = || path.display().to_string();
-    let unreadable = |error: std::io::Error| IncludeError::Unreadable { name: name(), why: error.to_string() };
+    let unreadable = |error: std::io::Error| IncludeError::unreadable(path, &error);
     // Looked at before it is opened, which a pipe would hold up.
     let what = std::fs::metadata(path).map_err(unreadable)?;
     if what.is_dir() {

@@ -138,6 +138,22 @@ impl Places {
         }
     }
 
+    /// Whether this stands in a file that may not define everything, as a team's own.
+    #[must_use]
+    pub fn is_delegated(&self, path: &[Key]) -> bool {
+        let found = self.find(&self.as_written(path));
+        found.is_some_and(|(origin, spot)| matches!(origin, Origin::Files(files) if files.is_delegated(spot.file)))
+    }
+
+    /// The files of which that is so.
+    pub fn delegated_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        let files = self.layers.iter().filter_map(|(origin, _)| match origin {
+            Origin::Files(files) => Some(files.delegated_sources()),
+            Origin::Given { .. } => None,
+        });
+        files.flatten()
+    }
+
     /// Whether something at this path, above or below it was left out because of an error that has been noted, so
     /// that what is missing now needs no second complaint.
     #[must_use]

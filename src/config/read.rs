@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::misfiled::{Misfiled, misfiled};
 use super::places::{Key, Places};
 use super::spot::Origin;
-use super::words::{Advice, Kind};
+use super::words::{Advice, Kind, in_defaults};
 use crate::units::UnitError;
 
 /// A type that is read from a value.
@@ -224,7 +224,11 @@ impl<'a> Reader<'a> {
             return;
         }
         let problem = if at_the_top && is_section { format!("unknown section [{stray}]") } else { format!("unknown key `{stray}`") };
-        let advice = kind.advice(stray);
+        let written = match self.entry(stray, Places::written_value) {
+            Place::File { source, span } => source.text()[span].to_owned(),
+            _ => "...".to_owned(),
+        };
+        let advice = in_defaults(kind, stray, &written).map_or_else(|| kind.advice(stray), Advice::Elsewhere);
         if let Advice::Meant(near) = advice {
             // What it stands for is not missing.
             self.cut(near);

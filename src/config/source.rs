@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::diagnostic::printable;
+
 /// A text with its name; lines and columns are found by a search over the starts of lines.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -11,6 +13,11 @@ pub struct Source {
     number: usize,
     text: String,
     line_starts: Vec<usize>,
+}
+
+/// What messages call a file: its path on one line, whatever it has in it.
+pub(super) fn shown(file: &Path) -> String {
+    printable(&file.display().to_string()).replace('\n', "\\n")
 }
 
 impl Source {
@@ -26,7 +33,7 @@ impl Source {
     #[must_use]
     pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { folder, ..Self::new(file.display().to_string(), text) }
+        Self { folder, ..Self::new(shown(file), text) }
     }
 
     /// The same as one of several that were read, counted from 0.
@@ -101,6 +108,12 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_moves_no_cursor() {
+        assert_eq!(Source::of_file(Path::new("a\u{1b}[2J\nb.toml"), "").name(), "a\\u{1b}[2J\\nb.toml");
+        assert_eq!(Source::of_file(Path::new("ü b.toml"), "").name(), "ü b.toml");
+    }
 
     #[test]
     fn columns_are_counted_in_characters() {

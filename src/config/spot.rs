@@ -59,6 +59,16 @@ impl Files {
         }
     }
 
+    /// Whether an include says what a file may define.
+    pub(super) fn is_delegated(&self, file: FileNumber) -> bool {
+        self.grants.get(file.0 as usize).is_some_and(Option::is_some)
+    }
+
+    /// The files of which that is so.
+    pub(super) fn delegated_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.iter().zip(&self.grants).filter_map(|(source, grant)| grant.as_ref().map(|_| source))
+    }
+
     /// Some bytes of the file that a spot is from.
     pub(super) fn place(&self, spot: &Spot, span: Range<usize>) -> Place {
         Place::File { source: Arc::clone(self.source(spot)), span }

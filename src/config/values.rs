@@ -30,7 +30,10 @@ impl Read for String {
 
 impl Read for bool {
     fn read(value: Value, reader: &mut Reader<'_>) -> Option<Self> {
+        // Where it was put in, the quotes are right and the value is not.
+        let is_put_in = reader.given().is_some();
         let meant = match value.as_str() {
+            Some(_) if is_put_in => Some("the value that was put in is neither true nor false"),
             Some("true" | "on" | "yes") => Some("without quotes: true"),
             Some("false" | "off" | "no") => Some("without quotes: false"),
             _ => None,
@@ -96,7 +99,12 @@ pub(super) fn number_or<T: TryFrom<i128>>(
                 return None;
             }
             let bare = value.as_str().and_then(|text| text.trim().parse::<i128>().ok());
+            let is_put_in = value.as_str().is_some() && reader.given().is_some();
             let wrong = reader.unfit(&value, "a whole number");
+            if is_put_in {
+                wrong.label("the value that was put in is none");
+                return None;
+            }
             bare.map(|bare| wrong.label(format!("without quotes: {bare}")));
             return None;
         };

@@ -41,6 +41,16 @@ impl Kind {
     }
 }
 
+/// What to write instead of a key of `[defaults]` or `[defaults.upstream]` that stands a table too high or too deep.
+pub(super) fn in_defaults(kind: &Kind, stray: &str, written: &str) -> Option<String> {
+    match stray {
+        "server" if kind.name == DEFAULTS.name => Some("servers start from server = { max_fails = 2 } under [defaults.upstream]".into()),
+        "listener" if kind.name == DEFAULTS.name => Some("a listener's keys stand in [defaults] itself".into()),
+        _ if kind.name == UPSTREAM_DEFAULTS.name && SERVER_DEFAULTS.has(stray) => Some(format!("server = {{ {stray} = {written} }}")),
+        _ => None,
+    }
+}
+
 /// What to do about a stray key.
 pub(super) enum Advice {
     /// It was probably this one.

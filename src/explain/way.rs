@@ -10,7 +10,7 @@ use super::upstreams::Meeting;
 use super::{Explainer, admitted, entries, guards, maps, outcome, profile, settings};
 use crate::config::{Key, path_to};
 use crate::session::{CloseReason, Session};
-use crate::snapshot::{Action, Choice, Destination, ForwardRules, Listener, RateRule, Target};
+use crate::snapshot::{Action, Choice, Destination, ForwardRules, Listener, RateRule, Target, named_by_text};
 use crate::tls::agreed_facts;
 use crate::upstream::Pool;
 use crate::variables::{Text, rendered};
@@ -132,7 +132,7 @@ impl<'w> Way<'w> {
         match destination {
             Destination::Pool(pool) => Ok(pool),
             Destination::Template(_, rules) => {
-                let named = self.session.upstream.as_ref().and_then(|name| self.explainer.snapshot.pools.get(name));
+                let named = self.session.upstream.as_ref().and_then(|name| named_by_text(&self.explainer.snapshot.pools, name));
                 named.map(|pool| &**pool).ok_or(rules)
             }
         }

@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::address::Address;
 use crate::net::Socket;
 use crate::session::{Peer, Session};
-use crate::snapshot::{Destination, ForwardRules, Target};
+use crate::snapshot::{Destination, ForwardRules, Target, named_by_text};
 use crate::upstream::{Balance, Connected, Opened, Pool, ServerLine, Upstream, Wanted};
 use crate::variables::rendered;
 
@@ -57,7 +57,7 @@ impl Destination {
             Self::Pool(pool) => Ok(pool.clone()),
             Self::Template(template, rules) => {
                 let text = rendered(template, session);
-                match worker.pools().get(&*text) {
+                match named_by_text(worker.pools(), &text) {
                     Some(pool) => Ok(pool.clone()),
                     None => made_pool(&text, rules, limit, worker).await,
                 }

@@ -125,6 +125,13 @@ pub type Networks = BTreeMap<Arc<str>, Arc<Ranges>>;
 /// The upstreams by name.
 pub type Pools = BTreeMap<Arc<str>, Arc<Pool>>;
 
+/// The upstream that a text names which was filled in for a session. Those of a team's own file are left out: it chose their
+/// names, and with them what the text would come to.
+#[must_use]
+pub fn named_by_text<'p>(pools: &'p Pools, text: &str) -> Option<&'p Arc<Pool>> {
+    pools.get(text).filter(|pool| pool.is_for_texts)
+}
+
 /// `[process]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {

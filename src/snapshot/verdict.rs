@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, Choice, Destination, ForwardError, Listener, Pools, Target, Targets, first_name};
+use super::{Action, Choice, Destination, ForwardError, Listener, Pools, Target, Targets, first_name, named_by_text};
 use crate::admit::{Access, Rule};
 use crate::hello::{ClientHello, ServerName};
 use crate::route::RouteTable;
@@ -130,7 +130,7 @@ fn done(target: &Target, hello: Option<&ClientHello>, pools: &Pools, session: &m
         Action::Forward(Destination::Pool(pool)) => Outcome::Forwarded(pool.upstream.name().clone()),
         Action::Forward(Destination::Template(template, rules)) => {
             let text = rendered(template, session);
-            match pools.contains_key(&*text) {
+            match named_by_text(pools, &text).is_some() {
                 true => Outcome::Forwarded(text.into()),
                 // Where its TLS has ended by then, it hears no alert.
                 false => rules.address(&text).map_or_else(

@@ -23,6 +23,8 @@ pub struct Pool {
     pub encryption: Option<Encryption>,
     /// Whether and how its servers are told whom a connection is from.
     pub announcement: Option<Announcement>,
+    /// Whether a text that is filled in for a session may name it.
+    pub is_for_texts: bool,
     fallback: OnceLock<Arc<Pool>>,
 }
 
@@ -37,6 +39,7 @@ impl Pool {
             resolver,
             encryption: None,
             announcement: None,
+            is_for_texts: true,
             fallback: OnceLock::new(),
         }
     }
@@ -57,6 +60,12 @@ impl Pool {
     #[must_use]
     pub fn announcing(self, announcement: Option<Announcement>) -> Self {
         Self { announcement, ..self }
+    }
+
+    /// The same for texts that are filled in for a session, or for none of them.
+    #[must_use]
+    pub fn for_texts(self, is_for_texts: bool) -> Self {
+        Self { is_for_texts, ..self }
     }
 
     /// Whether servers are told whom a connection is from, of this pool or of one that stands in for it.

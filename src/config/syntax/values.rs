@@ -38,6 +38,13 @@ pub(super) fn slip(line: &Line<'_>, part: &Range<usize>, message: &str) -> Optio
         let closing = list.rfind(']')? + 2;
         return behind(at + closing, value, &value[closing..]);
     }
+    if let Some(variable) = of_the_environment(value) {
+        return Some(Slip::new(
+            at..at + variable.len(),
+            "what the environment says stands in quotes, be it a number",
+            put_quotes(variable),
+        ));
+    }
     if let Some(list) = in_other_brackets(value) {
         return Some(Slip::new(at..end, "a list stands in [square brackets]", list));
     }
@@ -66,6 +73,13 @@ fn bare(at: usize, key: &str, value: &str) -> Option<Slip> {
     }
     let (problem, instead) = unquoted(key, without_end);
     Some(Slip::new(span, problem, instead))
+}
+
+/// `${env:NAME}` without quotes.
+fn of_the_environment(value: &str) -> Option<&str> {
+    let variable = value.trim_end_matches([';', ',']);
+    let is_one = variable.starts_with("${env:") && variable.find('}') == Some(variable.len() - 1) && !variable.contains(['"', '\'']);
+    is_one.then_some(variable)
 }
 
 /// What to say of a word without quotes.

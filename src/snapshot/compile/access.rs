@@ -51,9 +51,9 @@ impl Compiler {
                 return None;
             }
             ranges => {
-                let complaints = self.diagnostics.len();
+                let complaints = self.diagnostics.errors();
                 let ranges = self.range(path, ranges);
-                if self.diagnostics.len() > complaints {
+                if self.diagnostics.errors() > complaints {
                     return None;
                 }
                 Who::Ranges(ranges.map(Meant::into_set).unwrap_or_default())

@@ -10,7 +10,13 @@ impl Compiler {
     /// The files that a text means, in the order of their names: a pattern may mean none.
     pub(super) fn list_files(&mut self, path: &[Key], written: &str) -> Vec<PathBuf> {
         let Some(pattern) = FilePattern::new(&self.places.file(path, ""), written) else { return vec![self.places.file(path, written)] };
-        match pattern.matches(MOST_FILES + 1) {
+        let found = pattern.matches(MOST_FILES + 1);
+        if let (Some(folder), true) = (pattern.missing_folder(), found.is_ok()) {
+            let problem = format!("{written:?} matches nothing: there is no folder {}", folder.display());
+            let place = self.places.value(path);
+            self.diagnostics.warning("empty-pattern", place, problem);
+        }
+        match found {
             Ok(found) if found.len() > MOST_FILES => {
                 self.wrong(path, format!("{written:?} means more than {MOST_FILES} files"));
                 Vec::new()

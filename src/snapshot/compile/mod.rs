@@ -127,7 +127,8 @@ impl Snapshot {
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, lists, .. } = compiler;
-        diagnostics.settle(&config.lints, places.sources().chain(lists.into_values().flatten()));
+        let delegated = places.delegated_sources().map(|source| source.name().to_owned()).collect();
+        diagnostics.settle(&config.lints, places.sources().chain(lists.into_values().flatten()), &delegated);
         Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
     }
 }

@@ -1,15 +1,16 @@
 //! `[networks]`, and the ranges that stand elsewhere.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::Compiler;
 use super::lists::place_in;
-use crate::address::range;
+use crate::address::{range, range_as_written};
 use crate::admit::{RangeList, Ranges};
-use crate::config::{self, Config, Key, lines, path_to};
+use crate::config::{self, Config, FilePattern, Key, Place, lines, path_to};
 use crate::snapshot::Networks;
 
 /// The name under `[networks]` that allows forwards to where they are refused otherwise.
@@ -35,6 +36,7 @@ impl Compiler {
     pub(super) fn compile_networks(&mut self, config: &Config) -> BTreeMap<String, Network> {
         let mut networks = BTreeMap::new();
         for (name, network) in &config.networks {
+            self.check_name(name);
             let ranges = match network {
                 config::Network::Ranges(ranges) => self.ranges_of_network(name, ranges, config),
                 config::Network::File { file } => self.ranges_of_file(&path_to!["networks", name, "file"], file),
@@ -45,10 +47,43 @@ impl Compiler {
         networks
     }
 
+    /// What already means something where networks are named would never be looked up.
+    fn check_name(&mut self, name: &str) {
+        let what = match name {
+            "all" => "everybody",
+            "unix" | "unix:" => "clients of unix sockets",
+            _ if range(name).is_some() => "this range",
+            _ => return,
+        };
+        let name = Key::from(name);
+        self.wrong_key(
+            &[Key::from("networks"), name.clone()],
+            format!("no network is called {name}: in `access` and guards that is {what}"),
+        )
+        .label("a name such as office");
+    }
+
+    /// A range at this path; one with bits that mean nothing is told of.
+    pub(super) fn range_at(&mut self, path: &[Key], text: &str) -> Option<IpNet> {
+        let written = range_as_written(text)?;
+        if written != written.trunc() {
+            let place = self.places.value(path);
+            self.warn_of_host_bits(place, text, written, 0);
+        }
+        Some(written.trunc())
+    }
+
+    fn warn_of_host_bits(&mut self, place: Place, text: &str, written: IpNet, more: usize) {
+        let also = if more > 0 { format!(" (and of {more} more in this list)") } else { String::new() };
+        let problem = format!("the last bits of {text} mean nothing: it is {}{also}", written.trunc());
+        let one = written.addr();
+        self.diagnostics.warning("host-bits", place, problem).help(format!("\"{}\", or \"{one}\" alone", written.trunc()));
+    }
+
     fn ranges_of_network(&mut self, name: &str, written: &[String], config: &Config) -> Vec<IpNet> {
         let mut compiled = Vec::new();
         for (index, text) in written.iter().enumerate() {
-            match range(text) {
+            match self.range_at(&path_to!["networks", name, index], text) {
                 Some(range) => compiled.push(range),
                 None if config.networks.contains_key(text) => {
                     self.wrong(&path_to!["networks", name, index], "a network is made of address ranges, not of other networks")
@@ -63,18 +98,32 @@ impl Compiler {
     /// The ranges of a file, one a line.
     fn ranges_of_file(&mut self, path: &[Key], written: &str) -> Vec<IpNet> {
         let file = self.places.file(path, written);
+        if FilePattern::new(Path::new(""), written).is_some() && !file.exists() {
+            self.wrong(path, format!("{written:?} is no file, and patterns do not work here")).label("a network has one file, by its name");
+            return Vec::new();
+        }
         let Some(source) = self.list(path, &file) else { return Vec::new() };
         let mut is_empty = true;
         let mut ranges = Vec::with_capacity(source.lines());
+        let mut with_host_bits = Vec::new();
         for line in lines(source.text()) {
             is_empty = false;
-            match range(line.words) {
-                Some(range) => ranges.push(range),
+            match range_as_written(line.words) {
+                Some(written) => {
+                    ranges.push(written.trunc());
+                    if written != written.trunc() {
+                        with_host_bits.push((line, written));
+                    }
+                }
                 None => {
                     let place = place_in(&source, line.at, line.words.len());
                     self.wrong_at(place, format!("{:?} is no address range", line.words)).label(one_a_line(line.words));
                 }
             }
+        }
+        if let Some((line, written)) = with_host_bits.first() {
+            let place = place_in(&source, line.at, line.words.len());
+            self.warn_of_host_bits(place, line.words, *written, with_host_bits.len() - 1);
         }
         if is_empty {
             self.warn_of_empty_list(path, &file, "nobody is in this network, whatever it allows or denies");
@@ -95,7 +144,7 @@ impl Compiler {
 
     /// One range, or one of `[networks]`; nothing of what is neither.
     pub(super) fn range(&mut self, path: &[Key], text: &str) -> Option<Meant> {
-        if let Some(range) = range(text) {
+        if let Some(range) = self.range_at(path, text) {
             return Some(Meant::Range(range));
         }
         if let Some(named) = self.networks.get(text) {

@@ -58,6 +58,7 @@ impl Compiler {
             .with(hash_key, silence)
             .encrypted(encryption)
             .announcing(announcement)
+            .for_texts(!self.places.is_delegated(&path_to!["upstream", name]))
     }
 
     fn server(&mut self, path: &[Key], written: &config::Server, defaults: &ServerKeys) -> Option<ServerLine> {
@@ -133,10 +134,17 @@ impl Compiler {
         }
         if written.contains('$') {
             let text = self.text(path, written, pattern)?;
-            let names: Vec<_> = self.pools.keys().filter(|name| may_become(&text, name)).cloned().collect();
+            let fitting = self.pools.iter().filter(|(name, _)| may_become(&text, name));
+            let (names, others): (Vec<_>, Vec<_>) = fitting.partition(|(_, pool)| pool.is_for_texts);
+            let names: Vec<_> = names.into_iter().map(|(name, _)| name.clone()).collect();
+            let of_a_team = others.first().map(|(name, _)| (*name).clone());
             let leads_to_a_name = !names.is_empty() || self.places.was_cut(&path_to!["upstream"]);
             if !leads_to_a_name && !may_become_an_address(&text) {
-                self.wrong(path, "no upstream has such a name, and an address needs a port").label(format!("\"{written}:443\""));
+                let complaint = self.wrong(path, "no upstream has such a name, and an address needs a port");
+                match of_a_team {
+                    Some(name) => complaint.label(format!("[upstream.{name}] is a team's: texts with variables never lead there")),
+                    None => complaint.label(format!("\"{written}:443\"")),
+                };
                 return None;
             }
             self.used.upstreams.extend(names);

@@ -7,7 +7,6 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::super::Compiler;
 use super::Values;
-use crate::address::range;
 use crate::config::{self, Key, path_to};
 use crate::host::{HostPattern, HostPatternError, HostnameError};
 use crate::variables::{MapPattern, Rows, RowsBuilder};
@@ -105,7 +104,7 @@ impl Compiler {
 
     /// The ranges that a row is for.
     fn ranges_of_row(&mut self, path: impl Fn() -> Vec<Key>, written: &str) -> Vec<IpNet> {
-        if let Some(range) = range(written) {
+        if let Some(range) = self.range_at(&path(), written) {
             return vec![range];
         }
         match self.networks.get(written) {
