@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::budget::Budget;
-use super::ends::Ends;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
+
+use super::budget::Budget;
+use super::ends::Ends;
 
 /// The letters of names, those first that read best.
 pub(super) const LETTERS: &[u8; 39] = b"abcdefghijklmnopqrstuvwxyz0123456789-_.";
