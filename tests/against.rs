@@ -116,7 +116,7 @@ fn upstreams_and_listeners_are_told_by_what_changed() {
         ("listen = \"127.0.0.1:0\"", "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\naccess = [\"deny 10.0.0.0/8\", \"allow all\"]"),
         ("[upstream.shop]", "[listener.more]\nlisten = \"127.0.0.3:0\"\nupstream = \"web\"\n[upstream.shop]"),
     ]);
-    let expected = "against old.toml: every name leads where it did
+    let expected = "against old.toml: 1 listener is new
 listener https changed: now also on 127.0.0.2:0 (TCP); who may come: everybody -> access \"deny 10.0.0.0/8\", \"allow all\"
 listener more new: on 127.0.0.3:0 (TCP)
 upstream web changed: new server 10.0.0.4:443; no longer server 10.0.0.2:443; balance round_robin -> least_conn
@@ -337,7 +337,7 @@ fn networks_and_maps_stand_in_json_too() {
 #[test]
 fn a_file_that_both_sides_read_is_told() {
     let folder = Folder::with(
-        "include = \"routes.d/*.toml\"\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n\
+        "include = [\"routes.d/*.toml\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n\
          [routes.dmz]\nhosts_files = \"tenants.map\"\ndefault = { upstream = \"shop\", from = [\"office\"] }\n\
          [networks]\noffice = { file = \"office.list\" }\n",
     );
@@ -357,7 +357,7 @@ fn a_file_that_both_sides_read_is_told() {
 #[test]
 fn files_of_another_folder_are_another_side() {
     let main =
-        "include = \"routes.d/*.toml\"\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\ndefault = \"shop\"\n";
+        "include = [\"routes.d/*.toml\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\ndefault = \"shop\"\n";
     let folder = Folder::with(main);
     std::fs::create_dir_all(folder.path("before/routes.d")).unwrap();
     std::fs::create_dir(folder.path("routes.d")).unwrap();
