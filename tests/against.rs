@@ -116,7 +116,7 @@ fn upstreams_and_listeners_are_told_by_what_changed() {
         ("listen = \"127.0.0.1:0\"", "listen = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\naccess = [\"deny 10.0.0.0/8\", \"allow all\"]"),
         ("[upstream.shop]", "[listener.more]\nlisten = \"127.0.0.3:0\"\nupstream = \"web\"\n[upstream.shop]"),
     ]);
-    let expected = "against old.toml: every name leads where it did
+    let expected = "against old.toml: 1 listener is new
 listener https changed: now also on 127.0.0.2:0 (TCP); who may come: everybody -> access \"deny 10.0.0.0/8\", \"allow all\"
 listener more new: on 127.0.0.3:0 (TCP)
 upstream web changed: new server 10.0.0.4:443; no longer server 10.0.0.2:443; balance round_robin -> least_conn
@@ -332,4 +332,74 @@ fn networks_and_maps_stand_in_json_too() {
     let json: Value = serde_json::from_str(&folder.run(&["check", "--json", "--against", "old.toml"]).out).unwrap();
     assert_eq!(json["against"]["networks"][0]["details"][0], "no longer 10.128.0.0/9");
     assert_eq!(json["against"]["maps"], serde_json::json!([]));
+}
+
+#[test]
+fn a_file_that_both_sides_read_is_told() {
+    let folder = Folder::with(
+        "include = [\"routes.d/*.toml\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n\
+         [routes.dmz]\nhosts_files = \"tenants.map\"\ndefault = { upstream = \"shop\", from = [\"office\"] }\n\
+         [networks]\noffice = { file = \"office.list\" }\n",
+    );
+    std::fs::create_dir(folder.path("routes.d")).unwrap();
+    folder.write("routes.d/shop.toml", "[upstream.shop]\nservers = [\"10.0.0.1:443\"]\n");
+    folder.write("tenants.map", "a.example shop\n");
+    folder.write("office.list", "10.0.0.0/8\n");
+    folder.write("old.toml", &std::fs::read_to_string(folder.path("routes.toml")).unwrap());
+    let out = folder.run(&["check", "--against", "old.toml"]).out;
+    for file in ["routes.d/shop.toml", "tenants.map", "office.list"] {
+        assert!(out.contains(&format!("\nnote: both read {file}: what changed in it is not seen\n")), "{out}");
+    }
+    let json: Value = serde_json::from_str(&folder.run(&["check", "--json", "--against", "old.toml"]).out).unwrap();
+    assert_eq!(json["against"]["read_by_both"], serde_json::json!(["routes.d/shop.toml", "office.list", "tenants.map"]));
+}
+
+#[test]
+fn files_of_another_folder_are_another_side() {
+    let main =
+        "include = [\"routes.d/*.toml\"]\n[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[routes.dmz]\ndefault = \"shop\"\n";
+    let folder = Folder::with(main);
+    std::fs::create_dir_all(folder.path("before/routes.d")).unwrap();
+    std::fs::create_dir(folder.path("routes.d")).unwrap();
+    folder.write("before/routes.toml", main);
+    folder.write("before/routes.d/shop.toml", "[upstream.shop]\nservers = [\"10.0.0.1:443\"]\n");
+    folder.write("routes.d/shop.toml", "[upstream.shop]\nservers = [\"10.0.0.2:443\"]\n");
+    let out = folder.run(&["check", "--against", "before/routes.toml"]).out;
+    assert!(!out.contains("note:") && out.contains("new server 10.0.0.2:443"), "{out}");
+}
+
+#[test]
+fn a_listener_with_another_name_is_the_one_that_listens_there() {
+    let told = compared(&[("[listener.https]", "[listener.web]"), ("\"shop.example\" = \"web\"", "\"shop.example\" = \"shop\"")]);
+    let expected = "against old.toml: 1 entry leads elsewhere
+listener web changed: was named https
+routes dmz (listener web):
+  shop.example  upstream web -> upstream shop   old.toml:11 -> routes.toml:11
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_listener_that_is_new_or_gone_is_in_the_summary() {
+    let told = compared(&[("[listener.https]\nlisten = \"127.0.0.1:0\"", "[listener.web]\nlisten = \"127.0.0.2:0\"")]);
+    assert!(told.starts_with("against old.toml: 1 listener is new, 1 listener is gone\n"), "{told}");
+}
+
+#[test]
+fn intertwined_patterns_hold_nobody_up() {
+    let patterns = |target: &str| -> String {
+        (10..30).map(|n| format!("[[routes.dmz.patterns]]\nhost = '(?:a|b)*a(?:a|b){{{n}}}'\nupstream = \"{target}\"\n")).collect()
+    };
+    let with = |target| {
+        format!(
+            "[listener.https]\nlisten = \"127.0.0.1:0\"\nroutes = \"dmz\"\n[upstream.web]\nservers = [\"10.0.0.1:443\"]\n[upstream.shop]\nservers = [\"10.0.0.2:443\"]\n[routes.dmz]\ndefault = \"web\"\nno_sni = \"shop\"\n{}",
+            patterns(target)
+        )
+    };
+    let folder = Folder::with(&with("web"));
+    folder.write("old.toml", &with("shop"));
+    let Said { status, out, err } = folder.run(&["check", "--against", "old.toml"]);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(err.contains("would take too long to find out"), "{err}");
+    assert!(out.contains("not all could be decided"), "{out}");
 }

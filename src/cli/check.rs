@@ -23,7 +23,7 @@ pub(super) struct Check {
     /// Tell what changes for those who ran OLD before: which names, wildcards and patterns lead elsewhere, each with a name
     /// that does; upstreams, certificates and listeners, too.
     ///
-    /// In a pipeline: git show HEAD:routes.toml > old.toml && vestibule check --against old.toml
+    /// In a pipeline: git worktree add ../before HEAD && vestibule check --against ../before/routes.toml; git worktree remove ../before
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
     /// Explain a warning by its name, or list all there are with `all`, and look at no file.
@@ -85,7 +85,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
     };
     let (hosts, patterns) = entries(&loaded.config);
     let maps = loaded.config.map.clone();
-    let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
+    let Compiled { snapshot, places, diagnostics, files } = Snapshot::check(loaded);
     let counts = snapshot.as_ref().map(|snapshot| {
         let hosts = hosts + snapshot.listed_hosts;
         let (listeners, upstreams) = (snapshot.listeners.len(), snapshot.upstreams().count());
@@ -95,7 +95,7 @@ fn checked(configuration: &Configuration) -> Result<Checked, Failure> {
         }
         counts.join(", ")
     });
-    let usable = snapshot.map(|snapshot| Side { name: diagnostics.name().to_owned(), snapshot, places, maps });
+    let usable = snapshot.map(|snapshot| Side { name: diagnostics.name().to_owned(), snapshot, places, files, maps });
     Ok(Checked { diagnostics, counts, usable })
 }
 

@@ -126,7 +126,7 @@ impl Failure {
 impl Configuration {
     /// What runs with the places of everything, and no warnings: who asks about one connection has not asked for them.
     fn snapshot_and_places(&self) -> Result<(Snapshot, Places), Failure> {
-        let Compiled { snapshot, places, diagnostics } = Snapshot::check(self.load()?);
+        let Compiled { snapshot, places, diagnostics, .. } = Snapshot::check(self.load()?);
         snapshot.map(|snapshot| (snapshot, places)).ok_or(Failure::Configuration(diagnostics))
     }
 

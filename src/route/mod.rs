@@ -25,7 +25,7 @@ pub use explain::{Considered, Verdict};
 use names::Names;
 use pattern::Patterns;
 pub use pattern::{Captures, Pattern, PatternError, PatternsTooBig};
-pub use reason::{Asked, Change, Differences, Finding, Findings, Winner};
+pub use reason::{Asked, Budget, Change, Differences, Finding, Findings, Winner};
 
 /// What a connection asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

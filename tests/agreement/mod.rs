@@ -84,7 +84,8 @@ struct Compiled {
 
 impl Compiled {
     fn of(text: &str) -> Self {
-        let snapshot::Compiled { snapshot, places, diagnostics } = Snapshot::check(config::parse("routes.toml", text, &[], []).unwrap());
+        let snapshot::Compiled { snapshot, places, diagnostics, .. } =
+            Snapshot::check(config::parse("routes.toml", text, &[], []).unwrap());
         Self { snapshot: snapshot.unwrap_or_else(|| panic!("{diagnostics}\n{text}")), places }
     }
 

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::Side;
+use super::listeners::pairs;
 use super::meanings::Meanings;
 use crate::config::{Places, path_to};
-use crate::route::{Asked, Change, Entry, Rank, Winner};
+use crate::route::{Asked, Budget, Change, Entry, Rank, Winner};
 use crate::snapshot::{Listener, Target, Targets};
 
 /// What changes on listeners that lead to the same.
@@ -48,10 +49,9 @@ pub(super) struct End {
 /// The listeners that are there before and after, those with the same changes together.
 pub(super) fn maps(old: &Side, new: &Side) -> Vec<Map> {
     let mut maps: Vec<Map> = Vec::new();
-    let mut meanings = Meanings::default();
-    for listener in &new.snapshot.listeners {
-        let Some(before) = old.snapshot.listeners.iter().find(|other| other.name == listener.name) else { continue };
-        let map = map((before, &old.places), (listener, &new.places), &mut meanings);
+    let (mut meanings, mut budget) = (Meanings::default(), Budget::default());
+    for (before, listener) in pairs(&old.snapshot, &new.snapshot) {
+        let map = map((before, &old.places), (listener, &new.places), &mut meanings, &mut budget);
         if map.targets.is_empty() && map.settings.is_empty() && map.undecided.is_empty() {
             continue;
         }
@@ -64,13 +64,18 @@ pub(super) fn maps(old: &Side, new: &Side) -> Vec<Map> {
     maps
 }
 
-fn map<'s>((old, old_places): (&'s Listener, &Places), (new, new_places): (&'s Listener, &Places), meanings: &mut Meanings<'s>) -> Map {
+fn map<'s>(
+    (old, old_places): (&'s Listener, &Places),
+    (new, new_places): (&'s Listener, &Places),
+    meanings: &mut Meanings<'s>,
+    budget: &mut Budget,
+) -> Map {
     let of = match (&old.map, &new.map) {
         (Some(one), Some(other)) if one != other => format!("routes {one} -> routes {other}"),
         (_, Some(map)) => format!("routes {map}"),
         (_, None) => format!("listener {}", new.name),
     };
-    let differences = new.routes.differences(&old.routes, |entry| meanings.of(entry));
+    let differences = new.routes.differences(&old.routes, |entry| meanings.of(entry), budget);
     let mut map = Map {
         of,
         listeners: vec![new.name.to_string()],

@@ -1,14 +1,15 @@
 //! `vestibule check --against OLD`: what a new configuration does to connections that the old one served. Reasoned over
 //! the tables and not tried out, so that what is not told does not change.
 
+mod listeners;
 mod maps;
 mod meanings;
 mod parts;
 mod tables;
 mod text;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ pub(super) struct Side {
     pub(super) name: String,
     pub(super) snapshot: Snapshot,
     pub(super) places: Places,
+    /// What was read: the file, those that it includes, and lists.
+    pub(super) files: Vec<PathBuf>,
     /// `[map.NAME]` as they are written.
     pub(super) maps: BTreeMap<String, config::Map>,
 }
@@ -30,6 +33,8 @@ pub(super) struct Side {
 #[derive(Serialize)]
 pub(super) struct Report {
     old: String,
+    /// The files that both sides read: what changed in these since OLD is in both.
+    read_by_both: Vec<String>,
     listeners: Vec<parts::Part>,
     routes: Vec<maps::Map>,
     upstreams: Vec<parts::Part>,
@@ -55,9 +60,9 @@ fn read(file: &Path, new: &Configuration) -> Result<Side, Failure> {
     let configuration = Configuration { config: Some(file.to_owned()), sets: new.sets.clone() };
     let loaded = configuration.load()?;
     let (name, maps) = (loaded.diagnostics.name().to_owned(), loaded.config.map.clone());
-    let Compiled { snapshot, places, diagnostics } = Snapshot::check(loaded);
+    let Compiled { snapshot, places, diagnostics, files } = Snapshot::check(loaded);
     let snapshot = snapshot.ok_or(Failure::Configuration(diagnostics))?;
-    Ok(Side { name, snapshot, places, maps })
+    Ok(Side { name, snapshot, places, files, maps })
 }
 
 impl Report {
@@ -65,6 +70,7 @@ impl Report {
     fn of(old: &Side, new: &Side) -> Self {
         Self {
             old: old.name.clone(),
+            read_by_both: read_by_both(&old.files, &new.files),
             listeners: parts::listeners(&old.snapshot, &new.snapshot),
             routes: maps::maps(old, new),
             upstreams: parts::upstreams(&old.snapshot, &new.snapshot),
@@ -74,4 +80,12 @@ impl Report {
             maps: tables::tables(&old.maps, &new.maps),
         }
     }
+}
+
+/// The files of the new side that are files of the old one, too, by whatever way they were named.
+fn read_by_both(old: &[PathBuf], new: &[PathBuf]) -> Vec<String> {
+    let whole = |file: &PathBuf| file.canonicalize().ok();
+    let known: BTreeSet<PathBuf> = old.iter().filter_map(whole).collect();
+    let is_known = |file: &&PathBuf| whole(file).is_some_and(|file| known.contains(&file));
+    new.iter().filter(is_known).map(|file| file.display().to_string()).collect()
 }

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 
+use super::listeners::pairs;
 use crate::admit::Ranges;
 use crate::snapshot::{Listener, Snapshot};
 use crate::tls::Terminator;
@@ -29,8 +30,12 @@ pub(super) enum Kind {
 }
 
 pub(super) fn listeners(old: &Snapshot, new: &Snapshot) -> Vec<Part> {
-    let named = |snapshot: &Snapshot| snapshot.listeners.iter().map(|listener| (listener.name.to_string(), listener.clone())).collect();
-    parts(&named(old), &named(new), |listener| vec![format!("on {}", addresses(listener).join(", "))], |old, new| listener(old, new))
+    // A listener that got another name is known by its new one.
+    let renamed: BTreeMap<_, _> = pairs(old, new).into_iter().map(|(old, new)| (&*old.name, &*new.name)).collect();
+    let name = |listener: &Listener| (*renamed.get(&*listener.name).unwrap_or(&&*listener.name)).to_owned();
+    let before = old.listeners.iter().map(|listener| (name(listener), listener.clone())).collect();
+    let after = new.listeners.iter().map(|listener| (listener.name.to_string(), listener.clone())).collect();
+    parts(&before, &after, |listener| vec![format!("on {}", addresses(listener).join(", "))], |old, new| listener(old, new))
 }
 
 pub(super) fn upstreams(old: &Snapshot, new: &Snapshot) -> Vec<Part> {
@@ -93,7 +98,8 @@ pub(super) fn parts<T>(
 }
 
 fn listener(old: &Listener, new: &Listener) -> Vec<String> {
-    let mut details = added_and_gone(&addresses(old), &addresses(new), "now also on", "no longer on");
+    let mut details: Vec<_> = (old.name != new.name).then(|| format!("was named {}", old.name)).into_iter().collect();
+    details.extend(added_and_gone(&addresses(old), &addresses(new), "now also on", "no longer on"));
     let (one, other) = (old.admission.told(), new.admission.told());
     let told = |text: &str| if text.is_empty() { "everybody".to_owned() } else { text.trim_start_matches(", ").to_owned() };
     if one != other {
@@ -111,10 +117,7 @@ fn listener(old: &Listener, new: &Listener) -> Vec<String> {
 }
 
 fn addresses(listener: &Listener) -> Vec<String> {
-    let spoken = |address: &crate::address::ListenAddress| {
-        listener.protocols.iter().map(move |protocol| format!("{address} ({})", protocol.label())).collect::<Vec<_>>()
-    };
-    listener.addresses.iter().flat_map(spoken).collect()
+    super::listeners::addresses(listener).into_iter().collect()
 }
 
 fn upstream(old: &Pool, new: &Pool) -> Vec<String> {

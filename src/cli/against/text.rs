@@ -10,6 +10,10 @@ impl Report {
     /// As lines.
     pub(in crate::cli) fn text(&self) -> String {
         let mut text = format!("against {}: {}\n", self.old, self.summary());
+        for file in &self.read_by_both {
+            // Writing to memory cannot fail.
+            let _ = writeln!(text, "note: both read {file}: what changed in it is not seen");
+        }
         part(&mut text, "listener", &self.listeners);
         for map in &self.routes {
             map.tell(&mut text);
@@ -41,6 +45,12 @@ impl Report {
         }
         if changed(&self.maps) > 0 {
             all.push(format!("{} something else", count_of(changed(&self.maps), "map says", "maps say")));
+        }
+        let of_listeners = |change: Kind| self.listeners.iter().filter(|part| part.change == change).count();
+        for (number, change) in [(of_listeners(Kind::New), "new"), (of_listeners(Kind::Gone), "gone")] {
+            if number > 0 {
+                all.push(format!("{} {change}", count_of(number, "listener is", "listeners are")));
+            }
         }
         if all.is_empty() { "every name leads where it did".into() } else { all.join(", ") }
     }

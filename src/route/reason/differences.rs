@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::rc::Rc;
 
-use super::{Entry, FirstName, Identity, Language, Rank, RouteTable, Wildcards, Winner, identity};
+use super::{Budget, Entry, FirstName, Identity, Language, Rank, RouteTable, Wildcards, Winner, identity};
 use crate::host::Hostname;
 
 /// All that changed between two tables.
@@ -52,10 +52,25 @@ impl<T> Change<'_, T> {
 }
 
 impl<T> RouteTable<T> {
-    /// Compares a table with the one that it replaces; entries that mean the same lead to the same.
+    /// Compares a table with the one that it replaces, for half of what may be spent at most; entries that mean the same lead
+    /// to the same.
     #[must_use]
-    pub fn differences<'t, M: Eq + Hash>(&'t self, old: &'t Self, meaning: impl FnMut(&'t Entry<T>) -> M) -> Differences<'t, T> {
-        let mut comparison = Comparison::new(old, self, meaning);
+    pub fn differences<'t, M: Eq + Hash>(
+        &'t self,
+        old: &'t Self,
+        meaning: impl FnMut(&'t Entry<T>) -> M,
+        budget: &mut Budget,
+    ) -> Differences<'t, T> {
+        budget.part(2, |budget| self.differences_within(old, meaning, budget))
+    }
+
+    fn differences_within<'t, M: Eq + Hash>(
+        &'t self,
+        old: &'t Self,
+        meaning: impl FnMut(&'t Entry<T>) -> M,
+        budget: &mut Budget,
+    ) -> Differences<'t, T> {
+        let mut comparison = Comparison::new(old, self, meaning, budget);
         comparison.exact_names();
         comparison.wildcards();
         comparison.patterns();
@@ -68,7 +83,7 @@ impl<T> RouteTable<T> {
     }
 }
 
-struct Comparison<'t, T> {
+struct Comparison<'b, 't, T> {
     old: &'t RouteTable<T>,
     new: &'t RouteTable<T>,
     /// Of each entry, by its address.
@@ -78,7 +93,7 @@ struct Comparison<'t, T> {
     noted: HashSet<(Identity, Identity)>,
     changes: Vec<Change<'t, T>>,
     undecided: Vec<&'t str>,
-    budget: usize,
+    budget: &'b mut Budget,
 }
 
 /// The languages of the patterns of both, each regex once, and that of addresses, which are no names.
@@ -91,12 +106,12 @@ struct Languages {
 }
 
 impl Languages {
-    fn of<'t, T>(old: &'t RouteTable<T>, new: &'t RouteTable<T>) -> Self {
+    fn of<'t, T>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, budget: &mut Budget) -> Self {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut each = Vec::new();
         let mut number = |regex| {
             *numbers.entry(regex).or_insert_with(|| {
-                each.push(Language::of(regex).map(Rc::new));
+                each.push(Language::within(regex, budget).map(Rc::new));
                 each.len() - 1
             })
         };
@@ -106,8 +121,13 @@ impl Languages {
     }
 }
 
-impl<'t, T> Comparison<'t, T> {
-    fn new<M: Eq + Hash>(old: &'t RouteTable<T>, new: &'t RouteTable<T>, mut meaning: impl FnMut(&'t Entry<T>) -> M) -> Self {
+impl<'b, 't, T> Comparison<'b, 't, T> {
+    fn new<M: Eq + Hash>(
+        old: &'t RouteTable<T>,
+        new: &'t RouteTable<T>,
+        mut meaning: impl FnMut(&'t Entry<T>) -> M,
+        budget: &'b mut Budget,
+    ) -> Self {
         let mut known: HashMap<M, usize> = HashMap::new();
         let mut meanings = HashMap::new();
         for entry in [old, new].into_iter().flat_map(RouteTable::entries) {
@@ -120,11 +140,11 @@ impl<'t, T> Comparison<'t, T> {
             new,
             meanings,
             wildcards: Rc::new(Wildcards::of([old, new])),
-            languages: Languages::of(old, new),
+            languages: budget.part(2, |budget| Languages::of(old, new, budget)),
             noted: HashSet::new(),
             changes: Vec::new(),
             undecided: Vec::new(),
-            budget: MOST_STATES,
+            budget,
         }
     }
 
@@ -216,9 +236,6 @@ fn comes_to_default<T>(table: &RouteTable<T>, name: &Hostname) -> bool {
 fn written<T>(entry: Option<&Entry<T>>) -> Option<&str> {
     entry.map(|entry| &*entry.written)
 }
-
-/// How many states all searches of a comparison may look at.
-const MOST_STATES: usize = 400_000;
 
 /// How many labels are tried: as many as there could be entries, or those that patterns and the like hardly all take.
 const EVERY: usize = 400_000;

@@ -9,6 +9,9 @@ use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
+use super::budget::Budget;
+use super::ends::Ends;
+
 /// The letters of names, those first that read best.
 pub(super) const LETTERS: &[u8; 39] = b"abcdefghijklmnopqrstuvwxyz0123456789-_.";
 
@@ -24,18 +27,33 @@ pub(super) struct Language {
     start: u32,
     next: Vec<[u32; LETTERS.len()]>,
     matches: Vec<bool>,
+    /// How its names begin and end.
+    pub(super) ends: Ends,
 }
 
 impl Language {
     /// What a regex matches as a whole; nothing if its table would be too big to reason with.
     pub(super) fn of(regex: &str) -> Option<Self> {
         let meaning = in_letters(&regex_syntax::parse(regex).ok()?);
+        let ends = Ends::of(&meaning);
         let meaning = Hir::concat(vec![Hir::look(Look::Start), meaning, Hir::look(Look::End)]);
         let small = thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(Some(MOST_BYTES));
         let nfa = thompson::Compiler::new().configure(small).build_from_hir(&meaning).ok()?;
         let all = dense::Config::new().match_kind(MatchKind::All).start_kind(StartKind::Anchored);
         let all = all.dfa_size_limit(Some(MOST_BYTES)).determinize_size_limit(Some(MOST_BYTES));
-        Self::of_automaton(&dense::Builder::new().configure(all).build_from_nfa(&nfa).ok()?)
+        Some(Self { ends, ..Self::of_automaton(&dense::Builder::new().configure(all).build_from_nfa(&nfa).ok()?)? })
+    }
+
+    /// The same as long as something may be spent; what turns out to be too big costs most.
+    pub(super) fn within(regex: &str, budget: &mut Budget) -> Option<Self> {
+        if budget.is_spent() {
+            return None;
+        }
+        let language = Self::of(regex);
+        let cost = language.as_ref().map_or(TOO_BIG, |language| language.next.len() * STATE);
+        // It is there now, whether or not something is left for the next one.
+        let _ = budget.spend(cost);
+        language
     }
 
     /// Every name below this one.
@@ -79,7 +97,7 @@ impl Language {
         let first = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()?;
         let mut numbers: HashMap<StateID, u32> = HashMap::from([(first, 1)]);
         let mut states = vec![first];
-        let mut language = Self { start: 1, next: vec![[DEAD; LETTERS.len()]], matches: vec![false] };
+        let mut language = Self { start: 1, next: vec![[DEAD; LETTERS.len()]], matches: vec![false], ends: Ends::default() };
         let mut read = 0;
         while let Some(&state) = states.get(read) {
             read += 1;
@@ -166,9 +184,13 @@ fn in_letters(regex: &Hir) -> Hir {
     }
 }
 
-/// The most states of one table, some 3 MB, and the most bytes of what it is made from.
-const MOST_STATES: usize = 20_000;
-const MOST_BYTES: usize = 8 << 20;
+/// The most states of one table, and the most bytes of what it is made from.
+const MOST_STATES: usize = 5_000;
+const MOST_BYTES: usize = 1 << 19;
+
+/// What a state costs that is made, and to find that there are too many.
+const STATE: usize = 50;
+const TOO_BIG: usize = 150_000;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,9 @@
 //! names there are, not for samples: what regexes match is turned into automata, and these are searched. What would take
 //! too long is told as undecided.
 
+mod budget;
 mod differences;
+mod ends;
 mod hosts;
 mod language;
 mod reach;
@@ -14,11 +16,13 @@ use super::labels;
 use super::{Entry, FirstName, Rank, RouteTable};
 use crate::host::{HostPattern, Hostname};
 
+pub use budget::Budget;
+use budget::Undecided;
 pub use differences::{Asked, Change, Differences};
 use hosts::Hosts;
 use language::Language;
 pub use reach::{Finding, Findings};
-use space::{Budget, Found, Space, Undecided};
+use space::{Found, Space};
 
 /// What a name comes to: the entry, and by which rule it fits; nothing where it is refused.
 pub type Winner<'t, T> = Option<(Rank, &'t Entry<T>)>;
@@ -31,8 +35,8 @@ fn identity<T>(winner: Winner<'_, T>) -> Identity {
 }
 
 /// The languages of a table's patterns; nothing for one that is too big.
-fn languages<T>(table: &RouteTable<T>) -> Vec<Option<Language>> {
-    table.patterns.regexes().map(Language::of).collect()
+fn languages<T>(table: &RouteTable<T>, budget: &mut Budget) -> Vec<Option<Language>> {
+    table.patterns.regexes().map(|regex| Language::within(regex, budget)).collect()
 }
 
 /// The names of wildcards, in order and each once.
@@ -115,6 +119,10 @@ impl<T> RouteTable<T> {
 
 /// Whether two languages have a name in common.
 fn meet(one: &Language, other: &Language, budget: &mut Budget) -> Result<bool, Undecided> {
+    budget.spend(1)?;
+    if !one.ends.may_meet(&other.ends) {
+        return Ok(false);
+    }
     let (none, mut meet) = (Hosts::default(), false);
     Space::new(&[one, other], &[], &none).search(budget, |_| {
         meet = true;

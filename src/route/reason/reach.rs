@@ -43,22 +43,31 @@ pub enum Finding<'t, T> {
 }
 
 impl<T> RouteTable<T> {
-    /// Looks for patterns that never win, and for those that overlap with an entry that leads elsewhere.
+    /// Looks for patterns that never win, and for those that overlap with an entry that leads elsewhere, for half of what may
+    /// be spent at most.
     #[must_use]
-    pub fn reach(&self, leads_elsewhere: impl Fn(&T, &T) -> bool) -> Findings<'_, T> {
+    pub fn reach(&self, leads_elsewhere: impl Fn(&T, &T) -> bool, budget: &mut Budget) -> Findings<'_, T> {
+        budget.part(2, |budget| self.reach_within(leads_elsewhere, budget))
+    }
+
+    fn reach_within(&self, leads_elsewhere: impl Fn(&T, &T) -> bool, budget: &mut Budget) -> Findings<'_, T> {
         let mut findings = Findings { found: Vec::new(), undecided: Vec::new() };
         if self.patterns.is_empty() {
             return findings;
         }
-        let judged = Judged { table: self, wildcards: Wildcards::of([self]), languages: languages(self), addresses: Language::addresses() };
-        let mut budget = Budget::new(MOST_STATES);
+        let judged = Judged {
+            table: self,
+            wildcards: Wildcards::of([self]),
+            languages: budget.part(2, |budget| languages(self, budget)),
+            addresses: Language::addresses(),
+        };
         for pattern in 0..judged.languages.len() {
-            match judged.pattern(pattern, &leads_elsewhere, &mut budget) {
+            match budget.part(4, |budget| judged.pattern(pattern, &leads_elsewhere, budget)) {
                 Ok(found) => findings.found.extend(found),
                 Err(Undecided) => findings.undecided.push(pattern),
             }
         }
-        findings.found.extend(judged.default(&mut budget).ok().flatten());
+        findings.found.extend(judged.default(budget).ok().flatten());
         findings
     }
 }
@@ -190,6 +199,5 @@ impl<'t, T> Judged<'t, T> {
     }
 }
 
-/// How many states all searches over a table may look at, and how many overlaps of a pattern are told.
-const MOST_STATES: usize = 60_000;
+/// How many overlaps of a pattern are told.
 const MOST_TOLD: usize = 3;

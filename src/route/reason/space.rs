@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use super::budget::{Budget, Undecided};
 use super::hosts::{Hosts, Reading};
 use super::language::{DEAD, DOT, LETTERS, Language};
 use crate::host::{Hostname, MAX_LABEL, MAX_NAME};
@@ -15,14 +16,6 @@ pub(super) struct Space<'a> {
     /// Those at the front of `languages` that must match; what they cannot match any more is not followed.
     required: usize,
 }
-
-/// How many states may still be looked at.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-/// There were more states than may be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Undecided;
 
 /// Names that nothing tells apart.
 pub(super) struct Found<'s> {
@@ -47,22 +40,6 @@ struct Node {
     label_length: usize,
 }
 
-impl Budget {
-    pub(super) fn new(states: usize) -> Self {
-        Self(states)
-    }
-
-    /// How many are left.
-    pub(super) fn left(&self) -> usize {
-        self.0
-    }
-
-    fn spend(&mut self) -> Result<(), Undecided> {
-        self.0 = self.0.checked_sub(1).ok_or(Undecided)?;
-        Ok(())
-    }
-}
-
 impl<'a> Space<'a> {
     /// The names that all of `required` match, told apart by the other languages and the entries, too.
     pub(super) fn new(required: &[&'a Language], others: &[&'a Language], hosts: &'a Hosts<'a>) -> Self {
@@ -81,9 +58,10 @@ impl<'a> Space<'a> {
         // The shortest last label with which a state was met; a longer one may end where names end sooner.
         let mut seen: HashMap<State, usize> = HashMap::new();
         let mut nodes = vec![Node { state, before: 0, letter: 0, name_length: 0, label_length: 0 }];
+        let cost = STATE + self.languages.len() * LANGUAGE;
         let mut at = 0;
         while let Some(node) = nodes.get(at) {
-            budget.spend()?;
+            budget.spend(cost)?;
             let found = Found { space: self, nodes: &nodes, node };
             if !node.state.at_label && self.is_match(&node.state) && visit(&found).is_break() {
                 return Ok(());
@@ -156,6 +134,10 @@ impl Found<'_> {
     }
 }
 
+/// What a look at a state costs, and at what each language makes of it.
+const STATE: usize = 20;
+const LANGUAGE: usize = 5;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +149,7 @@ mod tests {
         let hosts = Hosts { exact: exact.to_vec(), ..Hosts::default() };
         let space = Space::new(&[&required], &without.iter().collect::<Vec<_>>(), &hosts);
         let mut found = None;
-        let searched = space.search(&mut Budget::new(100_000), |names| {
+        let searched = space.search(&mut Budget::new(2_500_000), |names| {
             if (1..=without.len()).any(|one| names.is_in(one)) || names.is_exact() {
                 return ControlFlow::Continue(());
             }

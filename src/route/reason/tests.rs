@@ -45,7 +45,7 @@ fn universe() -> Vec<Hostname> {
 }
 
 fn changes(old: &Table, new: &Table) -> Vec<String> {
-    let differences = new.differences(old, |entry| entry.target);
+    let differences = new.differences(old, |entry| entry.target, &mut Budget::default());
     assert!(differences.undecided.is_empty(), "{:?}", differences.undecided);
     let of = |winner: Winner<'_, usize>| winner.map_or("nothing".to_owned(), |(_, entry)| format!("{}={}", entry.written, entry.target));
     let asked = |asked: &Asked| match asked {
@@ -111,7 +111,7 @@ fn a_name_that_is_taken_is_no_example() {
 fn what_cannot_be_reasoned_with_is_told() {
     let hard = "(?:a|b)*a(?:a|b){16}";
     let (old, new) = (plain(&[], &[(hard, 1), ("c", 1)], None), plain(&[], &[(hard, 2), ("c", 2)], None));
-    let differences = new.differences(&old, |entry| entry.target);
+    let differences = new.differences(&old, |entry| entry.target, &mut Budget::default());
     assert_eq!(differences.undecided, [hard, "c"]);
 }
 
@@ -124,12 +124,39 @@ fn a_hundred_thousand_names_are_compared_one_by_one() {
     }
     let patterns = [(r"(?<tenant>[a-z0-9-]+)\.apps\.example".to_owned(), 3)];
     let differences = table(&changed, &patterns, Some(4));
-    let differences = differences.differences(&table(&names, &patterns, Some(4)), |entry| entry.target).changes.len();
+    let differences =
+        differences.differences(&table(&names, &patterns, Some(4)), |entry| entry.target, &mut Budget::default()).changes.len();
     assert_eq!(differences, 1000);
 }
 
+fn intertwined() -> Vec<(String, usize)> {
+    (10..30).map(|letters| (format!("(?:a|b)*a(?:a|b){{{letters}}}"), letters)).collect()
+}
+
+#[test]
+fn what_is_intertwined_takes_a_part_of_the_budget_and_leaves_the_rest() {
+    let hard = table(&[], &intertwined(), None);
+    let other = table(&[], &[("b".to_owned(), 1)], None);
+    let mut budget = Budget::default();
+    assert!(hard.reach(|one, other| one != other, &mut budget).undecided.len() > 10);
+    assert!(!hard.differences(&other, |entry| entry.target, &mut budget).undecided.is_empty());
+    let easy = plain(&[], &[(r"[a-z]+\.x", 1), (r"a\.x", 2)], None);
+    let findings = easy.reach(|one, other| one != other, &mut budget);
+    assert_eq!((findings.found.len(), findings.undecided.len()), (1, 0), "{budget:?}");
+}
+
+#[test]
+fn hundreds_of_patterns_with_domains_of_their_own_are_decided() {
+    let patterns = |target: usize| (0..400).map(|n| (format!(r"(?<t>[a-z0-9-]+)\.t{n}\.example"), target + n % 7)).collect::<Vec<_>>();
+    let (old, new) = (table(&[], &patterns(1), None), table(&[], &patterns(2), None));
+    let findings = new.reach(|one, other| one != other, &mut Budget::default());
+    assert_eq!((findings.found.len(), findings.undecided.len()), (0, 0));
+    let differences = new.differences(&old, |entry| entry.target, &mut Budget::default());
+    assert_eq!((differences.changes.len(), differences.undecided.len()), (400, 0));
+}
+
 fn findings(table: &Table) -> Vec<String> {
-    let findings = table.reach(|one, other| one != other);
+    let findings = table.reach(|one, other| one != other, &mut Budget::default());
     assert!(findings.undecided.is_empty(), "{:?}", findings.undecided);
     let told = |finding: &Finding<'_, usize>| match finding {
         Finding::Nothing { pattern } => format!("{pattern} matches nothing"),
@@ -220,7 +247,7 @@ proptest! {
 
     #[test]
     fn each_name_that_goes_elsewhere_is_told_and_nothing_else((old, new) in both()) {
-        let differences = new.differences(&old, |entry| entry.target);
+        let differences = new.differences(&old, |entry| entry.target, &mut Budget::default());
         prop_assert!(differences.undecided.is_empty());
         let target = |winner: Winner<'_, usize>| winner.map(|(_, entry)| entry.target);
         let mut told = HashSet::new();
@@ -244,7 +271,7 @@ proptest! {
 
     #[test]
     fn what_wins_somewhere_is_never_said_to_be_shadowed((table, _) in both()) {
-        let findings = table.reach(|one, other| one != other);
+        let findings = table.reach(|one, other| one != other, &mut Budget::default());
         prop_assert!(findings.undecided.is_empty());
         let mut names: BTreeMap<Identity, BTreeSet<Hostname>> = BTreeMap::new();
         for name in universe() {

@@ -64,6 +64,8 @@ pub struct Compiled {
     pub places: Places,
     /// What is wrong, or looks wrong.
     pub diagnostics: Diagnostics,
+    /// The files that it was read from, and the lists that these name.
+    pub files: Vec<PathBuf>,
 }
 
 impl Snapshot {
@@ -93,7 +95,7 @@ impl Snapshot {
     }
 
     fn compiled(loaded: Loaded, previous_terminators: Terminators, previous_limits: &Limits) -> Compiled {
-        let Loaded { config, places, diagnostics, .. } = loaded;
+        let Loaded { config, places, diagnostics, files } = loaded;
         let own_sockets = listener::unix_sockets(&config);
         let mut compiler = Compiler {
             places,
@@ -127,9 +129,10 @@ impl Snapshot {
         };
         let snapshot = compiler.snapshot(&config, previous_limits);
         let Compiler { places, mut diagnostics, lists, .. } = compiler;
+        let files = files.files.into_iter().chain(lists.keys().cloned()).collect();
         let delegated = places.delegated_sources().map(|source| source.name().to_owned()).collect();
         diagnostics.settle(&config.lints, places.sources().chain(lists.into_values().flatten()), &delegated);
-        Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics }
+        Compiled { snapshot: snapshot.filter(|_| !diagnostics.has_errors()), places, diagnostics, files }
     }
 }
 

@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 
 use super::Compiler;
 use crate::config::Config;
-use crate::route::{Entry, Finding, Rank, RouteTable};
+use crate::route::{Budget, Entry, Finding, Rank, RouteTable};
 use crate::snapshot::{Listener, Target, Targets, entry_place};
 
 impl Compiler {
     /// Warns of what is found in the maps of the listeners, each map once.
     pub(super) fn check_reach<'l>(&mut self, listeners: impl Iterator<Item = &'l Listener>, config: &Config) {
         let maps: BTreeMap<_, _> = listeners.filter_map(|listener| Some((listener.map.clone()?, &listener.routes))).collect();
+        let mut budget = Budget::default();
         for (name, table) in maps {
             // Without one that is wrong the others could not be judged, nor their places be told.
             let is_whole = config.routes.get(&*name).is_some_and(|written| written.patterns.len() == table.patterns().count());
             if is_whole {
-                self.check_table(&name, table);
+                self.check_table(&name, table, &mut budget);
             }
         }
     }
 
-    fn check_table(&mut self, map: &str, table: &RouteTable<Targets>) {
+    fn check_table(&mut self, map: &str, table: &RouteTable<Targets>, budget: &mut Budget) {
         let leads = |targets: &[Target]| targets.iter().map(Target::leads).collect::<Vec<_>>();
-        let findings = table.reach(|one, other| leads(one) != leads(other));
+        let findings = table.reach(|one, other| leads(one) != leads(other), budget);
         for finding in findings.found {
             match finding {
                 Finding::Nothing { pattern } => {

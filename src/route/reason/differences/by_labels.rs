@@ -9,7 +9,7 @@ use crate::host::Hostname;
 use crate::route::RouteTable;
 use crate::route::reason::language::Language;
 
-impl<T> Comparison<'_, T> {
+impl<T> Comparison<'_, '_, T> {
     /// The names that are not exact, by the longest wildcards of both tables that they fit.
     pub(super) fn wildcards(&mut self) {
         let wildcards = Rc::clone(&self.wildcards);
@@ -44,8 +44,9 @@ impl<T> Comparison<'_, T> {
             if beaten.is_none() || !self.leads_elsewhere(winner, beaten) {
                 continue;
             }
-            let Some(left) = self.budget.checked_sub(1) else { return self.undecided.extend(written(winner)) };
-            self.budget = left;
+            if self.budget.spend(1).is_err() {
+                return self.undecided.extend(written(winner));
+            }
             match self.between(front, name) {
                 Some(host) => self.note_name(host),
                 None => self.search_below(name),

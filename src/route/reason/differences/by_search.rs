@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::{Comparison, MOST_STATES};
+use super::Comparison;
 use crate::host::Hostname;
+use crate::route::reason::budget::{Budget, Undecided};
 use crate::route::reason::language::Language;
-use crate::route::reason::space::{Budget, Space, Undecided};
+use crate::route::reason::space::Space;
 use crate::route::reason::{Asked, Identity, Winner, identity, meet};
 
-impl<'t, T> Comparison<'t, T> {
+impl<'t, T> Comparison<'_, 't, T> {
     pub(super) fn search(&mut self, required: Option<&Language>, written: Option<&'t str>) {
         self.search_for(required, None, written, |_| false);
     }
@@ -22,13 +23,13 @@ impl<'t, T> Comparison<'t, T> {
         written: Option<&'t str>,
         is_enough: impl Fn(&HashSet<(Identity, Identity)>) -> bool,
     ) {
-        let mut budget = Budget::new(self.budget.min(MOST_STATES / 4));
         let mut found = Vec::new();
+        let mut budget = std::mem::replace(self.budget, Budget::new(0));
         let searched = match required {
-            Some(required) => self.searched(required, own, &mut budget, &mut found, is_enough),
+            Some(required) => budget.part(4, |budget| self.searched(required, own, budget, &mut found, is_enough)),
             None => Err(Undecided),
         };
-        self.budget -= self.budget.min(MOST_STATES / 4) - budget.left();
+        *self.budget = budget;
         for (name, old, new) in found {
             self.note(Asked::Name(name), old, new);
         }
