@@ -142,10 +142,8 @@ impl<'s> Original<'s> {
     /// Whether an error stands where the slip is, or at a line that has one of its names, or is about the whole file.
     fn is_about(&self, slip: &Slip, error: &Diagnostic) -> bool {
         let Some(number) = error.place().line() else { return true };
-        let is_there = |number| slip.lines.contains(&number) && self.is_in_file(error.place());
-        is_there(number)
-            || (error.problem() == NOT_CLOSED && is_there(line_before(error.place(), number)))
-            || line_of(error.place(), number).is_some_and(|line| has_a_name_of(&line, slip))
+        let is_there = slip.lines.contains(&number) && self.is_in_file(error.place());
+        is_there || line_of(error.place(), number).is_some_and(|line| has_a_name_of(&line, slip))
     }
 
     /// Whether a test fails that is not the slip's own line.
@@ -168,9 +166,16 @@ fn mentions(slip: &Slip, diagnostics: &Diagnostics) -> bool {
         return true;
     }
     let is_named = |line: &usize| {
-        [format!("toml:{line})"), format!("toml:{line},"), format!("line {line}\n"), format!("line {line})"), format!("line {line},")]
-            .iter()
-            .any(|name| said.contains(name))
+        [
+            format!("toml:{line})"),
+            format!("toml:{line},"),
+            format!("line {line}\n"),
+            format!("line {line})"),
+            format!("line {line},"),
+            format!("line {line};"),
+        ]
+        .iter()
+        .any(|name| said.contains(name))
     };
     slip.lines.iter().any(is_named)
 }
@@ -189,20 +194,8 @@ fn line_of(place: &Place, number: usize) -> Option<String> {
     }
 }
 
-/// The last line before another one in which there is something.
-fn line_before(place: &Place, number: usize) -> usize {
-    let is_empty = |number: &usize| line_of(place, *number).is_none_or(|line| Line::of(&line).is_empty());
-    (1..number).rev().find(|number| !is_empty(number)).unwrap_or(number)
-}
-
-/// What is said at what follows: "`]` or `,` belongs before this".
-const NOT_CLOSED: &str = "a list is not closed, or a comma is missing";
-
 /// What may be told at another line, and why.
-const EXCUSED: [(&str, &str); 5] = [
+const EXCUSED: [(&str, &str); 2] = [
     ("no routes are named", "without its `include` a file misses at once all that the others have"),
     ("a value already and can't be a table", "without the header above them, keys of a listener are keys of the file"),
-    ("inline table", "a brace that is not closed takes in the lines behind it"),
-    ("missing comma between key-value", "the same"),
-    ("a list is not closed", "so does a bracket"),
 ];

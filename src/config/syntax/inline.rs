@@ -67,6 +67,7 @@ pub(super) fn table(line: &Line<'_>) -> Option<Slip> {
                 let (start, opener) = open.pop()?;
                 if c == '}'
                     && opener == '{'
+                    && !line.text[..start].ends_with('$')
                     && let Some(slip) = mended(line, start..at + 1)
                 {
                     return Some(slip);

@@ -67,8 +67,11 @@ impl<'s> Written<'s> {
         let first = if text.trim_start().starts_with('[') {
             let before = |header: &str| self.headers.get(header).copied().filter(|&first| first < number);
             before(header(text.trim_start())).or_else(|| {
-                let table = before(&format!("{}]", text[..part.start].trim_start().trim_end_matches('.')))?;
-                above(self.section(table))?.first().copied()
+                let table = text[..part.start].trim_start().trim_end_matches('.');
+                // What the file itself has stands above the first header.
+                let is_of_the_file = table.bytes().all(|byte| byte == b'[');
+                let section = if is_of_the_file { 0 } else { self.section(before(&format!("{table}]"))?) };
+                above(section)?.first().copied()
             })
         } else {
             above(self.section(number)).and_then(|lines| lines.last().copied())
