@@ -20,6 +20,40 @@ fn json(folder: &Folder, arguments: &[&str]) -> Value {
     serde_json::from_str(&ask(folder, &[arguments, &["--json"]].concat())).unwrap()
 }
 
+#[test]
+fn a_client_of_a_unix_socket_is_who_comes_to_one_and_may_be_asked_for() {
+    let folder = Folder::with(
+        "[listener.local]\nlisten = \"unix:/run/vestibule.sock\"\nupstream = \"10.0.0.1:443\"\naccess = [\"allow unix:\", \"deny all\"]\n",
+    );
+    let told = ask(&folder, &[]);
+    assert!(told.starts_with("any connection from unix: on local\n  access               allowed by \"allow unix:\"\n"), "{told}");
+    assert_eq!(ask(&folder, &["--from", "unix:"]), told);
+    assert!(ask(&folder, &["--from", "192.0.2.7"]).contains("denied by \"deny all\""));
+    assert_eq!(json(&folder, &[])["from"], "unix:");
+}
+
+#[test]
+fn protocols_may_be_listed_with_commas() {
+    let folder = Folder::with(
+        "[listener.https]\nlisten = \":443\"\nroutes = \"dmz\"\n[routes.dmz.hosts]\n\"a.example\" = { upstream = \"10.0.0.1:443\", alpn = [\"http/1.1\"] }\n",
+    );
+    let told = ask(&folder, &["--sni", "a.example", "--alpn", "h2,http/1.1"]);
+    assert!(told.contains("-> upstream 10.0.0.1:443"), "{told}");
+}
+
+#[test]
+fn what_decides_how_servers_are_left_alone_and_how_a_listener_reads_is_told() {
+    let folder = Folder::with(
+        "[defaults]\npreread_timeout = \"3s\"\n[defaults.upstream]\nserver = { max_fails = 7, fail_timeout = \"70s\" }\n\
+         [listener.https]\nlisten = \":443\"\nroutes = \"dmz\"\nmax_connections = 50\n[routes.dmz]\ndefault = \"web\"\n\
+         [upstream.web]\nservers = [{ address = \"10.0.0.1:443\", slow_start = \"5s\" }, { address = \"10.0.0.2:443\", max_fails = 1, fail_timeout = \"10s\" }]\n",
+    );
+    let told = ask(&folder, &["--sni", "a.example"]);
+    assert!(told.contains("10.0.0.1:443 (max_fails 7, fail_timeout 70s, slow_start 5s), 10.0.0.2:443; "), "{told}");
+    assert!(told.contains("preread_timeout 3s ([defaults], routes.toml:2)"), "{told}");
+    assert!(told.contains("max_connections 50 ([listener.https], routes.toml:8)"), "{told}");
+}
+
 const SETTINGS: &str = r#"[defaults]
 idle_timeout = "10s"
 half_close = false
@@ -238,7 +272,8 @@ fn json_says_all_that_the_text_says() {
         },
         "outcome": { "kind": "forwarded", "upstreams": [{
             "name": "web", "at": "routes.toml:19", "balance": "round_robin", "hash_key": null, "tls": null, "order": "turns",
-            "servers": [{ "address": "10.0.0.1:443", "by_dns": false, "weight": 1, "max_conns": 0, "backup": false, "out_of_reach": false }],
+            "servers": [{ "address": "10.0.0.1:443", "by_dns": false, "weight": 1, "max_conns": 0, "max_fails": 1, "fail_timeout": "10s",
+                          "slow_start": "0ms", "backup": false, "out_of_reach": false }],
             "turns": [], "down": [],
             "settings": [
                 { "key": "keepalive", "value": "idle 60s count 5",
@@ -316,12 +351,23 @@ fn a_line_that_is_no_question_is_told_and_the_others_are_answered() {
     let folder = Folder::with(MANY);
     let mut command = folder.vestibule(&["route", "--names", "-"]);
     let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    running.stdin.take().unwrap().write_all(b"a..b\nwww.example\nwww.example form=10.0.0.1\nwww.example from=here\n").unwrap();
+    running
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(
+            "\u{feff}a..b\nwww.example\nwww.example form=10.0.0.1\nwww.example from=here\n\
+          www.example from=10.0.0.1 from=10.0.0.2\nwww.example alpn=\n"
+                .as_bytes(),
+        )
+        .unwrap();
     let done = running.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "www.example -> www.example -> upstream web\n");
     let expected = "vestibule: -:1: the server name is no host name: a label is empty (two dots in a row, or one at the start)\n\
                     -:3: \"form=10.0.0.1\" is none of from=IP, alpn=PROTOCOL, versions=VERSION\n\
-                    -:4: from=here: an IP address belongs here, such as 192.0.2.7 or 192.0.2.7:40000\n";
+                    -:4: from=here: an IP address belongs here, such as 192.0.2.7 or 192.0.2.7:40000, or unix:\n\
+                    -:5: from=10.0.0.2: from is there already\n\
+                    -:6: alpn=: a protocol of ALPN has 1 to 255 bytes\n";
     assert_eq!((String::from_utf8(done.stderr).unwrap(), done.status.code()), (expected.into(), Some(2)));
     let missing = folder.run(&["route", "--names", "nothing"]);
     assert_eq!((missing.status, missing.err.starts_with("vestibule: nothing cannot be read: ")), (Some(2), true));

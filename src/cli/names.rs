@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::client::Client;
+use super::route::protocol;
 use super::{Failure, print};
 use crate::config::TlsVersion;
 use crate::explain::{Explainer, Explanation, First, Outcome, Question};
@@ -32,7 +33,7 @@ pub(super) fn answer(file: &Path, common: &Common, explainer: &Explainer<'_>, li
     let mut strays = Vec::new();
     let mut rows = Vec::new();
     let mut json = String::new();
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in text.trim_start_matches(BYTE_ORDER_MARK).lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
@@ -69,10 +70,18 @@ fn question(line: &str, common: &Common) -> Result<Question, String> {
     let mut words = line.split_whitespace();
     let name = words.next().filter(|name| *name != NO_NAME).map(str::to_owned);
     let Common { mut from, mut alpn, mut versions } = common.clone();
+    let mut said = Vec::new();
     for word in words {
+        let key = word.split('=').next().unwrap_or_default();
+        if said.contains(&key) {
+            return Err(format!("{word}: {key} is there already"));
+        }
+        said.push(key);
         match word.split_once('=') {
             Some(("from", text)) => from = text.parse().map_err(|why| format!("{word}: {why}"))?,
-            Some(("alpn", text)) => alpn = text.split(',').map(str::to_owned).collect(),
+            Some(("alpn", text)) => {
+                alpn = text.split(',').map(protocol).collect::<Result<_, _>>().map_err(|why| format!("{word}: {why}"))?
+            }
             Some(("versions", text)) => {
                 let named = text.split(',').map(TlsVersion::named).collect::<Option<_>>();
                 versions = named.ok_or_else(|| format!("{word}: a version is one of 1.0, 1.1, 1.2, 1.3"))?;
@@ -120,6 +129,8 @@ fn few(strays: &[String]) -> String {
 const NO_NAME: &str = "-";
 /// One long line must not push all others apart.
 const WIDEST: usize = 60;
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// After so many bytes of JSON they are written.
 const PIECE: usize = 1 << 20;
 const FEW: usize = 20;

@@ -22,15 +22,15 @@ pub(super) struct Asked {
     /// The server name that the client sends; without it, a hello that has none.
     #[arg(long, value_name = "HOST", conflicts_with = "not_tls")]
     sni: Option<String>,
-    /// A protocol that the client offers by ALPN. May be given several times.
-    #[arg(long, value_name = "PROTOCOL", conflicts_with = "not_tls", value_parser = protocol)]
+    /// A protocol that the client offers by ALPN. May be given several times, or with commas: h2,http/1.1.
+    #[arg(long, value_name = "PROTOCOL", conflicts_with = "not_tls", value_delimiter = ',', value_parser = protocol)]
     alpn: Vec<String>,
     /// A version of TLS that the client offers, such as 1.2. May be given several times; without it, 1.2 and 1.3.
     #[arg(long, value_name = "VERSION", conflicts_with = "not_tls", value_delimiter = ',', value_parser = version)]
     versions: Vec<TlsVersion>,
-    /// The client's address, with its port or without.
-    #[arg(long, value_name = "IP", default_value_t = Client::HERE)]
-    from: Client,
+    /// The client's address, with its port or without, or `unix:`. Without it, somebody on this machine.
+    #[arg(long, value_name = "IP")]
+    from: Option<Client>,
     /// A client that does not speak TLS.
     #[arg(long)]
     not_tls: bool,
@@ -51,9 +51,9 @@ pub(super) fn route(asked: &Asked) -> Result<(), Failure> {
     let explainer = Explainer::new(&snapshot, &places);
     if let Some(file) = &asked.names {
         let form = if asked.json { Form::Json } else { Form::Text };
-        return names::answer(file, &asked.common(), &explainer, listener, form);
+        return names::answer(file, &asked.common(listener), &explainer, listener, form);
     }
-    let explanation = explainer.explain(listener, &asked.question());
+    let explanation = explainer.explain(listener, &asked.question(listener));
     if let (Outcome::Refused { reason: "malformed_hello", detail, .. }, Some(sent)) = (&explanation.outcome, &asked.sni) {
         let why = detail.as_deref().unwrap_or_default();
         return Err(Failure::Usage(format!("a hello with the name {sent:?} is refused as malformed: {why}")));
@@ -62,13 +62,17 @@ pub(super) fn route(asked: &Asked) -> Result<(), Failure> {
 }
 
 impl Asked {
-    fn common(&self) -> Common {
-        Common { from: self.from, alpn: self.alpn.clone(), versions: self.versions.clone() }
+    fn client(&self, listener: &Listener) -> Client {
+        self.from.unwrap_or_else(|| Client::of(listener))
     }
 
-    fn question(&self) -> Question {
+    fn common(&self, listener: &Listener) -> Common {
+        Common { from: self.client(listener), alpn: self.alpn.clone(), versions: self.versions.clone() }
+    }
+
+    fn question(&self, listener: &Listener) -> Question {
         let tls = First::Tls { name: self.sni.clone(), alpn: self.alpn.clone(), versions: self.versions.clone() };
-        Question { from: self.from.0, first: if self.not_tls { First::NotTls } else { tls } }
+        Question { from: self.client(listener).0, first: if self.not_tls { First::NotTls } else { tls } }
     }
 
     fn told(&self, explanation: &Explanation) -> Result<String, Failure> {
@@ -101,7 +105,7 @@ fn version(text: &str) -> Result<TlsVersion, String> {
     TlsVersion::named(text).ok_or_else(|| "one of 1.0, 1.1, 1.2, 1.3".into())
 }
 
-fn protocol(text: &str) -> Result<String, String> {
+pub(super) fn protocol(text: &str) -> Result<String, String> {
     let fits = (1..=255).contains(&text.len());
     fits.then(|| text.to_owned()).ok_or_else(|| "a protocol of ALPN has 1 to 255 bytes".into())
 }

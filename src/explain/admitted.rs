@@ -6,8 +6,8 @@ use super::explanation::{Access, Limit};
 use crate::snapshot::Admission;
 
 /// Whether the rules let a client in, and which of them decides.
-pub(super) fn access(admission: &Admission, from: IpAddr) -> Access {
-    let deciding = admission.access.deciding(Some(from));
+pub(super) fn access(admission: &Admission, from: Option<IpAddr>) -> Access {
+    let deciding = admission.access.deciding(from);
     Access {
         allowed: deciding.is_none_or(|rule| rule.allows),
         has_rules: !admission.access.rules().is_empty(),
@@ -16,10 +16,10 @@ pub(super) fn access(admission: &Admission, from: IpAddr) -> Access {
 }
 
 /// The limits that count a client.
-pub(super) fn limits(admission: &Admission, from: IpAddr) -> Vec<Limit> {
+pub(super) fn limits(admission: &Admission, from: Option<IpAddr>) -> Vec<Limit> {
     let one = |settings: &crate::admit::LimitSettings| Limit {
         name: settings.name.to_string(),
-        exempt: settings.exempt.contains(from),
+        exempt: from.is_some_and(|from| settings.exempt.contains(from)),
         dry_run: settings.dry_run,
     };
     admission.limits.iter().map(|keyed| one(keyed.limit.settings())).collect()

@@ -12,7 +12,7 @@ pub(super) fn told(
     targets: &snapshot::Targets,
     taken: Option<usize>,
     entry: &[Key],
-    client: IpAddr,
+    client: Option<IpAddr>,
     hello: Option<&ClientHello>,
     places: &Places,
 ) -> Vec<Target> {
@@ -28,12 +28,12 @@ pub(super) fn told(
     targets.iter().enumerate().map(one).collect()
 }
 
-fn guards(guards: &Guards, client: IpAddr, hello: Option<&ClientHello>) -> Vec<Guard> {
+fn guards(guards: &Guards, client: Option<IpAddr>, hello: Option<&ClientHello>) -> Vec<Guard> {
     let from = (guards.from.is_some()).then(|| Guard {
         guard: "from",
         wants: guards.from_written.iter().map(|range| range.to_string()).collect(),
-        fits: guards.fits_from(Some(client)),
-        by: guards.range_of(client).map(|range| range.to_string()),
+        fits: guards.fits_from(client),
+        by: client.and_then(|client| guards.range_of(client)).map(|range| range.to_string()),
     });
     let alpn = (!guards.alpn.is_empty()).then(|| Guard {
         guard: "alpn",

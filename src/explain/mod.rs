@@ -56,7 +56,7 @@ impl<'s> Explainer<'s> {
         Explanation {
             listener: listener.name.to_string(),
             protocols: listener.protocols.iter().map(|protocol| word(*protocol)).collect(),
-            from,
+            from: from.map_or_else(|| UNIX.into(), |from| from.to_string()),
             hello: heard.hello().map(Hello::label),
             name: heard.name().map(ToString::to_string),
             sent: question.sent().map(Into::into),
@@ -71,6 +71,9 @@ impl<'s> Explainer<'s> {
         }
     }
 }
+
+/// A client of a unix socket, as `$remote_addr` and rules have it.
+const UNIX: &str = "unix:";
 
 fn word(protocol: Protocol) -> &'static str {
     match protocol {

@@ -17,7 +17,7 @@ use crate::snapshot::Listener;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The client; port 0 is one that is not known.
-    pub from: SocketAddr,
+    pub from: Peer,
     /// What it sends first.
     pub first: First,
 }
@@ -53,7 +53,7 @@ impl Question {
     #[must_use]
     pub fn named(name: impl Into<String>, from: IpAddr) -> Self {
         let first = First::Tls { name: Some(name.into()), alpn: Vec::new(), versions: Vec::new() };
-        Self { from: SocketAddr::new(from, 0), first }
+        Self { from: Peer::Ip(SocketAddr::new(from, 0)), first }
     }
 
     /// The name that is sent.
@@ -98,7 +98,7 @@ impl Question {
             Some(ListenAddress::Ip(ip)) => Peer::Ip(*ip),
             Some(ListenAddress::Unix(_)) | None => Peer::Unix,
         };
-        let mut session = Session::new(0, listener.name.clone(), Peer::Ip(self.from), local, Instant::now(), SystemTime::now());
+        let mut session = Session::new(0, listener.name.clone(), self.from, local, Instant::now(), SystemTime::now());
         if *listener.protocols == [Protocol::Udp] {
             session.protocol = Protocol::Udp;
         }

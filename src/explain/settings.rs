@@ -3,11 +3,12 @@
 use super::explanation::Setting;
 use super::origins::Tables;
 use crate::session::{Protocol, Session};
-use crate::snapshot::{RateRule, SourceRule, Target};
-use crate::units::written_rate;
+use crate::snapshot::{Listener, RateRule, SourceRule, Target};
+use crate::units::{written, written_rate};
 
 /// `idle_timeout` and `connect_timeout`, and of the others those that are written and mean something to what is spoken there.
-pub(super) fn told(target: &Target, protocols: &[Protocol], session: &Session, tables: &Tables<'_>) -> Vec<Setting> {
+pub(super) fn told(target: &Target, listener: &Listener, session: &Session, tables: &Tables<'_>) -> Vec<Setting> {
+    let protocols = &listener.protocols;
     let told = |(key, value)| match key {
         "idle_timeout" | "connect_timeout" => Some(tables.always(key, value)),
         "upload_rate" => tables.if_written(key, || rate(&target.rates.upload, session)),
@@ -19,7 +20,19 @@ pub(super) fn told(target: &Target, protocols: &[Protocol], session: &Session, t
         "note" => None,
         _ => tables.if_written(key, || value),
     };
-    target.settings().into_iter().filter_map(told).collect()
+    let of_session = target.settings().into_iter().filter_map(told);
+    of_session.chain(of_listener(listener, tables)).collect()
+}
+
+/// What is written of how a listener takes connections.
+fn of_listener(listener: &Listener, tables: &Tables<'_>) -> Vec<Setting> {
+    let peek = listener.peek.as_ref();
+    let all = [
+        peek.and_then(|peek| tables.if_written("preread_timeout", || written(peek.timeout))),
+        peek.and_then(|peek| tables.if_written("preread_buffer_size", || peek.size.to_string())),
+        listener.max_connections.and_then(|most| tables.if_written("max_connections", || most.to_string())),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn rate(rule: &RateRule, session: &Session) -> String {

@@ -63,9 +63,16 @@ fn one(server: &Server) -> String {
         server.by_dns.then(|| "by DNS".to_owned()),
         (server.weight != 1).then(|| format!("weight {}", server.weight)),
         (server.max_conns != 0).then(|| format!("max_conns {}", server.max_conns)),
+        (server.max_fails != 1).then(|| format!("max_fails {}", server.max_fails)),
+        (server.fail_timeout != FAIL_TIMEOUT).then(|| format!("fail_timeout {}", server.fail_timeout)),
+        (server.slow_start != NO_TIME).then(|| format!("slow_start {}", server.slow_start)),
         server.backup.then(|| "backup".to_owned()),
         server.out_of_reach.then(|| "out of the source's reach".to_owned()),
     ];
     let notes: Vec<_> = notes.into_iter().flatten().collect();
     if notes.is_empty() { server.address.clone() } else { format!("{} ({})", server.address, notes.join(", ")) }
 }
+
+/// What is built in.
+const FAIL_TIMEOUT: &str = "10s";
+const NO_TIME: &str = "0ms";

@@ -13,6 +13,7 @@ use crate::config::path_to;
 use crate::session::Session;
 use crate::snapshot::Pools;
 use crate::tls::Trust;
+use crate::units::written;
 use crate::upstream::{self, Balance, Endpoint, Pool, ServerLine};
 
 /// What is known of the session that meets them.
@@ -76,6 +77,9 @@ impl Meeting<'_> {
             by_dns: line.address.is_name(),
             weight: line.weight,
             max_conns: line.max_conns,
+            max_fails: line.max_fails,
+            fail_timeout: written(line.fail_timeout),
+            slow_start: written(line.slow_start),
             backup,
             out_of_reach: ip.zip(self.source).is_some_and(|(server, source)| is_v4(server) != is_v4(source)),
         }

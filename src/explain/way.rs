@@ -20,7 +20,7 @@ pub(super) struct Way<'w> {
     explainer: &'w Explainer<'w>,
     listener: &'w Listener,
     heard: &'w Heard,
-    client: IpAddr,
+    client: Option<IpAddr>,
     session: Session,
     pub(super) entries: Vec<Entry>,
     pub(super) targets: Vec<explanation::Target>,
@@ -55,7 +55,7 @@ impl<'w> Way<'w> {
         let (first, hello) = (self.heard.first_name(listener), self.heard.client_hello());
         self.entries = entries::told(listener, &listener.routes.explain(first), places);
         let no_entry = if *self.heard == Heard::NotTls { CloseReason::NotTls } else { CloseReason::NoRoute };
-        let choice = listener.routes.choose(first, Some(self.client), hello).ok_or((no_entry, "nothing stands for it"))?;
+        let choice = listener.routes.choose(first, self.client, hello).ok_or((no_entry, "nothing stands for it"))?;
         if listener.map.is_some() {
             choice.note(&mut self.session);
         }
@@ -89,7 +89,7 @@ impl<'w> Way<'w> {
             tls: target.terminate.as_ref().map(|terminator| profile::told(terminator, self.heard.name(), origins)),
             maps: maps::told(texts.iter().copied(), session, origins.places),
             unknown: maps::unknown(texts.iter().copied(), session),
-            settings: settings::told(target, &self.listener.protocols, session, &origins.of(&tables)),
+            settings: settings::told(target, self.listener, session, &origins.of(&tables)),
         });
     }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use fastrand::Rng;
 use vestibule::config::TlsVersion;
 use vestibule::explain::{First, Question};
+use vestibule::session::Peer;
 
 use super::table::{ALPN, Table, name};
 use crate::harness::hellos::{self, Spec, client_hello};
@@ -95,7 +96,7 @@ impl Client {
                 First::Tls { name: sni.clone(), alpn: alpn.iter().map(|protocol| (*protocol).into()).collect(), versions }
             }
         };
-        Question { from: SocketAddr::new(self.from, 40_000), first }
+        Question { from: Peer::Ip(SocketAddr::new(self.from, 40_000)), first }
     }
 
     /// The PROXY header that says where it is from.

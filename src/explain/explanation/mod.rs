@@ -4,8 +4,6 @@ mod entry;
 mod setting;
 mod upstream;
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
 pub use entry::{Entry, Group, Rule, Verdict};
@@ -20,7 +18,7 @@ pub struct Explanation {
     /// What is spoken there: `tcp`, `udp`.
     pub protocols: Vec<&'static str>,
     /// The client.
-    pub from: IpAddr,
+    pub from: String,
     /// What its first bytes are: `named`, `unnamed`, `not_tls`, `malformed`; nothing where they are not read.
     pub hello: Option<&'static str>,
     /// The host name, as names are compared.

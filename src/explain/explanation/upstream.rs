@@ -64,6 +64,12 @@ pub struct Server {
     pub weight: u32,
     /// The most sessions that it may have; 0 is any number.
     pub max_conns: u32,
+    /// After how many failures it is left alone; 0 is never.
+    pub max_fails: u32,
+    /// For how long it is, as it may be written.
+    pub fail_timeout: String,
+    /// How long it takes to its whole weight; `0ms` is no time.
+    pub slow_start: String,
     /// Whether it is for when all others fail.
     pub backup: bool,
     /// Whether nothing gets there from the `source`, which is of the other family.
