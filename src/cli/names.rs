@@ -33,7 +33,7 @@ pub(super) fn answer(file: &Path, common: &Common, explainer: &Explainer<'_>, li
     let mut strays = Vec::new();
     let mut rows = Vec::new();
     let mut json = String::new();
-    for (index, line) in text.trim_start_matches(BYTE_ORDER_MARK).lines().enumerate() {
+    for (index, line) in text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;

@@ -69,7 +69,7 @@ pub fn read_list(file: &Path) -> Result<Source, ListError> {
 
 /// The lines of a list that say something, in their order.
 pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut at = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
+    let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
     text[at..].split('\n').zip(1..).filter_map(move |(line, number)| {
         let begin = at;
         at += line.len() + 1;
@@ -100,6 +100,13 @@ mod tests {
         let file = folder.path().join("a.list");
         fs::write(&file, bytes).unwrap();
         read_list(&file)
+    }
+
+    #[test]
+    fn only_the_first_byte_order_mark_is_one() {
+        let words = |text| lines(text).map(|line| (line.number, line.at, line.words)).collect::<Vec<_>>();
+        assert_eq!(words("\u{feff}a b\n"), [(1, 3, "a b")]);
+        assert_eq!(words("\u{feff}\u{feff}\n"), [(1, 3, "\u{feff}")], "it is no blank line");
     }
 
     #[test]
