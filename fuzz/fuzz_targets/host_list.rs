@@ -21,7 +21,10 @@ fuzz_target!(|text: &str| {
             Ok(entry) => {
                 assert!(text[entry.at..].starts_with(entry.host) && text[entry.upstream_at..].starts_with(entry.upstream));
                 assert_eq!((line_of(entry.at), line_of(entry.upstream_at)), (number as usize, number as usize));
-                assert_eq!(in_toml(entry.host, entry.upstream), Some((entry.host.to_owned(), entry.upstream.to_owned())));
+                // TOML's texts are filled in by the environment, lists are not.
+                if !entry.upstream.contains("${env:") {
+                    assert_eq!(in_toml(entry.host, entry.upstream), Some((entry.host.to_owned(), entry.upstream.to_owned())));
+                }
             }
             Err(wrong) => {
                 assert!(!wrong.problem.is_empty() && !wrong.instead.is_empty() && text.get(wrong.span.clone()).is_some());
